@@ -1,0 +1,1 @@
+"""What an operator may set: frozen models, one section a file."""

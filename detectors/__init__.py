@@ -1,0 +1,1 @@
+"""Mathematics of drift on arrays: no clock, no network, no settings."""

@@ -1,0 +1,1 @@
+"""Detectors of change: incremental, weighted, with flat state."""

@@ -1,0 +1,1 @@
+"""Anchorwatch: from Kafka to metrics."""

@@ -1,0 +1,1 @@
+"""Pure judgement: references, shards, windows, judge."""

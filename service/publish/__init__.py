@@ -1,0 +1,1 @@
+"""From the frozen report to /metrics and pages."""

@@ -1,0 +1,1 @@
+"""Snapshots: versioned bytes and where they are kept."""

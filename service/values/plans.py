@@ -1,0 +1,66 @@
+"""How the rows of one model version become columns, and columns cells."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from msgspec import Struct
+
+from detectors.summary.layout import Layout
+from service.values.streams import Kind, StreamKey
+
+
+class Plan(Struct, frozen=True, dict=True):
+    """The binding of a model version to a reference.
+
+    `numeric` and `categorical` name the streams in the order of `layout`. A stream that is in
+    neither is *learned*: if `learn_inputs`, every further feature; if `learn_outputs`, the prediction
+    and the latency where the reference has none. `ignored` are globs of features never looked at.
+    `missing` are the sentinels that mean "not there" for every feature, `missing_by_feature` the
+    further ones for some. `columns` name positions for sources whose rows have no names.
+    """
+
+    reference_hash: str
+    layout: Layout
+    numeric: tuple[StreamKey, ...] = ()
+    categorical: tuple[StreamKey, ...] = ()
+    boolean: frozenset[StreamKey] = frozenset()
+    learn_inputs: bool = False
+    learn_outputs: bool = False
+    ignored: tuple[str, ...] = ()
+    missing: tuple[float | str, ...] = ()
+    missing_by_feature: Mapping[str, tuple[float | str, ...]] = {}
+    columns: tuple[str, ...] = ()
+    features_max: int = 2000
+    categories_max: int = 100
+
+    @cached_property
+    def streams(self) -> tuple[StreamKey, ...]:
+        """Every stream with cells, in the order of `layout`: numeric first."""
+        return self.numeric + self.categorical
+
+    @cached_property
+    def features(self) -> frozenset[str]:
+        """The names of the input streams with cells."""
+        return frozenset(key.name for key in self.streams if key.kind is Kind.INPUT)
+
+
+class Schedule(Struct, frozen=True):
+    """Which plan holds when: `(effective_from, plan)` ascending by event time; the first from -inf.
+
+    A pane's start selects its plan (so no pane is ever binned two ways).
+    """
+
+    plans: tuple[tuple[float, Plan], ...]
+
+    def at(self, pane_start: float) -> Plan:
+        """The plan for the pane that starts at `pane_start` (epoch seconds)."""
+        chosen = self.plans[0][1]
+        for effective_from, plan in self.plans[1:]:
+            if pane_start >= effective_from:
+                chosen = plan
+        return chosen
+
+    @property
+    def settled(self) -> bool:
+        """True when one plan holds for every row that may still come."""
+        return len(self.plans) == 1

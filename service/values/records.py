@@ -1,0 +1,57 @@
+"""What a source hands over: raw records, still bytes."""
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+
+class Partition(NamedTuple):
+    """One partition of one topic; a file is partition 0 of a topic named by its path."""
+
+    topic: str
+    number: int
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One raw record. `timestamp_seconds` is Kafka's (create or append time), epoch seconds."""
+
+    offset: int
+    timestamp_seconds: float
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Skipped(Struct, frozen=True):
+    """A range of offsets out of which no record could be read (a corrupt or undecodable batch)."""
+
+    first_offset: int
+    last_offset: int
+    reason: str
+    detail: str
+
+
+class Chunk(Struct, frozen=True):
+    """Consecutive records of one partition.
+
+    `next_offset` is where the next chunk of the partition starts: every offset before it is in
+    this chunk, in an earlier one, in `skipped`, or holds no record (compaction, transaction
+    markers). `records` ascend by offset and may be empty.
+    """
+
+    partition: Partition
+    records: list[Record]
+    next_offset: int
+    skipped: tuple[Skipped, ...] = ()
+
+
+class Turn(Struct, frozen=True):
+    """What one `poll` brought.
+
+    Partitions in `assigned` are newly ours and stay paused until `Source.resume` says where they
+    begin; those in `revoked` are ours no longer. `chunks` hold none of the paused ones.
+    """
+
+    chunks: list[Chunk] = []
+    assigned: frozenset[Partition] = frozenset()
+    revoked: frozenset[Partition] = frozenset()

@@ -1,0 +1,68 @@
+"""What normal looks like for one model version, and where that knowledge came from."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from service.values.streams import StreamKey, ValueType
+
+
+class Lineage(Struct, frozen=True):
+    """Where a reference came from. `source` is a file's name, `learned` or `inherited`."""
+
+    source: str
+    data_hash: str
+    created_seconds: float
+    created_by: str
+    from_seconds: float | None = None
+    to_seconds: float | None = None
+    dataset: str | None = None
+    metadata: Mapping[str, str] = {}
+
+
+class StreamReference(Struct, frozen=True):
+    """One stream's normal. Counts are rows of the reference.
+
+    Numeric: `edges` are the k interior edges, `counts` the k + 1 value cells. Boolean and
+    categorical: `categories`, and `counts` of these, then of `other`; `singletons` is how many
+    categories were seen once (Good-Turing's estimate of what is yet unseen).
+    `mean`, `sd`, `minimum`, `maximum` and `quantiles` (probability -> value) are NaN or empty when
+    categorical or without a valid value. `distinct` is an estimate (3 % standard error).
+    """
+
+    key: StreamKey
+    type: ValueType
+    counts: NDArray[np.int64]
+    missing: int
+    invalid: int
+    edges: NDArray[np.float64]
+    categories: tuple[str, ...] = ()
+    singletons: int = 0
+    mean: float = float("nan")
+    sd: float = float("nan")
+    minimum: float = float("nan")
+    maximum: float = float("nan")
+    quantiles: Mapping[float, float] = {}
+    distinct: int = 0
+
+    @property
+    def valid(self) -> int:
+        """Rows with a valid value."""
+        return int(self.counts.sum())
+
+
+class Reference(Struct, frozen=True):
+    """What normal looks like for one model version; `version` None holds for any version.
+
+    Numeric streams come first, then categorical and boolean ones. `hash` is of the content
+    (streams and lineage), so two references with one hash bin alike.
+    """
+
+    model: str
+    version: str | None
+    rows: int
+    streams: tuple[StreamReference, ...]
+    lineage: Lineage
+    hash: str

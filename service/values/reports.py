@@ -1,0 +1,175 @@
+"""All that is known now, frozen, for the publishers. They compute nothing and touch no detector."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from service.values.records import Partition
+from service.values.rejects import Reason
+from service.values.streams import ModelKey, StreamKey, ValueType
+
+LATENCY_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Upper bounds of the latency histogram, the same for every model, so that they can be summed."""
+
+
+class ReferenceState(StrEnum):
+    """`learning` until enough rows were seen; `none` when learning is off and no file was given."""
+
+    READY = "ready"
+    LEARNING = "learning"
+    NONE = "none"
+
+
+class StreamState(StrEnum):
+    """What is done with a stream now."""
+
+    WATCHED = "watched"
+    LEARNING = "learning"
+    MUTED = "muted"
+
+
+class WindowReport(Struct, frozen=True):
+    """A stream over one sliding window against its reference. NaN where not defined.
+
+    `window` is the configured name ("5m"). `values` are valid values seen. `covers_seconds` is how
+    far back the window really reaches. `mean_shift_sd` is the shift of the mean in reference sd.
+    """
+
+    window: str
+    values: int
+    covers_seconds: float
+    psi: float
+    jensen_shannon: float
+    ks: float
+    wasserstein_sd: float
+    mean_shift_sd: float
+    quantiles: tuple[tuple[float, float], ...] = ()
+
+
+class DetectorReport(Struct, frozen=True):
+    """One detector on one stream: it alarms when `evidence` reaches `level`."""
+
+    name: str
+    evidence: float
+    level: float
+    alarms: int
+
+
+class StreamReport(Struct, frozen=True):
+    """One stream. `score` = the largest evidence / level; 1 alarms; held at 1 while drifted.
+
+    `drifted_since_seconds` is the start of the pane in which it alarmed, None when steady.
+    `summary` says in words what changed ("up 0.41 sd, PSI 0.31"), empty when steady.
+    """
+
+    key: StreamKey
+    type: ValueType
+    state: StreamState
+    score: float
+    drifted_since_seconds: float | None
+    missing_total: int
+    invalid_total: int
+    unseen_total: int
+    source: str = ""
+    hidden: bool = False
+    windows: tuple[WindowReport, ...] = ()
+    detectors: tuple[DetectorReport, ...] = ()
+    summary: str = ""
+
+
+class ModelReport(Struct, frozen=True):
+    """One model version now. `latency_counts` has a count a bucket of LATENCY_BOUNDS_SECONDS and one
+    above; not cumulative. Times are epoch seconds, NaN before the first event."""
+
+    key: ModelKey
+    team: str
+    tier: int
+    runbook: str
+    reference_state: ReferenceState
+    reference_learned_ratio: float
+    reference_hash: str
+    reference_rows: int
+    reference_created_seconds: float
+    predictions_total: int
+    weight_total: float
+    late_total: int
+    rejected_totals: Mapping[Reason, int]
+    latency_counts: tuple[int, ...]
+    latency_sum_seconds: float
+    last_record_seconds: float
+    watermark_seconds: float
+    streams: tuple[StreamReport, ...]
+    unknown_features: tuple[str, ...] = ()
+    absent_features: tuple[str, ...] = ()
+    panes_judged_total: int = 0
+    unjudged_total: int = 0
+
+    @property
+    def drifted(self) -> tuple[StreamReport, ...]:
+        """The streams that have drifted."""
+        return tuple(s for s in self.streams if s.drifted_since_seconds is not None)
+
+
+class TopicReport(Struct, frozen=True):
+    """The book of records of one topic: consumed = applied + ignored + rejected."""
+
+    topic: str
+    consumed: int
+    applied: int
+    ignored: int
+    rejected: Mapping[Reason, int]
+
+
+class PartitionReport(Struct, frozen=True):
+    """One partition we own. `lag_seconds` is now - the newest applied record's timestamp while
+    there is lag, 0 when caught up, NaN when unknown."""
+
+    partition: Partition
+    position: int
+    lag_records: int
+    lag_seconds: float
+
+
+class LoopTiming(Struct, frozen=True):
+    """Seconds spent in one step of the loop: total, calls and the longest since the start."""
+
+    step: str
+    seconds_total: float
+    calls_total: int
+    seconds_max: float
+
+
+class ServiceReport(Struct, frozen=True):
+    """The service itself. Times are epoch seconds, NaN when it has not happened yet."""
+
+    version: str
+    revision: str
+    config_hash: str
+    started_seconds: float
+    ready: bool
+    not_ready_because: str
+    checkpoint_last_success_seconds: float
+    checkpoint_bytes: int
+    checkpoint_failures_total: int
+    checkpoint_fallbacks_total: int
+    out_of_range_total: int
+    dead_letters_total: int
+    dead_letters_failed_total: int
+    state_free_bytes: int
+    state_size_bytes: int
+    timings: tuple[LoopTiming, ...] = ()
+    models_over_limit_total: int = 0
+
+
+class Report(Struct, frozen=True):
+    """Everything, as of `at_seconds`. While `caught_up` is False no model series are published:
+    after a restart counters would seem to go back."""
+
+    at_seconds: float
+    caught_up: bool
+    models: tuple[ModelReport, ...]
+    topics: tuple[TopicReport, ...]
+    partitions: tuple[PartitionReport, ...]
+    partitions_missing: Mapping[str, int]
+    service: ServiceReport
