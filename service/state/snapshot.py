@@ -25,7 +25,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import zstandard
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from service.errors import FormatTooNew, StateCorrupt
@@ -46,10 +45,16 @@ _PART_SIZE = Packing("<Q")
 _SCALARS = frozenset({str, bytes, bool, int, float, type(None)})
 
 
-class Encoded(Struct, frozen=True):
-    """A tree that is bytes already, so that what no longer changes is encoded once."""
+class Encoded:
+    """A tree that is bytes already, so that what no longer changes is encoded once.
 
-    data: bytes
+    A plain class on purpose: structs and dataclasses would be encoded as maps.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
 
 def encode(tree: Any) -> bytes:
