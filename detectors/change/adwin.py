@@ -1,0 +1,244 @@
+"""ADWIN: a window that is as long as its content is homogeneous.
+
+Bifet and Gavalda, "Learning from time-changing data with adaptive windowing", SIAM International
+Conference on Data Mining (2007), 443-448; variance of merged buckets after Babcock, Datar, Motwani
+and O'Callaghan, "Maintaining variance and k-medians over data stream windows", PODS (2003).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log, nan
+from typing import Any, Self
+
+import numpy as np
+
+from detectors.change.observation import (
+    Flags,
+    Floats,
+    Indices,
+    Observation,
+    State,
+    Verdict,
+    columns,
+)
+
+ARRAYS = ("n", "total", "m2", "counts", "ticks", "width", "sum", "variance")
+
+
+@dataclass(frozen=True)
+class AdwinParameters:
+    """How to judge. Weights are in the unit of `Observation.n`.
+
+    delta: the confidence with which a cut is made. clock: cuts are looked for at every so-manyth
+    observation of a stream. max_buckets: buckets a row keeps before the two oldest become one of
+    the next row. min_window_length: the weight either side of a cut must have. grace_period: no
+    cut before the window weighs more than this.
+    """
+
+    delta: float = 0.002
+    clock: int = 32
+    max_buckets: int = 5
+    min_window_length: float = 5
+    grace_period: float = 10
+
+    def __post_init__(self) -> None:
+        if not 0 < self.delta < 1:
+            raise ValueError(f"delta is {self.delta}; it must lie between 0 and 1")
+        if self.clock < 1:
+            raise ValueError(f"clock is {self.clock}; it must be at least 1")
+        if self.max_buckets < 2:
+            raise ValueError(f"max_buckets is {self.max_buckets}; it must be at least 2")
+        if self.min_window_length <= 0:
+            raise ValueError(f"min_window_length is {self.min_window_length}; it must be positive")
+
+
+class Adwin:
+    """A bank of adaptive windows, vectorised over D streams.
+
+    A window is rows of buckets: row r holds up to `max_buckets` buckets of 2^r observations each,
+    the oldest first. With every n = 1 and m2 = 0 and a reset after each alarm it alarms exactly
+    where `river.drift.ADWIN` does: operations stand in the same order. Without the reset it goes on
+    with what is left of the window, as in the paper.
+
+    Evidence is the largest |mean0 - mean1| / epsilon_cut over the cuts of the window, before
+    anything is dropped; the level is 1; it is 0 where no cut was tested. It depends on the state
+    alone, so that a stream which is not seen keeps it.
+
+    State, per stream: `n`, `total`, `m2` of shape (D, rows, max_buckets + 1), empty slots 0;
+    `counts` of shape (D, rows), how many slots are used; `ticks` (observations so far), `width`
+    (weight), `sum` and `variance` (sum of squared deviations) of the whole window, shape (D,).
+    """
+
+    def __init__(self, streams: int, parameters: AdwinParameters | None = None) -> None:
+        self.parameters = parameters or AdwinParameters()
+        slots = (streams, 1, self.parameters.max_buckets + 1)
+        self._n, self._total, self._m2 = np.zeros(slots), np.zeros(slots), np.zeros(slots)
+        self._counts = np.zeros(slots[:2], dtype=np.int64)
+        self._ticks = np.zeros(streams, dtype=np.int64)
+        self._width, self._sum, self._variance = (np.zeros(streams) for _ in range(3))
+
+    @property
+    def streams(self) -> int:
+        """How many streams the bank watches."""
+        return len(self._ticks)
+
+    def update(self, observation: Observation) -> Verdict:
+        """Take one observation of each stream; see `Detector.update`."""
+        n, mean, m2, _ = columns(observation, self.streams)
+        seen = n > 0
+        self._insert(np.flatnonzero(seen), n, mean, m2)
+        due = np.flatnonzero(
+            (self._ticks % self.parameters.clock == 0)
+            & (self._width > self.parameters.grace_period)
+            & (self._ticks > 0)
+        )
+        evidence, alarm = np.zeros(self.streams), np.zeros(self.streams, dtype=np.bool_)
+        evidence[due], cut = self._cuts(due)
+        alarmed = due[cut & seen[due]]
+        alarm[alarmed] = True
+        while len(alarmed):
+            self._drop_oldest(alarmed)
+            alarmed = alarmed[self._cuts(alarmed)[1]]
+        return Verdict(evidence, np.ones(self.streams), alarm)
+
+    def reset(self, mask: Flags) -> None:
+        """Forget everything about the masked streams; see `Detector.reset`."""
+        for name in ARRAYS:
+            getattr(self, f"_{name}")[mask] = 0
+
+    def state(self) -> State:
+        """A copy of the arrays that the class describes."""
+        return {name: getattr(self, f"_{name}").copy() for name in ARRAYS}
+
+    @classmethod
+    def from_state(cls, parameters: AdwinParameters, state: Mapping[str, Any]) -> Self:
+        """The bank that `state()` was taken of. Raises ValueError if `max_buckets` has changed."""
+        if np.shape(state["n"])[2] != parameters.max_buckets + 1:
+            raise ValueError(
+                f"the state has rows of {np.shape(state['n'])[2] - 1} buckets, the parameters "
+                f"say {parameters.max_buckets}; start a new detector to change max_buckets"
+            )
+        bank = cls(len(state["ticks"]), parameters)
+        for name in ARRAYS:
+            kind = np.int64 if name in ("counts", "ticks") else np.float64
+            setattr(bank, f"_{name}", np.array(state[name], dtype=kind))
+        return bank
+
+    def _insert(
+        self,
+        streams: Indices,
+        n: Floats,
+        mean: Floats,
+        m2: Floats,
+    ) -> None:
+        """Append one bucket to row 0 of each of `streams`."""
+        weight, value, before = n[streams], mean[streams], self._width[streams]
+        width = before + weight
+        apart = value - np.divide(self._sum[streams], before, out=value.copy(), where=before > 0)
+        self._variance[streams] += before * weight * apart * apart / width + m2[streams]
+        self._width[streams] = width
+        self._sum[streams] += weight * value
+        self._ticks[streams] += 1
+        self._append(streams, 0, weight, weight * value, m2[streams])
+        self._compress(streams)
+
+    def _append(
+        self,
+        streams: Indices,
+        row: int,
+        n: Floats,
+        total: Floats,
+        m2: Floats,
+    ) -> None:
+        slot = self._counts[streams, row]
+        self._n[streams, row, slot] = n
+        self._total[streams, row, slot] = total
+        self._m2[streams, row, slot] = m2
+        self._counts[streams, row] += 1
+
+    def _compress(self, streams: Indices) -> None:
+        """Merge the two oldest buckets of every overfull row into one of the next row."""
+        row = 0
+        while True:
+            streams = streams[self._counts[streams, row] > self.parameters.max_buckets]
+            if not len(streams):
+                return
+            if row + 1 == self._counts.shape[1]:
+                self._add_row()
+            n, total, m2 = (column[streams, row, :2] for column in (self._n, self._total, self._m2))
+            apart = total[:, 0] / n[:, 0] - total[:, 1] / n[:, 1]
+            width = n[:, 0] + n[:, 1]
+            between = n[:, 0] * n[:, 1] * apart * apart / width
+            self._shift(streams, row, 2)
+            merged_m2 = m2[:, 0] + m2[:, 1] + between
+            self._append(streams, row + 1, width, total[:, 0] + total[:, 1], merged_m2)
+            row += 1
+
+    def _add_row(self) -> None:
+        self._n, self._total, self._m2 = (
+            np.concatenate((column, np.zeros_like(column[:, :1])), axis=1)
+            for column in (self._n, self._total, self._m2)
+        )
+        self._counts = np.concatenate((self._counts, np.zeros_like(self._counts[:, :1])), axis=1)
+
+    def _shift(self, streams: Indices, row: int | Indices, by: int) -> None:
+        """Remove the `by` oldest buckets of a row."""
+        for column in (self._n, self._total, self._m2):
+            kept = column[streams, row]
+            kept[:, :-by] = kept[:, by:]
+            kept[:, -by:] = 0.0
+            column[streams, row] = kept
+        self._counts[streams, row] -= by
+
+    def _drop_oldest(self, streams: Indices) -> None:
+        """Remove the oldest bucket of each of `streams` from the window."""
+        used = self._counts[streams] > 0
+        row = used.shape[1] - 1 - np.argmax(used[:, ::-1], axis=1)
+        n, total, m2 = (column[streams, row, 0] for column in (self._n, self._total, self._m2))
+        width = self._width[streams] - n
+        rest = self._sum[streams] - total
+        apart = total / n - rest / width
+        self._variance[streams] -= m2 + n * width * apart * apart / (n + width)
+        self._width[streams], self._sum[streams] = width, rest
+        self._shift(streams, row, 1)
+
+    def _cuts(self, streams: Indices) -> tuple[Floats, Flags]:
+        """The largest |mean0 - mean1| / epsilon_cut of each of `streams`, and whether a cut holds.
+
+        An empty slot repeats the cut before it, which changes neither.
+        """
+        flat = (len(streams), self._n.shape[1] * self._n.shape[2])
+        n = self._n[streams, ::-1].reshape(flat)
+        total = self._total[streams, ::-1].reshape(flat)
+        width, whole = self._width[streams, None], self._sum[streams, None]
+        n0, u0 = np.cumsum(n, axis=1), np.cumsum(total, axis=1)
+        # Subtracted one by one from the whole, as river does, not whole - u0: the last bits differ.
+        n1 = np.subtract.accumulate(np.concatenate((width, n), axis=1), axis=1)[:, 1:]
+        u1 = np.subtract.accumulate(np.concatenate((whole, total), axis=1), axis=1)[:, 1:]
+        least = self.parameters.min_window_length
+        tested = (n0 >= least) & (n1 >= least) & (n0 > 0) & self._has_newer(streams)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            confidence = self._confidence(self._width[streams])[:, None]
+            harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
+            spread = 2 * harmonic * (self._variance[streams, None] / width) * confidence
+            epsilon = np.sqrt(spread) + 2 / 3 * confidence * harmonic
+            apart = np.abs(u0 / n0 - u1 / n1)
+            ratio = np.where(tested, apart / epsilon, 0.0)
+            holds: Flags = np.any(tested & (apart > epsilon), axis=1)
+        return np.nan_to_num(ratio, nan=0.0, posinf=0.0).max(axis=1, initial=0.0), holds
+
+    def _confidence(self, width: Floats) -> Floats:
+        """ln(2 ln(width) / delta), NaN for a width up to 1: no window is homogeneous or not.
+
+        The C library's logarithm, which river uses; numpy's differs from it in the last bit.
+        """
+        delta = self.parameters.delta
+        return np.array([log(2 * log(w) / delta) if w > 1 else nan for w in width.tolist()])
+
+    def _has_newer(self, streams: Indices) -> Flags:
+        """Whether a bucket newer than this slot is left, shape (streams, rows * slots)."""
+        slots = np.arange(self.parameters.max_buckets + 1)
+        counts = self._counts[streams, ::-1, None]
+        newest_row = np.arange(counts.shape[1]) == counts.shape[1] - 1
+        last: Flags = newest_row[:, None] & (slots >= counts - 1)
+        return ~last.reshape(len(streams), counts.shape[1] * len(slots))
