@@ -1,0 +1,67 @@
+"""Every metric family that is exported. The names are a contract with dashboards and rules."""
+
+from types import ModuleType
+
+from service.publish import model_families, service_families
+from service.publish.families import Detail, Family, Group
+
+OMISSION_REASONS = ("full", "feature")
+"""What the series budget gives up, in this order; the label `reason` of `series_omitted`."""
+
+_TITLES = {
+    Group.VOLUME: "Models: never given up",
+    Group.FEATURE: "Streams: given up last",
+    Group.DISTANCE: "Distances: given up first",
+    Group.BOOKS: "Books: consumed = applied + ignored + rejected",
+    Group.HEALTH: "The service itself",
+}
+
+_INTRODUCTION = """\
+# Metrics
+
+Everything at `/metrics`, generated from the code (`service/publish/catalogue.py`); a test keeps
+this page true. Names carry the prefix `anchorwatch_`, values are in base units, samples have no
+timestamps.
+
+- A series whose value is not known (yet) is absent, never NaN: times before they have happened,
+  distances of an empty window, lag before the first answer of the broker.
+- Counters start at 0, for every `reason` too, so `increase()` sees the first one.
+- Series of models and the books appear once the service has caught up with its state: until then
+  counters would seem to go back.
+- `kind` is `input`, `output` or `latency`; it keeps a feature called `prediction` apart from the
+  prediction itself.
+- **Detail.** `summary` is always there; `episode` adds the distances of what has drifted; `full`
+  adds all distances, the quantiles and the detectors' evidence. `auto` is `full` while that fits
+  half of `metrics.series`, then `episode`. `metrics_detail` says which is in force.
+- **Budget.** Beyond `metrics.series` the detail falls level by level, then streams are left out,
+  drifted ones last. `series_omitted` says how many series were given up, and why. Volume and
+  health never are.
+- `process_*` and `python_*` are those of the official client library.
+"""
+
+
+def families_of(module: ModuleType) -> tuple[Family, ...]:
+    """The families that a module names, in the order of its lines."""
+    return tuple(value for value in vars(module).values() if isinstance(value, Family))
+
+
+FAMILIES = families_of(model_families) + families_of(service_families)
+"""All of them, in the order of the page."""
+
+
+def as_markdown() -> str:
+    """The catalogue for people: `METRICS.md`."""
+    sections = [_INTRODUCTION]
+    for group, title in _TITLES.items():
+        rows = [_row(family) for family in FAMILIES if family.group is group]
+        sections.append(f"## {title}\n\n{_HEAD}" + "".join(rows))
+    return "\n".join(sections)
+
+
+_HEAD = "| metric | type | labels | detail | meaning |\n|---|---|---|---|---|\n"
+
+
+def _row(family: Family) -> str:
+    labels = ", ".join(f"`{label}`" for label in family.labels)
+    detail = "" if family.detail is Detail.SUMMARY else f"`{family.detail}`"
+    return f"| `{family.name}` | {family.type} | {labels} | {detail} | {family.help} |\n"

@@ -1,0 +1,164 @@
+"""The families of models and their streams. `kind` keeps a feature called prediction apart."""
+
+from service.publish.families import (
+    MODEL,
+    STREAM,
+    Detail,
+    Family,
+    Group,
+    MetricType,
+    counter,
+    distance,
+    gauge,
+    info,
+)
+
+# Volume, latency and standing of one model version.
+
+PREDICTIONS = counter("predictions", "Predictions counted into panes.", MODEL, Group.VOLUME)
+ROWS_LATE = counter(
+    "rows_late",
+    "Well-formed rows that came after their pane had closed.",
+    MODEL,
+    Group.VOLUME,
+)
+ROWS_REJECTED = counter(
+    "rows_rejected",
+    "Rows of a known model that were refused.",
+    (*MODEL, "reason"),
+    Group.VOLUME,
+)
+ROWS_UNJUDGED = counter("rows_unjudged", "Rows counted but never judged.", MODEL, Group.VOLUME)
+PANES_JUDGED = counter("panes_judged", "Panes that the detectors have seen.", MODEL, Group.VOLUME)
+LATENCY = Family(
+    "prediction_latency_seconds",
+    MetricType.HISTOGRAM,
+    "Latency of the model as its events report it.",
+    MODEL,
+    Group.VOLUME,
+    unit="seconds",
+)
+LAST_RECORD = gauge(
+    "last_record_timestamp_seconds",
+    "When the model's newest record arrived in Kafka.",
+    MODEL,
+    Group.VOLUME,
+    "seconds",
+)
+WATERMARK = gauge(
+    "watermark_timestamp_seconds",
+    "Event time up to which the model's panes are closed.",
+    MODEL,
+    Group.VOLUME,
+    "seconds",
+)
+FEATURES = gauge(
+    "features",
+    "Streams known: features, prediction and latency.",
+    MODEL,
+    Group.VOLUME,
+)
+FEATURES_DRIFTED = gauge(
+    "features_drifted", "Streams that have drifted and are not muted.", MODEL, Group.VOLUME
+)
+FEATURES_MUTED = gauge("features_muted", "Streams muted by configuration.", MODEL, Group.VOLUME)
+FEATURES_UNKNOWN = gauge(
+    "features_unknown", "Features in the events that nothing watches.", MODEL, Group.VOLUME
+)
+FEATURES_ABSENT = gauge(
+    "features_absent", "Features of the reference that the events lack.", MODEL, Group.VOLUME
+)
+MODEL_INFO = info(
+    "model",
+    "Who owns the model and what to do when it drifts.",
+    (*MODEL, "team", "tier", "runbook"),
+    Group.VOLUME,
+)
+REFERENCE_INFO = info(
+    "reference", "The reference the model is compared with.", (*MODEL, "hash"), Group.VOLUME
+)
+REFERENCE_STATE = gauge(
+    "reference_state",
+    "1 for the state that the reference is in.",
+    (*MODEL, "state"),
+    Group.VOLUME,
+)
+REFERENCE_ROWS = gauge("reference_rows", "Rows behind the reference.", MODEL, Group.VOLUME)
+REFERENCE_CREATED = gauge(
+    "reference_created_timestamp_seconds",
+    "When the reference was made.",
+    MODEL,
+    Group.VOLUME,
+    "seconds",
+)
+REFERENCE_LEARNED = gauge(
+    "reference_learned_ratio",
+    "Share of the events that the reference needs before it is ready.",
+    MODEL,
+    Group.VOLUME,
+    "ratio",
+)
+DETECTOR_ALARMS = counter(
+    "detector_alarms",
+    "Alarms of one detector over all streams of the model.",
+    (*MODEL, "detector"),
+    Group.VOLUME,
+)
+
+# Streams. `kind` keeps a feature called prediction apart from the prediction.
+
+MISSING_VALUES = counter("missing_values", "Values that were not there.", STREAM, Group.FEATURE)
+INVALID_VALUES = counter(
+    "invalid_values",
+    "Values of another type, infinite or not a number.",
+    STREAM,
+    Group.FEATURE,
+)
+UNSEEN_VALUES = counter(
+    "unseen_values",
+    "Values of a category that the reference does not hold.",
+    STREAM,
+    Group.FEATURE,
+)
+DRIFT_SCORE = gauge(
+    "drift_score",
+    "Largest evidence of a detector over its alarm level; 1 alarms.",
+    (*STREAM, "source"),
+    Group.FEATURE,
+)
+DRIFT_PSI = distance("drift_psi", "Population stability index against the reference.")
+DRIFT_JENSEN_SHANNON = distance(
+    "drift_jensen_shannon", "Jensen-Shannon distance to the reference, base 2, 0 to 1."
+)
+DRIFT_KS = distance("drift_ks", "Largest difference of the distribution functions, 0 to 1.")
+DRIFT_WASSERSTEIN = distance(
+    "drift_wasserstein_sd",
+    "Wasserstein distance in standard deviations of the reference.",
+    "sd",
+)
+FEATURE_QUANTILE = Family(
+    "feature_quantile",
+    # promtool refuses the label `quantile` on a gauge, and the quantiles of a summary may not be
+    # negative in OpenMetrics.
+    MetricType.UNTYPED,
+    "Quantile of the valid values; never of hidden streams.",
+    (*STREAM, "quantile", "window"),
+    Group.DISTANCE,
+    Detail.FULL,
+)
+DETECTOR_EVIDENCE = Family(
+    "detector_evidence",
+    MetricType.GAUGE,
+    "Evidence that a detector has gathered.",
+    (*STREAM, "detector"),
+    Group.DISTANCE,
+    Detail.FULL,
+)
+DETECTOR_LEVEL = Family(
+    "detector_level",
+    MetricType.GAUGE,
+    "Evidence at which the detector alarms.",
+    (*STREAM, "detector"),
+    Group.DISTANCE,
+    Detail.FULL,
+)

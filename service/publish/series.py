@@ -1,0 +1,181 @@
+"""Which series a report gives: the only place that knows what in a report a family means."""
+
+from collections import Counter
+
+from service.publish import model_families as m
+from service.publish import service_families as s
+from service.publish.families import Detail
+from service.publish.sheet import Sheet
+from service.values.rejects import Reason
+from service.values.reports import (
+    LATENCY_BOUNDS_SECONDS,
+    ModelReport,
+    ReferenceState,
+    Report,
+    StreamReport,
+    StreamState,
+    TopicReport,
+    WindowReport,
+)
+from service.values.streams import ValueType
+
+REASONS = tuple(reason for reason in Reason if reason is not Reason.LATE)
+"""Exported from 0, since a counter born at 1 has no increase. Late rows have their own counter."""
+
+
+def add_model(sheet: Sheet, model: ModelReport) -> None:
+    """Volume, latency and standing of one model: what is never given up."""
+    key = model.key
+    sheet.add(m.PREDICTIONS, model.predictions_total, *key)
+    sheet.add(m.ROWS_LATE, model.late_total, *key)
+    sheet.add(m.ROWS_UNJUDGED, model.unjudged_total, *key)
+    sheet.add(m.PANES_JUDGED, model.panes_judged_total, *key)
+    for reason in REASONS:
+        sheet.add(m.ROWS_REJECTED, model.rejected_totals.get(reason, 0), *key, reason.value)
+    sheet.add_histogram(
+        m.LATENCY, LATENCY_BOUNDS_SECONDS, model.latency_counts, model.latency_sum_seconds, *key
+    )
+    sheet.add(m.LAST_RECORD, model.last_record_seconds, *key)
+    sheet.add(m.WATERMARK, model.watermark_seconds, *key)
+    sheet.add(m.MODEL_INFO, 1, *key, model.team, str(model.tier), model.runbook)
+    _add_streams_of(sheet, model)
+    _add_reference(sheet, model)
+
+
+def add_stream(sheet: Sheet, model: ModelReport, stream: StreamReport) -> None:
+    """Quality counters and score of one stream."""
+    labels = (*model.key, stream.key.name, stream.key.kind.value)
+    sheet.add(m.MISSING_VALUES, stream.missing_total, *labels)
+    sheet.add(m.INVALID_VALUES, stream.invalid_total, *labels)
+    if stream.type is not ValueType.NUMERIC:
+        sheet.add(m.UNSEEN_VALUES, stream.unseen_total, *labels)
+    if stream.state is StreamState.WATCHED:
+        sheet.add(m.DRIFT_SCORE, stream.score, *labels, stream.source)
+
+
+def stream_series(stream: StreamReport) -> int:
+    """How many series `add_stream` gives, at most."""
+    return 2 + (stream.type is not ValueType.NUMERIC) + (stream.state is StreamState.WATCHED)
+
+
+def add_distances(sheet: Sheet, model: ModelReport, stream: StreamReport, detail: Detail) -> None:
+    """Distances of one stream and, in `full`, its quantiles and the detectors' evidence."""
+    if not shows_distances(stream, detail):
+        return
+    labels = (*model.key, stream.key.name, stream.key.kind.value)
+    for window in stream.windows:
+        sheet.add(m.DRIFT_PSI, window.psi, *labels, window.window)
+        sheet.add(m.DRIFT_JENSEN_SHANNON, window.jensen_shannon, *labels, window.window)
+        sheet.add(m.DRIFT_KS, window.ks, *labels, window.window)
+        sheet.add(m.DRIFT_WASSERSTEIN, window.wasserstein_sd, *labels, window.window)
+        if detail is Detail.FULL and not stream.hidden:
+            _add_quantiles(sheet, labels, window)
+    if detail is Detail.FULL:
+        for detector in stream.detectors:
+            sheet.add(m.DETECTOR_EVIDENCE, detector.evidence, *labels, detector.name)
+            sheet.add(m.DETECTOR_LEVEL, detector.level, *labels, detector.name)
+
+
+def shows_distances(stream: StreamReport, detail: Detail) -> bool:
+    """True when the level of detail holds this stream's distances."""
+    return detail is Detail.FULL or (
+        detail is Detail.EPISODE and stream.drifted_since_seconds is not None
+    )
+
+
+def distance_series(stream: StreamReport, detail: Detail) -> int:
+    """How many series `add_distances` gives, at most.
+
+    Undefined distances count too, so that the level does not flap as windows fill.
+    """
+    if not shows_distances(stream, detail):
+        return 0
+    distances = (4 if stream.type is ValueType.NUMERIC else 3) * len(stream.windows)
+    if detail is not Detail.FULL:
+        return distances
+    quantiles = 0 if stream.hidden else sum(len(window.quantiles) for window in stream.windows)
+    return distances + quantiles + 2 * len(stream.detectors)
+
+
+def add_service(sheet: Sheet, report: Report) -> None:
+    """Books, partitions and the service itself. The books wait, as models do, for `caught_up`."""
+    if report.caught_up:
+        for topic in report.topics:
+            _add_book(sheet, topic)
+    for owned in report.partitions:
+        labels = (owned.partition.topic, str(owned.partition.number))
+        sheet.add(s.PARTITION_OWNED, 1, *labels)
+        sheet.add(s.LAG_RECORDS, owned.lag_records, *labels)
+        sheet.add(s.LAG_SECONDS, owned.lag_seconds, *labels)
+    topics = {topic.topic for topic in report.topics}
+    for name in sorted(topics.union(report.partitions_missing)):
+        sheet.add(s.PARTITIONS_MISSING, report.partitions_missing.get(name, 0), name)
+    _add_health(sheet, report)
+    _add_state(sheet, report)
+
+
+def _add_streams_of(sheet: Sheet, model: ModelReport) -> None:
+    key = model.key
+    muted = sum(stream.state is StreamState.MUTED for stream in model.streams)
+    drifted = sum(stream.state is not StreamState.MUTED for stream in model.drifted)
+    sheet.add(m.FEATURES, len(model.streams), *key)
+    sheet.add(m.FEATURES_DRIFTED, drifted, *key)
+    sheet.add(m.FEATURES_MUTED, muted, *key)
+    sheet.add(m.FEATURES_UNKNOWN, len(model.unknown_features), *key)
+    sheet.add(m.FEATURES_ABSENT, len(model.absent_features), *key)
+    alarms: Counter[str] = Counter()
+    for stream in model.streams:
+        for detector in stream.detectors:
+            alarms[detector.name] += detector.alarms
+    for name, count in alarms.items():
+        sheet.add(m.DETECTOR_ALARMS, count, *key, name)
+
+
+def _add_reference(sheet: Sheet, model: ModelReport) -> None:
+    key = model.key
+    for state in ReferenceState:
+        sheet.add(m.REFERENCE_STATE, int(state is model.reference_state), *key, state.value)
+    sheet.add(m.REFERENCE_ROWS, model.reference_rows, *key)
+    sheet.add(m.REFERENCE_LEARNED, model.reference_learned_ratio, *key)
+    sheet.add(m.REFERENCE_CREATED, model.reference_created_seconds, *key)
+    if model.reference_hash:
+        sheet.add(m.REFERENCE_INFO, 1, *key, model.reference_hash)
+
+
+def _add_quantiles(sheet: Sheet, labels: tuple[str, ...], window: WindowReport) -> None:
+    for probability, value in window.quantiles:
+        sheet.add(m.FEATURE_QUANTILE, value, *labels, f"{probability:g}", window.window)
+
+
+def _add_book(sheet: Sheet, topic: TopicReport) -> None:
+    sheet.add(s.RECORDS_CONSUMED, topic.consumed, topic.topic)
+    sheet.add(s.RECORDS_APPLIED, topic.applied, topic.topic)
+    sheet.add(s.RECORDS_IGNORED, topic.ignored, topic.topic)
+    for reason in REASONS:
+        sheet.add(s.RECORDS_REJECTED, topic.rejected.get(reason, 0), topic.topic, reason.value)
+
+
+def _add_health(sheet: Sheet, report: Report) -> None:
+    service = report.service
+    sheet.add(s.READY, int(service.ready))
+    sheet.add(s.REPORT_TIME, report.at_seconds)
+    sheet.add(s.CONFIG_INFO, 1, service.config_hash)
+    sheet.add(s.BUILD_INFO, 1, service.version, service.revision)
+    sheet.add(s.MODELS_OVER_LIMIT, service.models_over_limit_total)
+    for timing in service.timings:
+        sheet.add(s.STEP_SECONDS, timing.seconds_total, timing.step)
+        sheet.add(s.STEP_CALLS, timing.calls_total, timing.step)
+        sheet.add(s.STEP_MAX, timing.seconds_max, timing.step)
+
+
+def _add_state(sheet: Sheet, report: Report) -> None:
+    service = report.service
+    sheet.add(s.CHECKPOINT_LAST_SUCCESS, service.checkpoint_last_success_seconds)
+    sheet.add(s.CHECKPOINT_SIZE, service.checkpoint_bytes)
+    sheet.add(s.CHECKPOINT_FAILURES, service.checkpoint_failures_total)
+    sheet.add(s.CHECKPOINT_FALLBACKS, service.checkpoint_fallbacks_total)
+    sheet.add(s.OUT_OF_RANGE, service.out_of_range_total)
+    sheet.add(s.DEAD_LETTERS, service.dead_letters_total)
+    sheet.add(s.DEAD_LETTERS_FAILED, service.dead_letters_failed_total)
+    sheet.add(s.STATE_FREE, service.state_free_bytes)
+    sheet.add(s.STATE_SIZE, service.state_size_bytes)

@@ -1,0 +1,85 @@
+"""The families of topics, partitions and the service itself."""
+
+from service.publish.families import Group, counter, gauge, info
+
+# The books and the partitions: consumed = applied + ignored + rejected.
+
+RECORDS_CONSUMED = counter(
+    "records_consumed", "Records taken from the topic.", ("topic",), Group.BOOKS
+)
+RECORDS_APPLIED = counter(
+    "records_applied", "Records of which a row was counted.", ("topic",), Group.BOOKS
+)
+RECORDS_IGNORED = counter(
+    "records_ignored",
+    "Records that the mapping leaves out on purpose.",
+    ("topic",),
+    Group.BOOKS,
+)
+RECORDS_REJECTED = counter(
+    "records_rejected", "Records that were refused.", ("topic", "reason"), Group.BOOKS
+)
+LAG_RECORDS = gauge(
+    "consumer_lag_records",
+    "Records behind the end of the partition.",
+    ("topic", "partition"),
+    unit="records",
+)
+LAG_SECONDS = gauge(
+    "consumer_lag_seconds",
+    "Age of the newest record applied while there is lag, 0 when caught up.",
+    ("topic", "partition"),
+    unit="seconds",
+)
+PARTITION_OWNED = gauge(
+    "partition_owned", "1 for each partition that is read here.", ("topic", "partition")
+)
+PARTITIONS_MISSING = gauge(
+    "partitions_missing", "Partitions of the topic that nobody here reads.", ("topic",)
+)
+
+# The service itself.
+
+CHECKPOINT_LAST_SUCCESS = gauge(
+    "checkpoint_last_success_timestamp_seconds",
+    "When state was last written whole; absent until then.",
+    unit="seconds",
+)
+CHECKPOINT_FAILURES = counter("checkpoint_failures", "Checkpoints that could not be written.")
+CHECKPOINT_FALLBACKS = counter(
+    "checkpoint_fallbacks", "Times an older checkpoint was taken since the newest was damaged."
+)
+CHECKPOINT_SIZE = gauge("checkpoint_size_bytes", "Size of the last checkpoint.", unit="bytes")
+OUT_OF_RANGE = counter(
+    "offsets_out_of_range", "Times the log did not hold the position to continue from."
+)
+DEAD_LETTERS = counter("dead_letters", "Rejected records sent to the dead-letter topic.")
+DEAD_LETTERS_FAILED = counter(
+    "dead_letters_failed", "Rejected records that the dead-letter topic did not take."
+)
+STATE_FREE = gauge("state_free_bytes", "Free space where the state directory lies.", unit="bytes")
+STATE_SIZE = gauge("state_size_bytes", "Size of the state directory.", unit="bytes")
+STEP_SECONDS = counter(
+    "loop_step_seconds", "Seconds spent in one step of the loop.", ("step",), unit="seconds"
+)
+STEP_CALLS = counter("loop_step_calls", "Times the step ran.", ("step",))
+STEP_MAX = gauge(
+    "loop_step_max_seconds", "The step's longest run since the start.", ("step",), unit="seconds"
+)
+MODELS_OVER_LIMIT = counter(
+    "models_over_limit", "Records or rows of models beyond the limit of models."
+)
+READY = gauge("ready", "1 when caught up with the state and reading.")
+REPORT_TIME = gauge(
+    "report_timestamp_seconds", "The time that this page's figures are of.", unit="seconds"
+)
+SERIES = gauge("series", "Series on this page.")
+SERIES_LIMIT = gauge("series_limit", "Series that metrics.series allows.")
+SERIES_OMITTED = gauge(
+    "series_omitted",
+    "Series given up to keep the limit: full (distances, quantiles), then feature.",
+    ("reason",),
+)
+METRICS_DETAIL = gauge("metrics_detail", "1 for the detail that is exported now.", ("detail",))
+CONFIG_INFO = info("config", "Hash of the configuration in force.", ("hash",))
+BUILD_INFO = info("build", "What is running.", ("version", "revision"))

@@ -1,0 +1,196 @@
+"""Believable reports for the tests of the publishers."""
+
+import math
+from collections.abc import Sequence
+
+from service.values.records import Partition
+from service.values.rejects import Reason
+from service.values.reports import (
+    DetectorReport,
+    LoopTiming,
+    ModelReport,
+    PartitionReport,
+    ReferenceState,
+    Report,
+    ServiceReport,
+    StreamReport,
+    StreamState,
+    TopicReport,
+    WindowReport,
+)
+from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey, ValueType
+
+AT = 1_795_429_858.0  # 2026-11-23T10:30:58Z
+
+
+def window(name="5m", *, psi=0.012, shift=0.02, **changes):
+    values = {
+        "window": name,
+        "values": 6_200,
+        "covers_seconds": {"5m": 300.0, "1h": 3600.0, "24h": 86_400.0}.get(name, 300.0),
+        "psi": psi,
+        "jensen_shannon": round(math.sqrt(psi) / 4, 6),
+        "ks": round(abs(shift) * 0.4, 6),
+        "wasserstein_sd": abs(shift),
+        "mean_shift_sd": shift,
+        "quantiles": ((0.05, -1.5), (0.5, 0.25), (0.95, 2.0)),
+    }
+    return WindowReport(**(values | changes))
+
+
+def stream(name="income", *, kind=Kind.INPUT, drifted=False, **changes):
+    psi, shift = (0.31, 0.41) if drifted else (0.012, 0.02)
+    values = {
+        "key": StreamKey(kind, name),
+        "type": ValueType.NUMERIC,
+        "state": StreamState.WATCHED,
+        "score": 6.3 if drifted else 0.31,
+        "drifted_since_seconds": AT - 660 if drifted else None,
+        "missing_total": 12,
+        "invalid_total": 0,
+        "unseen_total": 0,
+        "windows": (window("5m", psi=psi, shift=shift), window("1h", psi=psi / 2, shift=shift / 2)),
+        "detectors": (
+            DetectorReport("adwin", 6.3 if drifted else 0.31, 1.0, int(drifted)),
+            DetectorReport("page_hinkley", 40.0 if drifted else 3.0, 50.0, 0),
+        ),
+        "summary": "up 0.41 sd, PSI 0.31" if drifted else "",
+    }
+    return StreamReport(**(values | changes))
+
+
+def category(name="state", **changes):
+    windows = (window("5m", ks=math.nan, wasserstein_sd=math.nan, quantiles=()),)
+    defaults = {"type": ValueType.CATEGORICAL, "windows": windows, "unseen_total": 4}
+    return stream(name, **(defaults | changes))
+
+
+def model(name="credit-risk", version="3", streams: Sequence[StreamReport] = (), **changes):
+    values = {
+        "key": ModelKey(name, version),
+        "team": "retail-credit",
+        "tier": 1,
+        "runbook": "https://runbooks.example/credit-risk",
+        "reference_state": ReferenceState.READY,
+        "reference_learned_ratio": 1.0,
+        "reference_hash": "9f2c5a7700aa",
+        "reference_rows": 1_200_000,
+        "reference_created_seconds": AT - 41 * 86_400,
+        "predictions_total": 81_220,
+        "weight_total": 81_220.0,
+        "late_total": 3,
+        "rejected_totals": {Reason.MISTYPED: 2},
+        "latency_counts": (0, 10, 400, 20_000, 40_000, 18_000, 2_700, 100, 10, 0, 0),
+        "latency_sum_seconds": 1_421.5,
+        "last_record_seconds": AT - 0.4,
+        "watermark_seconds": AT - 4.0,
+        "streams": tuple(streams),
+        "panes_judged_total": 1_400,
+        "unjudged_total": 0,
+    }
+    return ModelReport(**(values | changes))
+
+
+def service(**changes):
+    values = {
+        "version": "0.1.0",
+        "revision": "4c6eaf5",
+        "config_hash": "77ab12",
+        "started_seconds": AT - 3 * 86_400,
+        "ready": True,
+        "not_ready_because": "",
+        "checkpoint_last_success_seconds": AT - 7.0,
+        "checkpoint_bytes": 38_000_000,
+        "checkpoint_failures_total": 0,
+        "checkpoint_fallbacks_total": 0,
+        "out_of_range_total": 0,
+        "dead_letters_total": 14,
+        "dead_letters_failed_total": 0,
+        "state_free_bytes": 21_000_000_000,
+        "state_size_bytes": 76_000_000,
+        "timings": (
+            LoopTiming("poll", 812.5, 90_000, 0.51),
+            LoopTiming("decode", 401.25, 90_000, 0.08),
+            LoopTiming("judge", 60.0, 4_320, 0.2),
+        ),
+    }
+    return ServiceReport(**(values | changes))
+
+
+def report(models: Sequence[ModelReport] = (), **changes):
+    values = {
+        "at_seconds": AT,
+        "caught_up": True,
+        "models": tuple(models),
+        "topics": (
+            TopicReport("decisions", 812_334, 723_900, 88_420, {Reason.MALFORMED: 14}),
+            TopicReport("kserve", 91_220, 91_220, 0, {}),
+        ),
+        "partitions": (
+            PartitionReport(Partition("decisions", 0), 406_167, 0, 0.0),
+            PartitionReport(Partition("decisions", 1), 406_167, 120, 1.5),
+            PartitionReport(Partition("kserve", 0), 91_220, 0, math.nan),
+        ),
+        "partitions_missing": {"kserve": 1},
+        "service": service(),
+    }
+    return Report(**(values | changes))
+
+
+def empty(**changes):
+    """A service that has just started: no model, no topic, nothing known yet."""
+    fresh = service(checkpoint_last_success_seconds=math.nan, timings=())
+    values = {"topics": (), "partitions": (), "partitions_missing": {}, "service": fresh}
+    return report(**(values | changes))
+
+
+def believable():
+    """Six models: drifted, steady twice, muted, learning, and one without a reference."""
+    credit = model(
+        streams=(
+            stream("income", drifted=True, source="bureau-feed"),
+            stream("bureau_score", drifted=True, score=2.1, source="bureau-feed",
+                   drifted_since_seconds=AT - 540, summary="down 0.2 sd, PSI 0.09"),
+            stream("age", score=0.4),
+            stream("postcode", hidden=True),
+            category("state"),
+            category("has_card", type=ValueType.BOOLEAN, score=0.11, unseen_total=0),
+            stream("prediction", kind=PREDICTION.kind, score=0.83, missing_total=0),
+            stream("latency", kind=LATENCY.kind, score=0.2, missing_total=0),
+        ),
+        unknown_features=("score_x",),
+        absent_features=("inquiries",),
+    )  # fmt: skip
+    steady = (stream("amount", score=0.3), category("merchant", score=0.05))
+    learning = model(
+        "kyc-doc", "1", team="onboarding", tier=2, runbook="", reference_hash="",
+        reference_state=ReferenceState.LEARNING, reference_learned_ratio=0.42, reference_rows=4_200,
+        reference_created_seconds=math.nan,
+        streams=(
+            stream("pages", state=StreamState.LEARNING, score=math.nan, windows=(), detectors=()),
+        ),
+    )  # fmt: skip
+    bare = model(
+        "aml-v2", "2024-11", team="", tier=3, runbook="", reference_hash="", reference_rows=0,
+        reference_state=ReferenceState.NONE, reference_learned_ratio=0.0,
+        reference_created_seconds=math.nan, last_record_seconds=math.nan,
+        watermark_seconds=math.nan, predictions_total=0, latency_counts=(0,) * 11,
+        latency_sum_seconds=0.0,
+    )  # fmt: skip
+    return report(
+        (
+            credit,
+            model("fraud", "7", steady, team="payments", predictions_total=52_300_118),
+            model("savings-churn", "2", steady, team="retail", tier=2),
+            learning,
+            model("marketing", "11", (stream("spend", state=StreamState.MUTED, drifted=True),
+                                      *steady), team="crm", tier=3),
+            bare,
+        )
+    )  # fmt: skip
+
+
+def fleet(models, streams, **changes):
+    """Many models of many streams each, two windows and two detectors a stream."""
+    one = tuple(stream(f"feature_{j}", score=0.1 + j / 100) for j in range(streams))
+    return report([model(f"model-{i}", "1", one) for i in range(models)], **changes)
