@@ -1,1 +1,1 @@
-"""Mergeable summaries of what was seen: counts in cells, moments, quantiles, distinct, heavy hitters."""
+"""Mergeable summaries: counts in cells, moments, quantiles, distinct counts, heavy hitters."""

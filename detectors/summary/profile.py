@@ -18,5 +18,5 @@ class InvalidValue:
 
 INVALID_VALUE: Final = InvalidValue()
 
-Value: TypeAlias = float | str | bool | None | InvalidValue
+Value: TypeAlias = float | str | bool | InvalidValue | None
 """One value of a stream without cells; None is missing."""

@@ -1,0 +1,174 @@
+"""The most frequent values of D streams in bounded space."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.summary.columns import Runs
+
+
+class HeavyNumbers:
+    """Misra-Gries counters over the numbers of D streams, `capacity` of them each.
+
+    An estimate never exceeds the true count and falls short of it by at most `error` of its stream,
+    which is at most 2 n / (capacity + 1) after n values: n / (capacity + 1) for the counters, and
+    as much for runs too short to be looked at (a batch of m values drops those below
+    m / (capacity + 1)). So a value of a larger share than that is always held.
+
+    items, counts: shape (D, capacity); a counter is free where its count is 0.
+
+    Sources: Misra, Gries, "Finding repeated elements", 1982; the merge is from Agarwal, Cormode,
+    Huang, Phillips, Wei, Yi, "Mergeable summaries", 2012.
+    """
+
+    def __init__(self, streams: int, capacity: int = 16) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}, but must be at least 1")
+        self.items = np.zeros((streams, capacity))
+        self.counts = np.zeros((streams, capacity), dtype=np.int64)
+        self.error = np.zeros(streams, dtype=np.int64)
+
+    @property
+    def capacity(self) -> int:
+        """Counters a stream."""
+        return self.items.shape[1]
+
+    def update(self, runs: Runs) -> None:
+        """Add runs: distinct finite values of each stream with their counts."""
+        seen = np.bincount(runs.streams, weights=runs.counts, minlength=len(self.error))
+        least = np.ceil(seen / (self.capacity + 1)).astype(np.int64)
+        long = runs.counts >= least[runs.streams]
+        kept = np.flatnonzero(long)
+        partial = np.bincount(runs.streams[kept], runs.counts[kept], len(self.error)) < seen
+        self.error += np.where(partial, least - 1, 0)
+        if len(kept):
+            self._add(runs.streams[kept], runs.values[kept], runs.counts[kept])
+
+    def merge(self, other: "HeavyNumbers") -> None:
+        """Add what `other` has seen; `other` is left as it is."""
+        if other.capacity != self.capacity:
+            raise ValueError(f"cannot merge {other.capacity} counters into {self.capacity}")
+        self.error += other.error
+        streams, slots = np.nonzero(other.counts)
+        if len(streams):
+            self._add(streams, other.items[streams, slots], other.counts[streams, slots])
+
+    def top(self, stream: int) -> list[tuple[float, int]]:
+        """Values and counts held, the largest count first, ties by value."""
+        held = np.flatnonzero(self.counts[stream])
+        pairs = zip(
+            self.items[stream, held].tolist(), self.counts[stream, held].tolist(), strict=True
+        )
+        return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+
+    def state(self) -> dict[str, Any]:
+        """Items, counts (0 = free) and errors, copied; each stream's items ascend."""
+        order = np.lexsort((self.items, self.counts == 0), axis=1)
+        return {
+            "items": np.take_along_axis(self.items, order, axis=1),
+            "counts": np.take_along_axis(self.counts, order, axis=1),
+            "error": self.error.copy(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The counters that `state` was taken of."""
+        heavy = cls(*state["items"].shape)
+        heavy.items = np.array(state["items"], dtype=np.float64)
+        heavy.counts = np.array(state["counts"], dtype=np.int64)
+        heavy.error = np.array(state["error"], dtype=np.int64)
+        return heavy
+
+    def _add(
+        self, streams: NDArray[np.int64], values: NDArray[np.float64], counts: NDArray[np.int64]
+    ) -> None:
+        """Add distinct (stream, value) pairs: to their counter if they have one."""
+        hits = (self.items[streams] == values[:, None]) & (self.counts[streams] > 0)
+        known = hits.any(axis=1)
+        slots = hits.argmax(axis=1)
+        self.counts[streams[known], slots[known]] += counts[known]
+        if not known.all():
+            self._insert(streams[~known], values[~known], counts[~known])
+
+    def _insert(
+        self, streams: NDArray[np.int64], values: NDArray[np.float64], counts: NDArray[np.int64]
+    ) -> None:
+        """Compete for the counters: the capacity + 1st largest count is taken off all."""
+        for stream in np.unique(streams):
+            new = streams == stream
+            held = self.counts[stream] > 0
+            items = np.concatenate((self.items[stream, held], values[new]))
+            tallies = np.concatenate((self.counts[stream, held], counts[new]))
+            order = np.lexsort((items, -tallies))
+            if len(order) > self.capacity:
+                loss = tallies[order[self.capacity]]
+                self.error[stream] += loss
+                order = order[: self.capacity]
+                order = order[tallies[order] > loss]
+                tallies = tallies - loss
+            self.items[stream] = 0.0
+            self.counts[stream] = 0
+            self.items[stream, : len(order)] = items[order]
+            self.counts[stream, : len(order)] = tallies[order]
+
+
+class HeavyNames:
+    """Misra-Gries counters over names, at most `capacity`; exact while they suffice.
+
+    An estimate never exceeds the true count and falls short of it by at most `error`, which is at
+    most n / (capacity + 1) after n names. Sources as for HeavyNumbers.
+    """
+
+    def __init__(self, capacity: int = 16) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}, but must be at least 1")
+        self.capacity = capacity
+        self.error = 0
+        self.counts: Counter[str] = Counter()
+
+    def update(self, names: Iterable[str]) -> None:
+        """Count names."""
+        self._add(Counter(names))
+
+    def merge(self, other: "HeavyNames") -> None:
+        """Add what `other` has seen; `other` is left as it is."""
+        if other.capacity != self.capacity:
+            raise ValueError(f"cannot merge {other.capacity} counters into {self.capacity}")
+        self.error += other.error
+        self._add(other.counts)
+
+    def top(self) -> list[tuple[str, int]]:
+        """Names and counts held, the largest count first, ties by name."""
+        return sorted(self.counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+    def state(self) -> dict[str, Any]:
+        """Capacity, error, and names (ascending) with their counts."""
+        names = sorted(self.counts)
+        return {
+            "capacity": self.capacity,
+            "error": self.error,
+            "names": names,
+            "counts": np.array([self.counts[name] for name in names], dtype=np.int64),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The counters that `state` was taken of."""
+        heavy = cls(int(state["capacity"]))
+        heavy.error = int(state["error"])
+        counts = np.asarray(state["counts"]).tolist()
+        heavy.counts = Counter(dict(zip(state["names"], counts, strict=True)))
+        return heavy
+
+    def _add(self, counts: Counter[str]) -> None:
+        self.counts.update(counts)
+        if len(self.counts) <= self.capacity:
+            return
+        tallies = np.fromiter(self.counts.values(), dtype=np.int64, count=len(self.counts))
+        place = len(tallies) - 1 - self.capacity
+        loss = int(np.partition(tallies, place)[place])  # the capacity + 1st largest
+        self.error += loss
+        self.counts = Counter({n: c - loss for n, c in self.counts.items() if c > loss})

@@ -1,0 +1,255 @@
+"""Quantiles of D streams by a histogram that does not depend on the order of events."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.summary.columns import Runs
+
+SHIFT_PROMISED = 46
+"""The coarsest shift that keeps 6 bits of the mantissa: buckets 1/64 wide, midpoints 0.8 % off."""
+
+_SHIFT_MAX = 62
+_SIGN = np.uint64(1 << 63)
+
+
+class Buckets(NamedTuple):
+    """Buckets [lower, upper) of one stream, ascending, and how many values lie in each."""
+
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
+class Quantiles:
+    """A dyadic float histogram for each of D streams.
+
+    A value's key is its float64 bits as an unsigned integer in the order of the values; a bucket is
+    the keys that agree but for their last `shift` bits. Each stream starts at shift `finest`. When
+    more than `capacity` of its buckets are filled, pairs of neighbours join (shift + 1), up to
+    SHIFT_PROMISED: a quantile is then within 0.8 % of an exact one. Beyond `limit` filled buckets
+    (a stream over tens of orders of magnitude) they join further and the error doubles each time.
+    The shift depends on the multiset of values alone, so the state is free of order and of how the
+    values were split: merge is exact, associative and commutative.
+
+    shifts (uint8) and sizes (filled buckets, int64) have shape (D,); keys and counts hold all filled
+    buckets, stream after stream, ascending. Read them; only the verbs change them.
+
+    With finest = 0 up to `capacity` different values are held exactly. `finest` bits have to
+    suffice to number the streams, so that one 64-bit code orders (stream, key).
+
+    Sources: Masson, Rim, Lee, "DDSketch", 2019; Epicoco, Melle, Cafaro, Pulimeno, "UDDSketch", 2020
+    (uniform collapse); bucketing by exponent and leading mantissa bits as in HdrHistogram.
+    """
+
+    def __init__(
+        self, streams: int, capacity: int = 256, limit: int | None = None, finest: int = 32
+    ) -> None:
+        if not 0 <= finest <= SHIFT_PROMISED:
+            raise ValueError(f"finest is {finest}, but must be from 0 to {SHIFT_PROMISED}")
+        if streams > 1 << finest:
+            raise ValueError(f"{streams} streams need a coarser finest shift than {finest}")
+        self.capacity = capacity
+        self.limit = 8 * capacity if limit is None else limit
+        self.finest = finest
+        self.shifts = np.full(streams, finest, dtype=np.uint8)
+        self.sizes = np.zeros(streams, dtype=np.int64)
+        self.keys = np.empty(0, dtype=np.uint32 if finest >= 32 else np.uint64)
+        self.counts = np.empty(0, dtype=np.uint16)
+
+    def update(self, runs: Runs) -> None:
+        """Add runs of values (finite, no -0.0), ascending by stream and value."""
+        if len(runs.values) == 0:
+            return
+        keys = _keys_of(runs.values) >> np.uint64(self.finest)
+        codes = self._numbered(runs.streams, keys) & self._masks()[runs.streams]
+        codes, counts = _joined(codes, runs.counts)
+        self._absorb(codes, counts)
+
+    def merge(self, other: "Quantiles") -> None:
+        """Add what `other` has seen; `other` is left as it is."""
+        if (len(other.shifts), other.finest) != (len(self.shifts), self.finest):
+            raise ValueError("only banks of as many streams and the same finest shift merge")
+        self.shifts = np.maximum(self.shifts, other.shifts)
+        codes = other.codes()
+        codes &= self._masks()[self._streams_of(codes)]
+        self._absorb(*_joined(codes, other.counts))
+
+    def quantile(
+        self,
+        probabilities: NDArray[np.float64],
+        minimum: NDArray[np.float64] | None = None,
+        maximum: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Quantiles of each stream, shape (D, len(probabilities)); NaN where nothing was seen.
+
+        The midpoint of the bucket of the value with rank floor(q (n - 1)), from 0, clipped to
+        `minimum` and `maximum` (shape (D,)) if given.
+        """
+        result = np.full((len(self.shifts), len(probabilities)), np.nan)
+        bounds = np.concatenate(([0], np.cumsum(self.sizes)))
+        for stream in np.flatnonzero(self.sizes):
+            held = slice(bounds[stream], bounds[stream + 1])
+            below = np.cumsum(self.counts[held], dtype=np.int64)
+            ranks = np.floor(np.asarray(probabilities) * (below[-1] - 1)).astype(np.int64)
+            found = self.keys[held][np.searchsorted(below, ranks, side="right")]
+            lower, upper = self._bounds(found, int(self.shifts[stream]))
+            single = self.shifts[stream] == 0
+            result[stream] = lower if single else lower * 0.5 + upper * 0.5
+        if minimum is not None:
+            result = np.maximum(result, minimum[:, None])
+        if maximum is not None:
+            result = np.minimum(result, maximum[:, None])
+        return result
+
+    def buckets(self, stream: int) -> Buckets:
+        """The filled buckets of one stream."""
+        start = int(self.sizes[:stream].sum())
+        held = slice(start, start + int(self.sizes[stream]))
+        lower, upper = self._bounds(self.keys[held], int(self.shifts[stream]))
+        return Buckets(lower, upper, self.counts[held].astype(np.int64))
+
+    def relative_error(self) -> NDArray[np.float64]:
+        """How far a quantile may be from an exact one, relative to it, shape (D,)."""
+        return np.where(self.shifts == 0, 0.0, 2.0 ** (self.shifts - 53.0))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays held."""
+        arrays = (self.shifts, self.sizes, self.keys, self.counts)
+        return sum(array.nbytes for array in arrays)
+
+    def codes(self) -> NDArray[np.uint64]:
+        """Stream (the first `finest` bits) and key of every filled bucket, ascending; a copy."""
+        return self._numbered(np.repeat(np.arange(len(self.shifts)), self.sizes), self.keys)
+
+    def state(self) -> dict[str, Any]:
+        """Parameters and arrays. Equal multisets of values give equal states, byte for byte."""
+        return {
+            "capacity": self.capacity,
+            "limit": self.limit,
+            "finest": self.finest,
+            "shifts": self.shifts.copy(),
+            "sizes": self.sizes.copy(),
+            "keys": self.keys.copy(),
+            "counts": self.counts.copy(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The histograms that `state` was taken of."""
+        shifts = np.array(state["shifts"], dtype=np.uint8)
+        bank = cls(len(shifts), int(state["capacity"]), int(state["limit"]), int(state["finest"]))
+        bank.shifts = shifts
+        bank.sizes = np.array(state["sizes"], dtype=np.int64)
+        bank.keys = np.array(state["keys"], dtype=bank.keys.dtype)
+        bank.counts = _narrow(np.array(state["counts"]))
+        return bank
+
+    def _numbered(self, streams: NDArray[np.int64], keys: NDArray[Any]) -> NDArray[np.uint64]:
+        codes = keys.astype(np.uint64)
+        if self.finest:
+            codes |= streams.astype(np.uint64) << np.uint64(64 - self.finest)
+        return codes
+
+    def _masks(self) -> NDArray[np.uint64]:
+        """Per stream, what of a code is left when its bucket's last bits are dropped."""
+        dropped = (self.shifts - np.uint8(self.finest)).astype(np.uint64)
+        return np.left_shift(~np.uint64(0), dropped)
+
+    def _absorb(self, codes: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
+        """Add joined codes (already at `shifts`) and coarsen what has become too large."""
+        mine = self.codes()
+        mine &= self._masks()[self._streams_of(mine)]
+        codes = np.concatenate((mine, codes))
+        counts = np.concatenate((self.counts, counts), dtype=np.int64)
+        order = np.argsort(codes, kind="stable")  # two ascending halves: a linear merge
+        codes, counts = _joined(codes[order], counts[order])
+        streams = self._streams_of(codes)
+        self.sizes = np.bincount(streams, minlength=len(self.shifts))
+        full = (self.sizes > self.capacity) & (self.shifts < SHIFT_PROMISED)
+        full |= self.sizes > self.limit
+        if full.any():
+            self._coarsen(codes, streams, full)
+            codes, counts = _joined(codes & self._masks()[streams], counts)
+            self.sizes = np.bincount(self._streams_of(codes), minlength=len(self.shifts))
+        self.keys = codes.astype(self.keys.dtype)
+        self.counts = _narrow(counts)
+
+    def _streams_of(self, codes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        if self.finest == 0:
+            return np.zeros(len(codes), dtype=np.int64)
+        return (codes >> np.uint64(64 - self.finest)).astype(np.int64)
+
+    def _coarsen(
+        self, codes: NDArray[np.uint64], streams: NDArray[np.int64], full: NDArray[np.bool_]
+    ) -> None:
+        """Raise the shift of the full streams to the least that holds their distinct codes.
+
+        Two neighbours fall into one bucket when the highest bit in which they differ is dropped, so
+        one histogram of these bits tells the number of buckets at every shift.
+        """
+        apart = (streams[1:] == streams[:-1]) & full[streams[1:]]
+        differ = (codes[1:] ^ codes[:-1])[apart]
+        levels = _bit_length(differ) + self.finest
+        width = _SHIFT_MAX + 3
+        held = np.bincount(streams[1:][apart] * width + levels, minlength=len(full) * width)
+        held = held.reshape(len(full), width)
+        # buckets[:, s] = 1 + neighbours that differ above bit s
+        buckets = 1 + held.sum(axis=1, keepdims=True) - np.cumsum(held, axis=1)
+        shifts = np.arange(width)
+        fits = (buckets <= self.capacity) | ((shifts >= SHIFT_PROMISED) & (buckets <= self.limit))
+        fits[:, _SHIFT_MAX:] = True
+        fits &= shifts >= self.shifts[:, None]
+        self.shifts = np.where(full, fits.argmax(axis=1), self.shifts).astype(np.uint8)
+
+    def _bounds(
+        self, keys: NDArray[Any], shift: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        lower = keys.astype(np.uint64) << np.uint64(self.finest)
+        last = lower + np.uint64((1 << shift) - 1)
+        return _values_of(lower), np.nextafter(_values_of(last), np.inf)
+
+
+def _keys_of(values: NDArray[np.float64]) -> NDArray[np.uint64]:
+    bits = values.view(np.uint64)
+    negative = (values.view(np.int64) >> 63).view(np.uint64)
+    return bits ^ (negative | _SIGN)
+
+
+def _values_of(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """The floats of keys; keys outside of the finite floats give the largest ones."""
+    positive = (keys & _SIGN) != 0
+    bits = np.where(positive, keys ^ _SIGN, ~keys)
+    values = bits.view(np.float64)
+    largest = np.finfo(np.float64).max
+    values = np.where(np.isfinite(values), values, np.where(positive, largest, -largest))
+    return values + 0.0
+
+
+def _joined(
+    codes: NDArray[np.uint64], counts: NDArray[Any]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Equal neighbours as one, their counts added."""
+    if len(codes) == 0:
+        return codes, counts.astype(np.int64)
+    starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+    return codes[starts], np.add.reduceat(counts, starts, dtype=np.int64)
+
+
+def _narrow(counts: NDArray[Any]) -> NDArray[Any]:
+    """Counts in the smallest type that holds them: most buckets of a pane hold few values."""
+    largest = counts.max(initial=0)
+    for dtype in (np.uint16, np.uint32):
+        if largest <= np.iinfo(dtype).max:
+            return counts.astype(dtype)
+    return counts.astype(np.int64)
+
+
+def _bit_length(values: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Bits that each value needs; 0 for 0."""
+    # Clearing each bit below the highest keeps the conversion from rounding up to the next power.
+    top = values & ~(values >> np.uint64(1))
+    return np.where(values == 0, 0, np.frexp(top.astype(np.float64))[1]).astype(np.int64)
