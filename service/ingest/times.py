@@ -1,0 +1,50 @@
+"""Event time out of whatever a producer writes."""
+
+from datetime import UTC, datetime
+from math import nan
+from typing import Any
+
+import msgspec
+
+from service.ingest.scalars import number, number_in_text
+
+MILLISECONDS_FROM = 1e11
+"""An epoch number from here on counts milliseconds (as seconds it would be the year 5138)."""
+TIME_MAX_SECONDS = 253_402_300_799.0
+"""The end of the year 9999."""
+
+
+def event_time(value: Any) -> float:
+    """Epoch seconds of RFC 3339 text (naive = UTC) or of epoch seconds or milliseconds.
+
+    NaN when it cannot be read or lies outside 1970 to 9999.
+    """
+    seconds = _of_text(value) if type(value) is str else _of_number(number(value))
+    return seconds if 0.0 <= seconds <= TIME_MAX_SECONDS else nan
+
+
+def event_time_in_text(value: Any) -> float:
+    """`event_time`, also of a number in text."""
+    seconds = _of_number(number_in_text(value))
+    return seconds if 0.0 <= seconds <= TIME_MAX_SECONDS else event_time(value)
+
+
+def _of_number(found: float) -> float:
+    return found / 1000.0 if found >= MILLISECONDS_FROM else found
+
+
+def _of_text(text: str) -> float:
+    try:
+        moment = msgspec.convert(text, datetime)
+    except (ValueError, OverflowError):
+        return _of_iso(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _of_iso(text: str) -> float:
+    """ISO 8601 in its wider forms: a date alone, no seconds, no separators."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return nan
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
