@@ -1,0 +1,121 @@
+"""Section `models`: what holds for some models only, by glob; later lines win."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from config.detection import Tolerance, Window
+from config.reference import ReferenceSettings
+from config.section import Section, Whole
+
+
+def _is_sentinel(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or _is_nan(value):
+        raise ValueError("must be a number or a text (null is missing anyway)")
+    return value
+
+
+def _is_nan(value: float | str) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _is_date(value: Any) -> Any:
+    if isinstance(value, str) and len(value) != 10:
+        raise ValueError("must be a date such as 2026-12-31")
+    return value
+
+
+def _is_runbook(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or set(_placeholders(value)) - {"{model}"}:
+        raise ValueError("must be an http(s) address; {model} in it stands for the model's name")
+    return value
+
+
+def _placeholders(text: str) -> list[str]:
+    return ["{" + part.partition("}")[0] + "}" for part in text.split("{")[1:]]
+
+
+Sentinels = tuple[Annotated[float | str, BeforeValidator(_is_sentinel)], ...]
+
+
+class Mute(Section):
+    """Silence with an end and somebody who answers for it: shown as muted, never forgotten."""
+
+    until: Annotated[date, BeforeValidator(_is_date)] = Field(
+        description="The last day of silence (UTC)."
+    )
+    by: str = Field(min_length=1, description="Who decided it.")
+    why: str = Field(min_length=1, description="The reason, for those who come later.")
+    ticket: str | None = Field(default=None, description="Where it is written down.")
+
+    def holds(self, at_seconds: float) -> bool:
+        """True until the end of its last day, UTC. `at_seconds` are epoch seconds."""
+        end = datetime.combine(self.until, time.min, UTC) + timedelta(days=1)
+        return at_seconds < end.timestamp()
+
+
+class FeatureRule(Section):
+    """What holds for the features whose name matches; what is not said is left as it was."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"values", "importance", "tolerance"})
+
+    ignore: bool | None = Field(default=None, description="True: never looked at.")
+    kind: Literal["numeric", "categorical", "boolean"] | None = Field(
+        default=None,
+        description="What its values are; else it is inferred when a reference is made.",
+    )
+    missing: Sentinels | None = Field(
+        default=None, description="Further sentinels that mean `not there`, beside the model's."
+    )
+    source: str | None = Field(
+        default=None, description="The feed it comes from, as the label `source` of its metrics."
+    )
+    mute: Mute | None = Field(default=None, description="Do not alarm for a while.")
+
+
+class ModelRule(Section):
+    """What holds for the models whose name matches; what is not said is left as it was."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {
+            "schedule",
+            "season",
+            "policy",
+            "segments",
+            "prediction",
+            "severity",
+            "privacy",
+            "mute",
+            "outputs",
+            "kpis",
+        }
+    )
+
+    team: str | None = Field(default=None, min_length=1, description="Who owns it; else `unowned`.")
+    tier: Annotated[int, Whole("1", "3")] | None = Field(
+        default=None, description="How much depends on it: 1 is the most, 2 unless said."
+    )
+    runbook: Annotated[str, BeforeValidator(_is_runbook)] | None = Field(
+        default=None, description="Where its alerts point to; {model} stands for its name."
+    )
+    missing: Sentinels | None = Field(
+        default=None, description="Sentinels that mean `not there` for every feature: [-999, '']."
+    )
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="Names of features by position, where rows have none."
+    )
+    tolerance: Tolerance | None = Field(
+        default=None, description="As in detection; parts may be left out."
+    )
+    windows: tuple[Window, ...] | None = Field(
+        default=None, min_length=1, max_length=8, description="As in detection."
+    )
+    reference: ReferenceSettings | None = Field(
+        default=None, description="As in reference; parts may be left out."
+    )
+    features: Mapping[str, FeatureRule] = Field(
+        default={}, description="Rules for features by glob; later lines win."
+    )

@@ -1,0 +1,98 @@
+"""The root: every section of the configuration file."""
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from config.detection import DetectionSettings, windows_fault
+from config.kafka import KafkaSettings
+from config.limits import LimitsSettings
+from config.log import LogSettings
+from config.metrics import MetricsSettings
+from config.models import ModelRule
+from config.reference import ReferenceSettings
+from config.resolution import ModelSettings, Resolver
+from config.section import Section, refuse
+from config.sources import SourceSettings
+from config.state import StateSettings
+from config.watchdog import WatchdogSettings
+from config.web import WebSettings
+
+
+class Settings(Section):
+    """Everything an operator may set. `Settings()` is the default of everything."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {
+            "schema_registry",
+            "labels",
+            "severity",
+            "include",
+            "segments",
+            "privacy",
+            "policy",
+            "team",
+        }
+    )
+
+    version: Literal[1] = Field(default=1, description="Version of this format.")
+    kafka: KafkaSettings = Field(default=KafkaSettings(), description="The broker.")
+    sources: tuple[SourceSettings, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Where events come from, and where in a record things sit.",
+    )
+    detection: DetectionSettings = Field(
+        default=DetectionSettings(), description="How drift is judged."
+    )
+    reference: ReferenceSettings = Field(
+        default=ReferenceSettings(), description="What normal looks like."
+    )
+    models: Mapping[str, ModelRule] = Field(
+        default={}, description="What holds for some models only, by glob; later lines win."
+    )
+    state: StateSettings = Field(default=StateSettings(), description="What survives a restart.")
+    web: WebSettings = Field(default=WebSettings(), description="What is served over HTTP.")
+    metrics: MetricsSettings = Field(default=MetricsSettings(), description="How much is told.")
+    limits: LimitsSettings = Field(
+        default=LimitsSettings(), description="Bounds on what others send."
+    )
+    log: LogSettings = Field(default=LogSettings(), description="What is logged.")
+    watchdog: WatchdogSettings = Field(
+        default=WatchdogSettings(), description="When we count as stuck."
+    )
+
+    def for_model(self, name: str) -> ModelSettings:
+        """What holds for one model: the rules whose glob matches, first to last; remembered."""
+        return self.resolver.model(name)
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """What resolves and remembers."""
+        return Resolver(self.detection, self.reference, self.models)
+
+    def __copy__(self) -> Self:
+        """A copy remembers nothing, since it is made to be changed."""
+        copied = super().__copy__()
+        copied.__dict__.pop("resolver", None)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """As `__copy__`."""
+        return super(Settings, copy.copy(self)).__deepcopy__(memo)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        names = [source.name for source in self.sources]
+        faults = {
+            ("models", glob, "windows"): windows_fault(rule.windows or (), self.detection.pane)
+            for glob, rule in self.models.items()
+        }
+        refuse(
+            (len(set(names)) < len(names), "sources", "each needs a name of its own"),
+            *((bool(fault), key, fault) for key, fault in faults.items()),
+        )
+        return self

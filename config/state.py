@@ -1,0 +1,31 @@
+"""Section `state`: what survives a restart, and where."""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from config.section import Seconds, Section
+
+
+def _is_available(value: Any) -> Any:
+    if value == "topic":
+        raise ValueError("topic comes with a later version; write directory")
+    return value
+
+
+class StateSettings(Section):
+    """Checkpoints: positions and everything counted, in one file."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"episodes"})
+
+    store: Annotated[Literal["directory"], BeforeValidator(_is_available)] = Field(
+        default="directory", description="Where checkpoints are kept."
+    )
+    path: Path = Field(
+        default=Path("/var/lib/anchorwatch"),
+        description="The directory; one process at a time uses it.",
+    )
+    every: Annotated[float, Seconds("1s", "10m")] = Field(
+        default=10.0, description="How often a checkpoint is written; one more on SIGTERM."
+    )
