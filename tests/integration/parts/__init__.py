@@ -1,0 +1,1 @@
+"""The real parts that the integration tests run against: a Kafka broker, a Prometheus server."""

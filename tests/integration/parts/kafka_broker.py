@@ -1,0 +1,237 @@
+"""A real Apache Kafka for the tests: one node, broker and controller in one process (KRaft)."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from tests.integration.parts.kafka_jars import kafka_jars
+from tests.integration.parts.ports import free_port
+from tests.integration.parts.process import ChildProcess
+
+HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
+START_DEADLINE_SECONDS = 90.0
+
+
+class KafkaBroker:
+    """A broker of our own on 127.0.0.1, with its own data directory, removed by `close`.
+
+    `start` returns once it answers. `stop` (SIGTERM) and `kill` (SIGKILL) keep the port and the
+    data, so `start` after either continues where it was. As a context manager it starts and closes.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        """`settings` go into server.properties, with `_` for `.`: `log_segment_bytes="1048576"`."""
+        self.directory = Path(tempfile.mkdtemp(prefix="anchorwatch-kafka-"))
+        self.port = free_port()
+        self._settings = {k.replace("_", "."): v for k, v in settings.items()}
+        self._process: ChildProcess | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """What a client connects to: `host:port`."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def log_dir(self) -> Path:
+        """Where the partitions are: one directory each, `<topic>-<partition>`."""
+        return self.directory / "data"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running broker."""
+        return self._running().pid
+
+    @property
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self._process is not None and self._process.running
+
+    def segments(self, topic: str, partition: int = 0) -> list[Path]:
+        """The segment files of a partition, oldest first; damage one only while it is stopped."""
+        return sorted((self.log_dir / f"{topic}-{partition}").glob("*.log"))
+
+    def start(self, deadline_seconds: float = START_DEADLINE_SECONDS) -> None:
+        """Starts it and waits until it answers; raises with the end of its log when it does not."""
+        if self.running:
+            raise RuntimeError(f"the broker on {self.bootstrap} is running already")
+        java = [_java(), *HEAP, "-Dlog4j2.level=WARN", "-cp", f"{kafka_jars()}/*"]
+        if not self._properties.exists():
+            self._format(java)
+        command = [*java, "kafka.Kafka", str(self._properties)]
+        self._process = ChildProcess("Kafka", command, self.directory / "server.log")
+        self._wait_until_it_answers(time.monotonic() + deadline_seconds)
+
+    def stop(self) -> None:
+        """SIGTERM; returns when it has ended. Clients see the connection close."""
+        self._running().terminate()
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it has ended."""
+        self._running().kill()
+
+    def restart(self) -> None:
+        """Stops it if it runs, and starts it on the same port with the same data."""
+        if self.running:
+            self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Ends it and removes its data."""
+        if self._process is not None:
+            self._process.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def _properties(self) -> Path:
+        return self.directory / "server.properties"
+
+    def _running(self) -> ChildProcess:
+        if self._process is None or not self._process.running:
+            raise RuntimeError(f"the broker on {self.bootstrap} is not running")
+        return self._process
+
+    def _format(self, java: list[str]) -> None:
+        lines = {**_settings(self.port, free_port(), self.log_dir), **self._settings}
+        self._properties.write_text(
+            "".join(f"{key}={value}\n" for key, value in lines.items()), "utf-8"
+        )
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            str(self._properties),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise RuntimeError(
+                f"Kafka could not format {self.log_dir}:\n{done.stdout}{done.stderr}"
+            )
+
+    def _wait_until_it_answers(self, deadline: float) -> None:
+        process = self._running()
+        while process.running and time.monotonic() < deadline:
+            if self._answers():
+                return
+            time.sleep(0.1)
+        why = "did not answer in time" if process.running else "ended while starting"
+        tail = process.tail()
+        process.kill()
+        raise RuntimeError(f"Kafka on {self.bootstrap} {why}. The end of its log:\n{tail}")
+
+    def _answers(self) -> bool:
+        # The client backs off for long when nothing listens, so it is asked once something does.
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            with KafkaAdminClient(bootstrap_servers=self.bootstrap) as admin:
+                admin.list_topics()
+        except (OSError, KafkaError):
+            return False
+        return True
+
+
+class ExistingBroker:
+    """A broker that somebody else runs (KAFKA_BOOTSTRAP_SERVERS). The tests never end it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+    def stop(self) -> None:
+        """Refused."""
+        self._refuse("stop")
+
+    def kill(self) -> None:
+        """Refused."""
+        self._refuse("kill")
+
+    def restart(self) -> None:
+        """Refused."""
+        self._refuse("restart")
+
+    def close(self) -> None:
+        """Leaves it as it is."""
+
+    def _refuse(self, what: str) -> None:
+        raise RuntimeError(
+            f"cannot {what} the broker on {self.bootstrap}: it is not ours. "
+            "Unset KAFKA_BOOTSTRAP_SERVERS, or use the fixture `own_kafka`."
+        )
+
+
+def session_broker() -> KafkaBroker | ExistingBroker:
+    """The broker that KAFKA_BOOTSTRAP_SERVERS names, else a started one of our own."""
+    existing = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    return ExistingBroker(existing) if existing else KafkaBroker().__enter__()
+
+
+def _java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if java is None:
+        raise FileNotFoundError(
+            "Java 17 or newer is not installed: apt-get install default-jre-headless"
+        )
+    return java
+
+
+def _settings(port: int, controller_port: int, log_dir: Path) -> dict[str, str]:
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(log_dir),
+        "auto.create.topics.enable": "false",
+        "message.max.bytes": str(2 * 1024 * 1024),
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        # Tests replay records of any age: nothing is deleted for it, nothing is too far ahead.
+        "log.retention.ms": "-1",
+        "log.message.timestamp.after.max.ms": str(2**63 - 1),
+        # Quick to start, to rebalance, to compact and to stop.
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        "log.cleaner.backoff.ms": "1000",
+        "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
+        "controlled.shutdown.enable": "false",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+    }

@@ -1,0 +1,84 @@
+"""A child process that does not outlive the tests."""
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+TAIL_LINES = 40
+
+
+class ChildProcess:
+    """One program, its output in a file. It is ended by its own process id and by nothing else.
+
+    It also ends when the tests are interrupted: at interpreter exit and, where the kernel can do it
+    and the caller is the main thread, even when the test process itself is killed.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+    ):
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*_dies_with_us(), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,  # Ctrl-C reaches pytest alone, which then stops us in order
+            )
+        atexit.register(self.kill)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """False once it ended, for whatever reason."""
+        return self._process.poll() is None
+
+    def terminate(self, deadline_seconds: float = 30.0) -> int:
+        """SIGTERM, wait, and SIGKILL when the deadline has passed. Returns the exit code."""
+        if self.running:
+            self._process.terminate()
+            try:
+                self._process.wait(deadline_seconds)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        return self._ended()
+
+    def kill(self) -> int:
+        """SIGKILL. Returns the exit code; does nothing when it has ended."""
+        if self.running:
+            self._process.kill()
+        return self._ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal, SIGSTOP and SIGCONT for instance."""
+        self._process.send_signal(number)
+
+    def tail(self) -> str:
+        """The last lines of what it printed."""
+        lines = self.log.read_text("utf-8", "replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+    def _ended(self) -> int:
+        code = self._process.wait(30)
+        atexit.unregister(self.kill)
+        return code
+
+
+def _dies_with_us() -> list[str]:
+    # The kernel ends the child with the *thread* that started it: only the main one may ask for it.
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or threading.current_thread() is not threading.main_thread():
+        return []
+    return [setpriv, "--pdeathsig", "KILL"]

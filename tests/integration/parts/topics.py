@@ -1,0 +1,54 @@
+"""Topics with names of their own, and what is in them."""
+
+import uuid
+from collections.abc import Sequence
+from itertools import islice
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+
+
+def create_topic(bootstrap: str, partitions: int = 1, **config: str) -> str:
+    """Creates a topic of a new name and returns the name once every partition has a leader.
+
+    `config` is the topic's, with `_` for `.`: `create_topic(b, 3, cleanup_policy="compact")`.
+    """
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    configs = {key.replace("_", "."): value for key, value in config.items()}
+    new = {name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}}
+    with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
+        admin.create_topics(new, wait_for_metadata=True)
+    return name
+
+
+def send(
+    bootstrap: str,
+    topic: str,
+    values: Sequence[bytes],
+    partition: int = 0,
+    codec: str | None = None,
+) -> None:
+    """Sends the values to one partition, in order; returns when the broker has them all."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, compression_type=codec, linger_ms=20)
+    try:
+        sent = [producer.send(topic, value, partition=partition) for value in values]
+        for future in sent:
+            future.get(timeout=30)
+    finally:
+        producer.close()
+
+
+def read(
+    bootstrap: str, topic: str, count: int, partition: int = 0, timeout_seconds: float = 30.0
+) -> list[bytes | None]:
+    """The first `count` values of one partition; fewer when the time is over."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap, consumer_timeout_ms=int(timeout_seconds * 1000)
+    )
+    where = TopicPartition(topic, partition)
+    try:
+        consumer.assign([where])
+        consumer.seek_to_beginning(where)
+        return [record.value for record in islice(consumer, count)]
+    finally:
+        consumer.close()
