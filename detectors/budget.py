@@ -1,0 +1,93 @@
+"""From a budget of false alarms to the thresholds of Page-Hinkley and ADWIN.
+
+Both are then fed `standardise(...)`: the mean score of a pane in units of its own standard error.
+"""
+
+from math import exp, inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.change.observation import Observation
+
+ALLOWANCE = 0.5
+"""Page-Hinkley's delta in standard errors of a pane: tuned for a shift of twice that."""
+
+_OVERSHOOT = 1.166
+"""By how much a random walk of unit steps overshoots two boundaries (Siegmund, 1985)."""
+
+_REFERENCE_ERRORS = 3.0
+"""How many standard errors of its own mean the reference may be off."""
+
+
+def alarm_mean_panes(
+    alarms: float,
+    period_seconds: float,
+    pane_seconds: float,
+    streams: int,
+    share: float,
+) -> float:
+    """A: how many panes one detector of one stream has to run, on average, to a false alarm.
+
+    At most `alarms` a `period_seconds` over all `streams`, of which this kind of detector may use
+    `share` (0 to 1). No stream gives infinity.
+    """
+    if min(alarms, period_seconds, pane_seconds, share) <= 0:
+        raise ValueError(
+            f"a budget of {alarms} alarms per {period_seconds} s, panes of {pane_seconds} s and a "
+            f"share of {share} must all be positive"
+        )
+    if streams == 0:
+        return inf
+    return period_seconds / pane_seconds * streams / (alarms * share)
+
+
+def page_hinkley_threshold(alarm_mean: float) -> float:
+    """The h at which a two-sided sum with allowance 0.5 runs `alarm_mean` panes to a false alarm.
+
+    Siegmund's A = [exp(2 k b) - 1 - 2 k b] / (4 k^2) with k = 0.5 and b = h + 1.166, solved by
+    bisection ("Sequential Analysis", 1985). At least 0; infinity gives infinity.
+    """
+    if alarm_mean == inf:
+        return inf
+    low, high = _OVERSHOOT, 700.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        below = (exp(middle) - 1 - middle) < alarm_mean
+        low, high = (middle, high) if below else (low, middle)
+    return low - _OVERSHOOT
+
+
+def adwin_delta(alarm_mean: float) -> float:
+    """The delta at which ADWIN, clock 1, runs about `alarm_mean` panes to a false alarm.
+
+    min(0.1, 57 A^-0.71): fitted on standardised Gaussian means from delta 0.005 up; see
+    `tests/benchmarks/detectors.py` for what it gives below.
+    """
+    return max(min(0.1, 57 * alarm_mean**-0.71), 1e-300) if alarm_mean > 0 else 0.1
+
+
+def standardise(
+    observation: Observation,
+    dispersion: NDArray[np.float64] | float,
+    reference_rows: NDArray[np.float64] | float,
+    tolerance: NDArray[np.float64] | float,
+) -> Observation:
+    """The observation as one value z of weight 1 and variance 1 for each stream that was seen.
+
+    `observation` is of scores with mean 0 and variance 1; then z = mean sqrt(n / dispersion).
+    `reference_rows` (m) and `tolerance` (sd) give the slack
+    sqrt(n / dispersion) (3 sqrt(dispersion / m) + tolerance): the reference's own error is an
+    offset that stays, not noise. With `reference_rows` 0 a stream counts as not seen.
+    """
+    seen = observation.seen
+    rows = np.broadcast_to(np.asarray(reference_rows, dtype=np.float64), seen.shape)
+    known = seen & (rows > 0)
+    effective = np.sqrt(np.where(known, observation.n, 0.0) / dispersion)
+    error = np.sqrt(dispersion / np.where(rows > 0, rows, 1.0))
+    return Observation(
+        n=known.astype(np.float64),
+        mean=np.where(known, observation.mean, 0.0) * effective,
+        m2=np.zeros(len(seen)),
+        slack=effective * (_REFERENCE_ERRORS * error + tolerance),
+    )

@@ -1,0 +1,52 @@
+"""Every detector of change by the name that an operator writes."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from detectors.change.adwin import Adwin, AdwinParameters
+from detectors.change.observation import Detector
+from detectors.change.page_hinkley import PageHinkley, PageHinkleyParameters
+from detectors.change.river import PREFIX, River, RiverParameters, river_names
+
+_OURS: dict[str, tuple[type[Any], type[Any]]] = {
+    "adwin": (Adwin, AdwinParameters),
+    "page_hinkley": (PageHinkley, PageHinkleyParameters),
+}
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `build` knows: ours, then river's."""
+    return (*_OURS, *river_names())
+
+
+def build(name: str, streams: int, parameters: Mapping[str, Any] | None = None) -> Detector:
+    """A fresh bank over `streams` streams.
+
+    `parameters` are the fields of the detector's parameters (river's own arguments for `river.*`).
+    Raises ValueError for an unknown name or parameter and for values out of bounds.
+    """
+    bank, checked = _resolve(name, parameters or {})
+    detector: Detector = bank(streams, checked)
+    return detector
+
+
+def restore(name: str, parameters: Mapping[str, Any] | None, state: Mapping[str, Any]) -> Detector:
+    """The bank that `state()` was taken of; raises ValueError as `build` does."""
+    bank, checked = _resolve(name, parameters or {})
+    detector: Detector = bank.from_state(checked, state)
+    return detector
+
+
+def _resolve(name: str, parameters: Mapping[str, Any]) -> tuple[type[Any], Any]:
+    if name.startswith(PREFIX):
+        return River, RiverParameters(name, dict(parameters))
+    if name not in _OURS:
+        raise ValueError(f"there is no detector {name!r}; there are {', '.join(names())}")
+    bank, kind = _OURS[name]
+    known = [f.name for f in fields(kind)]
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise ValueError(f"{name} does not take {', '.join(unknown)}; it takes {', '.join(known)}")
+    hashable = {k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()}
+    return bank, kind(**hashable)
