@@ -28,10 +28,11 @@ class Progress:
     """What reading brought beside the records, until `take` empties it.
 
     `next_offsets` are the positions read up to, past compacted offsets, transaction markers and
-    damaged batches; `skipped` are the latter.
+    damaged batches; `skipped` are the latter. `highwater` tells the end of a partition's log.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, highwater: Callable[[TopicPartition], int | None]) -> None:
+        self.highwater = highwater
         self.next_offsets: dict[TopicPartition, int] = {}
         self.skipped: dict[TopicPartition, list[Skipped]] = {}
 
@@ -42,10 +43,32 @@ class Progress:
 
 def install(consumer: KafkaConsumer) -> Progress:
     """Let `consumer.poll` return lists of `Record` and skip damaged batches."""
-    progress = Progress()
+    progress = Progress(consumer.highwater)
     fetcher = consumer._fetcher  # noqa: SLF001 - the seam is pinned by a test
-    fetcher.PartitionRecords = partial(Reader, progress, consumer.highwater)
+    fetcher.PartitionRecords = partial(Reader, progress)
     return progress
+
+
+def open_consumer(arguments: dict[str, Any]) -> KafkaConsumer:
+    """A consumer that has met a broker; one that has not is cleared away with its thread.
+
+    Raises:
+        KafkaError: no broker answered in time, or none that lets us in.
+    """
+    consumer = KafkaConsumer.__new__(KafkaConsumer)
+    try:
+        consumer.__init__(**arguments)
+    except Exception:
+        if (client := getattr(consumer, "_client", None)) is not None:
+            client.close()
+        raise
+    return consumer
+
+
+def is_connected(consumer: KafkaConsumer) -> bool:
+    """Is there a connection to any broker now?"""
+    client = consumer._client  # noqa: SLF001 - there is no public way to ask
+    return any(client.connected(broker.node_id) for broker in client.cluster.brokers())
 
 
 def known_partitions(consumer: KafkaConsumer, topic: str) -> frozenset[int]:
@@ -59,10 +82,9 @@ class Reader:
     The attributes and `take`, `drain` and truth are what kafka-python's fetcher uses.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - kafka-python calls it
         self,
         progress: Progress,
-        highwater: Callable[[TopicPartition], int | None],
         fetch_offset: int,
         where: TopicPartition,
         records: Any,
@@ -77,7 +99,6 @@ class Reader:
         self.leader_epoch = -1
         self.bytes_read = 0
         self._progress = progress
-        self._highwater = highwater
         self._on_drain = on_drain
         self._frames = frames(records._buffer)  # noqa: SLF001 - MemoryRecords keeps the response
         self._ready: list[Record] = []
@@ -132,7 +153,7 @@ class Reader:
 
     def _skip(self, frame: Frame, detail: str) -> None:
         first = max(frame.base_offset, self.next_fetch_offset)
-        last = last_offset_of_damaged(frame, self._highwater(self.topic_partition))
+        last = last_offset_of_damaged(frame, self._progress.highwater(self.topic_partition))
         last = max(first, last)
         skipped = Skipped(first, last, Reason.CORRUPT_BATCH, detail)
         self._progress.skipped.setdefault(self.topic_partition, []).append(skipped)
