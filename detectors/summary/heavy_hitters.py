@@ -131,14 +131,20 @@ class HeavyNames:
 
     def update(self, names: Iterable[str]) -> None:
         """Count names."""
-        self._add(Counter(names))
+        self.update_counts(Counter(names))
+
+    def update_counts(self, counts: Mapping[str, int]) -> None:
+        """Add names that were counted already."""
+        self.counts.update(counts)
+        if len(self.counts) > self.capacity:
+            self._compete()
 
     def merge(self, other: "HeavyNames") -> None:
         """Add what `other` has seen; `other` is left as it is."""
         if other.capacity != self.capacity:
             raise ValueError(f"cannot merge {other.capacity} counters into {self.capacity}")
         self.error += other.error
-        self._add(other.counts)
+        self.update_counts(other.counts)
 
     def top(self) -> list[tuple[str, int]]:
         """Names and counts held, the largest count first, ties by name."""
@@ -163,10 +169,8 @@ class HeavyNames:
         heavy.counts = Counter(dict(zip(state["names"], counts, strict=True)))
         return heavy
 
-    def _add(self, counts: Counter[str]) -> None:
-        self.counts.update(counts)
-        if len(self.counts) <= self.capacity:
-            return
+    def _compete(self) -> None:
+        """Take the capacity + 1st largest count off all."""
         tallies = np.fromiter(self.counts.values(), dtype=np.int64, count=len(self.counts))
         place = len(tallies) - 1 - self.capacity
         loss = int(np.partition(tallies, place)[place])  # the capacity + 1st largest

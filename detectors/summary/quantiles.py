@@ -13,6 +13,7 @@ SHIFT_PROMISED = 46
 
 _SHIFT_MAX = 62
 _SIGN = np.uint64(1 << 63)
+_LARGEST = np.float64(np.finfo(np.float64).max).view(np.uint64)
 
 
 class Buckets(NamedTuple):
@@ -26,16 +27,16 @@ class Buckets(NamedTuple):
 class Quantiles:
     """A dyadic float histogram for each of D streams.
 
-    A value's key is its float64 bits as an unsigned integer in the order of the values; a bucket is
-    the keys that agree but for their last `shift` bits. Each stream starts at shift `finest`. When
+    A value's key is made of its float64 bits, an unsigned integer in the order of the values; a
+    bucket is the keys that agree but for their last `shift` bits. Each stream starts at shift `finest`. When
     more than `capacity` of its buckets are filled, pairs of neighbours join (shift + 1), up to
     SHIFT_PROMISED: a quantile is then within 0.8 % of an exact one. Beyond `limit` filled buckets
     (a stream over tens of orders of magnitude) they join further and the error doubles each time.
     The shift depends on the multiset of values alone, so the state is free of order and of how the
     values were split: merge is exact, associative and commutative.
 
-    shifts (uint8) and sizes (filled buckets, int64) have shape (D,); keys and counts hold all filled
-    buckets, stream after stream, ascending. Read them; only the verbs change them.
+    shifts (uint8) and sizes (filled buckets, int64) have shape (D,); keys and counts hold all
+    filled buckets, stream after stream, ascending. Read them; only the verbs change them.
 
     With finest = 0 up to `capacity` different values are held exactly. `finest` bits have to
     suffice to number the streams, so that one 64-bit code orders (stream, key).
@@ -214,19 +215,17 @@ class Quantiles:
 
 
 def _keys_of(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    bits = values.view(np.uint64)
-    negative = (values.view(np.int64) >> 63).view(np.uint64)
-    return bits ^ (negative | _SIGN)
+    """2**63 plus or minus the bits of the magnitude: in the order of the values."""
+    magnitudes = values.view(np.uint64) & ~_SIGN
+    negative = (values.view(np.int64) >> 63).view(np.uint64)  # all ones, or 0
+    return ((magnitudes ^ negative) - negative) + _SIGN
 
 
 def _values_of(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
     """The floats of keys; keys outside of the finite floats give the largest ones."""
-    positive = (keys & _SIGN) != 0
-    bits = np.where(positive, keys ^ _SIGN, ~keys)
-    values = bits.view(np.float64)
-    largest = np.finfo(np.float64).max
-    values = np.where(np.isfinite(values), values, np.where(positive, largest, -largest))
-    return values + 0.0
+    positive = keys >= _SIGN
+    magnitudes = np.minimum(np.where(positive, keys - _SIGN, _SIGN - keys), _LARGEST)
+    return np.where(positive, 1.0, -1.0) * magnitudes.view(np.float64)
 
 
 def _joined(
