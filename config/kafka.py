@@ -109,10 +109,12 @@ class SecuritySettings(Section):
         by_password = self.mechanism in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
         tokens = [bool(self.oauth_token_file), bool(self.oauth_token_command)]
         by_token = self.mechanism == "OAUTHBEARER"
-        unused = f"has no effect with mechanism {self.mechanism}"
+        undecided = self.uses_sasl and self.mechanism is None
+        takes_password, takes_token = by_password or undecided, by_token or undecided
+        unused = f"has no effect with mechanism {self.mechanism or 'none'}"
         refuse(
             (
-                self.uses_sasl and not self.mechanism,
+                undecided,
                 "mechanism",
                 f"is needed with protocol {self.protocol}",
             ),
@@ -131,15 +133,15 @@ class SecuritySettings(Section):
                 "password",
                 f"is needed with mechanism {self.mechanism}",
             ),
-            (bool(self.username) and not by_password, "username", unused),
-            (self.password is not None and not by_password, "password", unused),
+            (bool(self.username) and not takes_password, "username", unused),
+            (self.password is not None and not takes_password, "password", unused),
             (
                 by_token and sum(tokens) != 1,
                 "oauth_token_file",
                 "OAUTHBEARER needs one of oauth_token_file and oauth_token_command",
             ),
-            (bool(self.oauth_token_file) and not by_token, "oauth_token_file", unused),
-            (bool(self.oauth_token_command) and not by_token, "oauth_token_command", unused),
+            (bool(self.oauth_token_file) and not takes_token, "oauth_token_file", unused),
+            (bool(self.oauth_token_command) and not takes_token, "oauth_token_command", unused),
         )
         return self
 

@@ -1,0 +1,145 @@
+"""YAML with the line of every value; the scalars of YAML 1.2, so that `no` and `12:30` are text."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from config.errors import Problem
+from config.tree import Path, dotted
+
+VALUES_MAX = 200_000
+DEPTH_MAX = 40
+
+_TRUE, _FALSE = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}
+_NULL = {"", "~", "null", "Null", "NULL"}
+_STRING = "tag:yaml.org,2002:str"
+_INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?", re.ASCII)
+_INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+class _CoreLoader(yaml.SafeLoader):
+    """Reads plain scalars by the core schema of YAML 1.2 (section 10.3.2)."""
+
+
+_CoreLoader.yaml_implicit_resolvers = {}
+
+
+for _tag, _pattern in (
+    ("null", re.compile(r"(?:~|null|Null|NULL|)$")),
+    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$")),
+    ("int", re.compile(rf"(?:{_INTEGER.pattern})$", re.ASCII)),
+    ("float", re.compile(rf"(?:{_FLOAT.pattern}|{_INFINITE.pattern})$", re.ASCII)),
+):
+    _CoreLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", _pattern, None
+    )  # all first signs
+
+
+@dataclass
+class Document:
+    """What one file says. `data` is nested dicts, lists and scalars; `lines` count from 1."""
+
+    file: str
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_document(text: str, file: str) -> Document:
+    """Parse one YAML document whose root is a mapping; an empty one says nothing.
+
+    Never raises: what is wrong is in `problems`, and `data` hold what could be read.
+    """
+    document = Document(file)
+    try:
+        root = yaml.compose(text, Loader=_CoreLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        document.problems.append(Problem(file, line, "", f"not YAML: {_in_words(error)}"))
+        return document
+    except (yaml.YAMLError, RecursionError) as error:
+        message = f"not YAML: {str(error).splitlines()[0]}"
+        document.problems.append(Problem(file, None, "", message))
+        return document
+    if root is None or (isinstance(root, ScalarNode) and scalar(root.value) is None):
+        return document
+    if not isinstance(root, MappingNode):
+        line = root.start_mark.line + 1
+        message = "must be a mapping: sections such as `kafka:` with their keys"
+        document.problems.append(Problem(file, line, "", message))
+        return document
+    document.data = _Reader(document).value(root, ())
+    return document
+
+
+def scalar(text: str) -> Any:
+    """The value of an unquoted scalar."""
+    if text in _NULL:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _INFINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+class _Reader:
+    """Walks the nodes of one document, noting lines and problems."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.count = 0
+
+    def value(self, node: Node, path: Path) -> Any:
+        self.count += 1
+        line = node.start_mark.line + 1
+        self.document.lines.setdefault(path, line)
+        if self.count > VALUES_MAX or len(path) > DEPTH_MAX:
+            if self.count <= VALUES_MAX + 1:
+                limits = f"{VALUES_MAX} values, {DEPTH_MAX} levels"
+                self.problem(line, path, f"more than a configuration may hold ({limits})")
+            self.count = VALUES_MAX + 1
+            return None
+        if isinstance(node, MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
+        return self.text(node, path) if isinstance(node, ScalarNode) else None
+
+    def mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, item in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, ScalarNode):
+                self.problem(line, path, "a key must be text")
+                continue
+            inner = (*path, key.value)
+            if key.value in values:
+                first = self.document.lines[inner]
+                self.problem(line, inner, f"stands here twice; the first is in line {first}")
+                continue
+            self.document.lines[inner] = line
+            values[key.value] = self.value(item, inner)
+        return values
+
+    def text(self, node: ScalarNode, path: Path) -> Any:
+        if node.tag == _STRING:
+            return node.value
+        if node.tag.removeprefix("tag:yaml.org,2002:") in {"null", "bool", "int", "float"}:
+            return scalar(node.value)
+        self.problem(node.start_mark.line + 1, path, f"the tag {node.tag} is not understood")
+        return None
+
+    def problem(self, line: int, path: Path, message: str) -> None:
+        self.document.problems.append(Problem(self.document.file, line, dotted(path), message))
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    return ", ".join(part for part in (error.context, error.problem) if part)

@@ -1,0 +1,155 @@
+"""From a file and the environment to settings, or to every problem at once."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from config.document import Document, read_document
+from config.environment import Overridden, override
+from config.errors import ConfigurationProblems, Problem
+from config.interpolation import Interpolated, interpolate
+from config.settings import Settings
+from config.shape import kinds_at
+from config.tree import Path, dotted, find, leaves, replaced
+from config.wording import faults
+
+_BARE = "must not stand in the file: write ${file:/path} or ${env:NAME}"
+FILE_BYTES_MAX = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings and where they came from.
+
+    `origins` tells for the dotted path of each setting `file:line`, `environment NAME` or
+    `default`. `hash` is the SHA-256 (hex) of the effective configuration without secrets. `written`
+    keeps the texts that hold `${file:}` or `${env:}` as they were written: only these may be shown.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    hash: str
+    written: Mapping[Path, str] = field(default_factory=dict, repr=False)
+
+    def shown(self) -> dict[str, Any]:
+        """The settings as a file would say them, every secret as it was written or as `***`."""
+        return _shown(self.settings, self.written)
+
+
+def load(path: FilePath | None, environ: Mapping[str, str]) -> Loaded:
+    """Read a configuration file (None = nothing but defaults) and the environment's overrides.
+
+    Raises ConfigurationProblems with every problem found.
+    """
+    document = _document(path)
+    inner = interpolate(document.data, environ)
+    outer = override(inner.data, environ, Settings)
+    place = _Places(document, outer)
+    problems = [*document.problems, *outer.problems]
+    failed = [path for path, _ in inner.faults if not _under(path, outer.names)]
+    problems += [place.problem(path, why) for path, why in inner.faults if path in failed]
+    written = {path: text for path, text in inner.written.items() if not _under(path, outer.names)}
+    settings, wrong = _validated(outer.data, written)
+    problems += [place.problem(p, why) for p, why in wrong if not _under(p, failed)]
+    problems += [place.problem(p, _BARE) for p in _bare_secrets(document, inner, outer)]
+    if problems or settings is None:
+        raise ConfigurationProblems(sorted(problems, key=_order))
+    origins = {dotted(p): place.origin(p) for p, _ in leaves(settings)}
+    return Loaded(settings, origins, _hash(_shown(settings, written)), written)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Finds the line or the variable that a path comes from."""
+
+    document: Document
+    outer: Overridden
+
+    def problem(self, path: Path, message: str) -> Problem:
+        name = _under(path, self.outer.names)
+        if name:
+            return Problem(f"environment {self.outer.names[name]}", None, dotted(path), message)
+        known = path
+        while known and known not in self.document.lines:
+            known = known[:-1]
+        line = self.document.lines.get(known, 1)
+        return Problem(self.document.file, line, dotted(path), message)
+
+    def origin(self, path: Path) -> str:
+        there, _ = find(self.outer.data, path)
+        name = _under(path, self.outer.names)
+        if not there:
+            return "default"
+        if name:
+            return f"environment {self.outer.names[name]}"
+        return f"{self.document.file}:{self.document.lines[path]}"
+
+
+def _document(path: FilePath | None) -> Document:
+    """The document in a file; an unreadable file is a problem of that document."""
+    if path is None:
+        return Document("defaults")
+    file = str(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(FILE_BYTES_MAX + 1)
+        if len(content) <= FILE_BYTES_MAX:
+            return read_document(content.decode(), file)
+        why = f"is larger than {FILE_BYTES_MAX} bytes"
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        why = f"is not UTF-8 text (byte {error.start})"
+    return Document(file, problems=[Problem(file, None, "", why)])
+
+
+def _validated(
+    data: dict[str, Any], written: Mapping[Path, str]
+) -> tuple[Settings | None, list[tuple[Path, str]]]:
+    try:
+        return Settings.model_validate(data, context={"from": "file"}), []
+    except ValidationError as error:
+        wrong = faults(error.errors(include_url=False), data, written, Settings)
+        return None, [(fault.path, fault.message) for fault in wrong]
+
+
+def _under(path: Path, roots: Iterable[Path]) -> Path:
+    """The one of `roots` that is `path` or above it; empty when none is."""
+    return next((root for root in roots if path[: len(root)] == root), ())
+
+
+def _bare_secrets(document: Document, inner: Interpolated, outer: Overridden) -> list[Path]:
+    """Secrets that stand in the file as they are."""
+    elsewhere = {*inner.written, *(path for path, _ in inner.faults)}
+    return [
+        path
+        for path in document.lines
+        if SecretStr in kinds_at(Settings, path)
+        and find(inner.data, path)[1] is not None
+        and path not in elsewhere
+        and not _under(path, outer.names)
+    ]
+
+
+def _shown(settings: Settings, written: Mapping[Path, str]) -> dict[str, Any]:
+    data: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
+    for path, value in leaves(settings):
+        if isinstance(value, SecretStr):
+            data = replaced(data, path, "***")
+    for path, text in written.items():
+        data = replaced(data, path, text)
+    return data
+
+
+def _hash(shown: Mapping[str, Any]) -> str:
+    canonical = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _order(problem: Problem) -> tuple[str, int]:
+    return problem.file, problem.line or 0
