@@ -44,16 +44,16 @@ class MemorySource:
 
     def poll(self, timeout_seconds: float) -> Turn:  # noqa: ARG002 - nothing here makes one wait
         """All that is there, up to `records_max` records; never waits."""
-        assigned, revoked = frozenset(self._assigned), frozenset(self._revoked)
-        self._assigned.clear()
-        self._revoked.clear()
         chunks: list[Chunk] = []
         room = self.records_max
         for partition in list(self._positions):
             if room and (chunk := self._read(partition, room)):
                 chunks.append(chunk)
                 room -= len(chunk.records)
-        return Turn(chunks, assigned, revoked)
+        turn = Turn(chunks, frozenset(self._assigned), frozenset(self._revoked))
+        self._assigned.clear()
+        self._revoked.clear()
+        return turn
 
     def resume(self, positions: Mapping[Partition, int | None]) -> dict[Partition, int]:
         """Go on at positions; partitions that are no longer ours are left out of the answer."""
