@@ -1,14 +1,17 @@
 """Fixtures that start real parts. One broker serves the session; who stops it starts an own one."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
 from tests.integration.parts.kafka_broker import ExistingBroker, KafkaBroker, session_broker
+from tests.integration.parts.prometheus_server import Prometheus
 from tests.integration.parts.topics import create_topic
 
 TopicFactory = Callable[..., str]
+PrometheusFactory = Callable[..., Prometheus]
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,10 @@ def topic(kafka: KafkaBroker | ExistingBroker) -> TopicFactory:
     `config` is the topic's, with `_` for `.`: `topic(3, cleanup_policy="compact")`.
     """
     return partial(create_topic, kafka.bootstrap)
+
+
+@pytest.fixture
+def prometheus() -> Iterator[PrometheusFactory]:
+    """`prometheus(["127.0.0.1:9108"], interval="1s")` starts a server; all end with the test."""
+    with ExitStack() as servers:
+        yield lambda *args, **kwargs: servers.enter_context(Prometheus(*args, **kwargs))

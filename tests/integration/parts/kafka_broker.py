@@ -232,6 +232,9 @@ def _settings(port: int, controller_port: int, log_dir: Path) -> dict[str, str]:
         "log.cleaner.backoff.ms": "1000",
         "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
         "controlled.shutdown.enable": "false",
+        # A broker that comes back is let in when its old session is over.
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",
         "num.network.threads": "2",
         "num.io.threads": "4",
     }
