@@ -1,0 +1,241 @@
+"""What the status page and its JSON twin say: a report ordered by attention, with sentences."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from service.publish import sentences
+from service.publish.words import known
+from service.values.reports import (
+    ModelReport,
+    ReferenceState,
+    Report,
+    StreamReport,
+    StreamState,
+    WindowReport,
+)
+
+GLYPHS = {
+    "drifting": "\N{BLACK UP-POINTING TRIANGLE}",
+    "steady": "\N{BLACK CIRCLE}",
+    "learning": "\N{WHITE CIRCLE}",
+    "muted": "\N{EN DASH}",
+    "unwatched": "\N{BOX DRAWINGS LIGHT DIAGONAL CROSS}",
+}
+"""Each state of a stream or model, and the shape that tells it without colour."""
+_ATTENTION = ("drifting", "unwatched", "learning", "steady", "muted")
+
+
+class WindowView(Struct, frozen=True):
+    """A stream over one window; None where not defined."""
+
+    window: str
+    values: int
+    covers_seconds: float
+    psi: float | None
+    jensen_shannon: float | None
+    ks: float | None
+    wasserstein_sd: float | None
+    mean_shift_sd: float | None
+
+
+class StreamView(Struct, frozen=True):
+    """One stream; `state` is a key of GLYPHS."""
+
+    name: str
+    kind: str
+    type: str
+    state: str
+    score: float | None
+    since_seconds: float | None
+    summary: str
+    source: str
+    missing_total: int
+    invalid_total: int
+    unseen_total: int | None
+    windows: tuple[WindowView, ...]
+
+
+class ReferenceView(Struct, frozen=True):
+    """What the model is compared with."""
+
+    state: str
+    hash: str
+    rows: int
+    created_seconds: float | None
+    learned_ratio: float
+
+
+class ModelView(Struct, frozen=True):
+    """One model version; its streams come by attention."""
+
+    model: str
+    version: str
+    team: str
+    tier: int
+    runbook: str
+    state: str
+    sentence: str
+    score: float | None
+    worst: str
+    drifted: int
+    muted: int
+    predictions_total: int
+    late_total: int
+    rejected_totals: Mapping[str, int]
+    latency_mean_seconds: float | None
+    last_record_seconds: float | None
+    watermark_seconds: float | None
+    reference: ReferenceView
+    unknown_features: tuple[str, ...]
+    absent_features: tuple[str, ...]
+    streams: tuple[StreamView, ...]
+
+
+class AttentionView(Struct, frozen=True):
+    """One drifted stream."""
+
+    model: str
+    version: str
+    feature: str
+    kind: str
+    since_seconds: float
+    score: float | None
+    summary: str
+    source: str
+    team: str
+    runbook: str
+
+
+class StatusView(Struct, frozen=True):
+    """All models by attention."""
+
+    at_seconds: float
+    ready: bool
+    sentences: tuple[str, ...]
+    attention: tuple[AttentionView, ...]
+    models: tuple[ModelView, ...]
+
+
+def status_view(report: Report) -> StatusView:
+    """The whole report as it is shown; models are left out while it is not caught up."""
+    models = [_model(model) for model in report.models] if report.caught_up else []
+    models.sort(key=_by_attention)
+    return StatusView(
+        at_seconds=report.at_seconds,
+        ready=report.service.ready,
+        sentences=sentences.opening(report, [model.state for model in models]),
+        attention=tuple(entry for model in models for entry in _attention(model)),
+        models=tuple(models),
+    )
+
+
+def _model(model: ModelReport) -> ModelView:
+    streams = sorted((_stream(stream) for stream in model.streams), key=_by_attention)
+    scored = [stream for stream in streams if stream.score is not None and stream.state != "muted"]
+    worst = max(scored, key=lambda stream: stream.score or 0.0, default=None)
+    drifted = [stream for stream in streams if stream.state == "drifting"]
+    state = _model_state(model, len(drifted))
+    events = sum(model.latency_counts)
+    return ModelView(
+        model=model.key.model,
+        version=model.key.version,
+        team=model.team,
+        tier=model.tier,
+        runbook=model.runbook,
+        state=state,
+        sentence=sentences.of_model(model, state),
+        score=worst.score if worst else None,
+        worst=worst.name if worst else "",
+        drifted=len(drifted),
+        muted=sum(stream.state == "muted" for stream in streams),
+        predictions_total=model.predictions_total,
+        late_total=model.late_total,
+        rejected_totals={reason.value: n for reason, n in model.rejected_totals.items() if n},
+        latency_mean_seconds=model.latency_sum_seconds / events if events else None,
+        last_record_seconds=known(model.last_record_seconds),
+        watermark_seconds=known(model.watermark_seconds),
+        reference=_reference(model),
+        unknown_features=model.unknown_features,
+        absent_features=model.absent_features,
+        streams=tuple(streams),
+    )
+
+
+def _model_state(model: ModelReport, drifted: int) -> str:
+    if drifted:
+        return "drifting"
+    if model.reference_state is ReferenceState.READY:
+        return "steady"
+    return "learning" if model.reference_state is ReferenceState.LEARNING else "unwatched"
+
+
+def _reference(model: ModelReport) -> ReferenceView:
+    return ReferenceView(
+        state=model.reference_state.value,
+        hash=model.reference_hash,
+        rows=model.reference_rows,
+        created_seconds=known(model.reference_created_seconds),
+        learned_ratio=known(model.reference_learned_ratio) or 0.0,
+    )
+
+
+def _stream(stream: StreamReport) -> StreamView:
+    categorical = stream.type != "numeric"
+    return StreamView(
+        name=stream.key.name,
+        kind=stream.key.kind.value,
+        type=stream.type.value,
+        state=_stream_state(stream),
+        score=known(stream.score),
+        since_seconds=stream.drifted_since_seconds,
+        summary=stream.summary,
+        source=stream.source,
+        missing_total=stream.missing_total,
+        invalid_total=stream.invalid_total,
+        unseen_total=stream.unseen_total if categorical else None,
+        windows=tuple(map(_window, stream.windows)),
+    )
+
+
+def _stream_state(stream: StreamReport) -> str:
+    if stream.state is not StreamState.WATCHED:
+        return stream.state.value
+    return "steady" if stream.drifted_since_seconds is None else "drifting"
+
+
+def _window(window: WindowReport) -> WindowView:
+    return WindowView(
+        window=window.window,
+        values=window.values,
+        covers_seconds=window.covers_seconds,
+        psi=known(window.psi),
+        jensen_shannon=known(window.jensen_shannon),
+        ks=known(window.ks),
+        wasserstein_sd=known(window.wasserstein_sd),
+        mean_shift_sd=known(window.mean_shift_sd),
+    )
+
+
+def _attention(model: ModelView) -> list[AttentionView]:
+    return [
+        AttentionView(
+            model=model.model,
+            version=model.version,
+            feature=stream.name,
+            kind=stream.kind,
+            since_seconds=stream.since_seconds,
+            score=stream.score,
+            summary=stream.summary or "its distribution has changed",
+            source=stream.source,
+            team=model.team,
+            runbook=model.runbook,
+        )
+        for stream in model.streams
+        if stream.state == "drifting" and stream.since_seconds is not None
+    ]
+
+
+def _by_attention(shown: ModelView | StreamView) -> tuple[int, float]:
+    """What needs a person first, then the highest score; equals keep the report's order."""
+    return _ATTENTION.index(shown.state), -(shown.score or 0.0)
