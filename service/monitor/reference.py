@@ -1,0 +1,177 @@
+"""References from profiles of streams, and what the monitor needs of a reference.
+
+What a poor sample gives, always without an error:
+no rows: a reference without streams;
+one row, or a constant column: one value that is set apart from all others, sd 0;
+a column without a valid value: a categorical stream without categories, so that its missing rate
+is watched and whatever turns up counts as unseen.
+"""
+
+import math
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.summary.layout import Layout
+from detectors.summary.profile import Profile
+from service.monitor.reference_streams import stream_reference
+from service.values.plans import Plan
+from service.values.references import Lineage, Reference, StreamReference
+from service.values.streams import Kind, StreamKey, ValueType
+
+
+def build_reference(  # noqa: PLR0913, PLR0917 (each is a part of it)
+    model: str,
+    version: str | None,
+    profiles: Mapping[StreamKey, Profile],
+    rows: int,
+    lineage: Lineage,
+    types: Mapping[StreamKey, ValueType] | None = None,
+    categories_max: int = 100,
+) -> Reference:
+    """The reference of what the profiles have seen.
+
+    `types` sets what would otherwise be inferred. The order of rows and how they were split into
+    profiles play no part. A stream without any value, missing ones included, is left out.
+    """
+    forced = types or {}
+    streams = [
+        stream_reference(key, profile, forced.get(key), categories_max)
+        for key, profile in profiles.items()
+        if profile.rows
+    ]
+    return _reference(model, version, rows, streams, _at_microseconds(lineage))
+
+
+def merge_references(base: Reference, learned: Reference) -> Reference:
+    """`base`, with the streams that it lacks from `learned`.
+
+    The lineage stays that of `base`, and its metadata names the streams that were added.
+    """
+    known = {stream.key for stream in base.streams}
+    added = [stream for stream in learned.streams if stream.key not in known]
+    if not added:
+        return base
+    names = ", ".join(sorted(f"{s.key.kind.value} {s.key.name}" for s in added))
+    metadata = {**base.lineage.metadata, "learned": names}
+    lineage = msgspec.structs.replace(base.lineage, metadata=metadata)
+    return _reference(base.model, base.version, base.rows, [*base.streams, *added], lineage)
+
+
+def layout_of(reference: Reference) -> Layout:
+    """Where the cells of the reference's streams lie."""
+    return Layout(
+        edges=tuple(s.edges for s in reference.streams if s.type is ValueType.NUMERIC),
+        categories=tuple(
+            s.categories for s in reference.streams if s.type is not ValueType.NUMERIC
+        ),
+    )
+
+
+def reference_cells(reference: Reference) -> NDArray[np.int64]:
+    """The reference's rows by cell of its layout; nothing is unseen in a reference."""
+    parts = [
+        np.concatenate((s.counts, [s.missing, s.invalid]))
+        if s.type is ValueType.NUMERIC
+        else np.concatenate((s.counts, [0, s.missing, s.invalid]))
+        for s in reference.streams
+    ]
+    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, dtype=np.int64)
+
+
+def plan_of(  # noqa: PLR0913 (one a setting)
+    reference: Reference | None,
+    *,
+    learn_inputs: bool = False,
+    learn_outputs: bool = False,
+    ignored: tuple[str, ...] = (),
+    missing: tuple[float | str, ...] = (),
+    missing_by_feature: Mapping[str, tuple[float | str, ...]] | None = None,
+    columns: tuple[str, ...] = (),
+    features_max: int = 2000,
+    categories_max: int = 100,
+) -> Plan:
+    """The plan that bins by `reference`; without one every stream is learned, or none."""
+    streams = () if reference is None else reference.streams
+    return Plan(
+        reference_hash="" if reference is None else reference.hash,
+        layout=Layout() if reference is None else layout_of(reference),
+        numeric=tuple(s.key for s in streams if s.type is ValueType.NUMERIC),
+        categorical=tuple(s.key for s in streams if s.type is not ValueType.NUMERIC),
+        boolean=frozenset(s.key for s in streams if s.type is ValueType.BOOLEAN),
+        learn_inputs=learn_inputs,
+        learn_outputs=learn_outputs,
+        ignored=ignored,
+        missing=missing,
+        missing_by_feature=missing_by_feature or {},
+        columns=columns,
+        features_max=features_max,
+        categories_max=categories_max,
+    )
+
+
+def content_hash(rows: int, streams: tuple[StreamReference, ...], lineage: Lineage) -> str:
+    """SHA-256 in hex over rows, streams and lineage, but for when and by whom it was created.
+
+    So building again from the same data with the same settings gives the same hash.
+    """
+    lineage_told = [
+        lineage.source,
+        lineage.data_hash,
+        lineage.from_seconds,
+        lineage.to_seconds,
+        lineage.dataset,
+        sorted(lineage.metadata.items()),
+    ]
+    tree = [rows, lineage_told, [_canonical(stream) for stream in streams]]
+    return sha256(msgspec.json.encode(tree)).hexdigest()
+
+
+def _reference(
+    model: str,
+    version: str | None,
+    rows: int,
+    streams: list[StreamReference],
+    lineage: Lineage,
+) -> Reference:
+    ordered = tuple(sorted(streams, key=_place))
+    return Reference(model, version, rows, ordered, lineage, content_hash(rows, ordered, lineage))
+
+
+def _place(stream: StreamReference) -> tuple[bool, Kind, str]:
+    return stream.type is not ValueType.NUMERIC, stream.key.kind, stream.key.name
+
+
+def _at_microseconds(lineage: Lineage) -> Lineage:
+    """Times as the file keeps them, so that the hash of what is read back is the same."""
+
+    def rounded(seconds: float | None) -> float | None:
+        return None if seconds is None or not math.isfinite(seconds) else round(seconds, 6)
+
+    return msgspec.structs.replace(
+        lineage,
+        created_seconds=round(lineage.created_seconds, 6),
+        from_seconds=rounded(lineage.from_seconds),
+        to_seconds=rounded(lineage.to_seconds),
+    )
+
+
+def _canonical(stream: StreamReference) -> list[Any]:
+    return [
+        stream.key.kind.value,
+        stream.key.name,
+        stream.type.value,
+        stream.counts.tolist(),
+        stream.missing,
+        stream.invalid,
+        stream.edges.tolist(),
+        stream.categories,
+        stream.singletons,
+        [stream.mean, stream.sd, stream.minimum, stream.maximum],
+        sorted(stream.quantiles.items()),
+        stream.distinct,
+    ]

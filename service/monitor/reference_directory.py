@@ -1,0 +1,67 @@
+"""The directory in which an operator puts reference files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from service.errors import ConfigurationError
+from service.monitor.reference_file import read
+from service.values.references import Reference
+
+FILE_MAX_BYTES = 64 * 2**20
+"""A larger file is no reference: 2,000 features with 50 categories of 128 bytes need 13 MiB."""
+
+
+class ReferenceDirectory:
+    """The reference files (`*.json`) of a directory, all read and checked when it is opened.
+
+    Raises ConfigurationError when the directory cannot be read, when a file is no sound reference,
+    or when two are for the same model and version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._found: dict[tuple[str, str | None], Reference] = {}
+        files: dict[tuple[str, str | None], Path] = {}
+        for file in _reference_files(path):
+            reference = read(_bytes_of(file), str(file))
+            identity = (reference.model, reference.version)
+            if identity in files:
+                raise ConfigurationError(
+                    f"{files[identity]} and {file} are both the reference of {_title(*identity)}: "
+                    "keep one of them in the directory"
+                )
+            files[identity] = file
+            self._found[identity] = reference
+
+    def find(self, model: str, version: str) -> Reference | None:
+        """The reference of exactly this version, else the model's for any version, else None."""
+        return self._found.get((model, version)) or self._found.get((model, None))
+
+    def __iter__(self) -> Iterator[Reference]:
+        """Every reference, by model, then version, the one for any version first."""
+        for identity in sorted(self._found, key=lambda found: (found[0], found[1] or "")):
+            yield self._found[identity]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _reference_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise ConfigurationError(
+            f"the reference directory {path} is not there: make it, or name another"
+        )
+    return sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > FILE_MAX_BYTES:
+            raise ConfigurationError(f"{file}: larger than {FILE_MAX_BYTES} bytes, so no reference")
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _title(model: str, version: str | None) -> str:
+    return f"model {model!r}, " + ("any version" if version is None else f"version {version!r}")

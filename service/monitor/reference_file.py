@@ -1,0 +1,320 @@
+"""References as files that people can read, compare and keep in version control.
+
+The file is JSON with `"format": 1`. Its hash guards against damage and unnoticed edits; a file
+without a hash is taken as it is, which is how an edit by hand is accepted.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from service.errors import ConfigurationError
+from service.monitor.reference import content_hash
+from service.values.references import Lineage, Reference, StreamReference
+from service.values.streams import Kind, StreamKey, ValueType
+
+FORMAT = 1
+NAME_MAX_BYTES = 128
+
+
+class _Lineage(Struct, forbid_unknown_fields=True, kw_only=True):
+    source: str
+    data_hash: str
+    created: str
+    created_by: str
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    dataset: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class _Stream(Struct, forbid_unknown_fields=True, kw_only=True):
+    kind: Kind
+    name: str
+    type: ValueType
+    missing: int
+    invalid: int
+    counts: list[int]
+    other: int = 0
+    singletons: int = 0
+    categories: list[str] = []
+    edges: list[float] = []
+    mean: float | None = None
+    sd: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    quantiles: dict[str, float] = {}
+    distinct: int = 0
+
+
+class _File(Struct, forbid_unknown_fields=True, kw_only=True):
+    format: int
+    model: str
+    version: str | None
+    rows: int
+    hash: str | None = None
+    lineage: _Lineage
+    streams: list[_Stream]
+
+
+def write(reference: Reference) -> str:
+    """The reference as JSON text: a field a line, an array a line, ending with a newline."""
+    lineage = reference.lineage
+    tree = {
+        "format": FORMAT,
+        "model": reference.model,
+        "version": reference.version,
+        "rows": reference.rows,
+        "hash": reference.hash,
+        "lineage": {
+            "source": lineage.source,
+            "data_hash": lineage.data_hash,
+            "created": _time_text(lineage.created_seconds),
+            "created_by": lineage.created_by,
+            "from": _time_text(lineage.from_seconds),
+            "to": _time_text(lineage.to_seconds),
+            "dataset": lineage.dataset,
+            "metadata": dict(lineage.metadata),
+        },
+        "streams": [_stream_tree(stream) for stream in reference.streams],
+    }
+    return _json_text(tree, "", nested_levels=3) + "\n"
+
+
+def read(text: str | bytes, name: str) -> Reference:
+    """The reference that `text` holds; `name` (its file) begins every message.
+
+    Raises ConfigurationError naming the field that is wrong, or saying that the content does not
+    match its hash, or that a newer version of Anchorwatch wrote it.
+    """
+    _refuse_newer(text, name)
+    file = _structured(text, _File, name)
+    check = _Checks(name)
+    check.that(bool(file.model), "model", "must not be empty")
+    check.that(file.rows >= 0, "rows", "must not be negative")
+    streams = tuple(
+        _stream(stream, f"streams[{i}]", check) for i, stream in enumerate(file.streams)
+    )
+    _check_order(streams, check)
+    lineage = _lineage(file.lineage, check)
+    computed = content_hash(file.rows, streams, lineage)
+    check.that(
+        file.hash is None or file.hash == computed,
+        "hash",
+        "does not match the content, which was edited or damaged after it was built. Restore the "
+        'file, or accept the edit by removing its "hash" line',
+    )
+    return Reference(file.model, file.version, file.rows, streams, lineage, computed)
+
+
+class _Checks:
+    """Raises with the file's name and the field's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def that(self, sound: bool, field: str, fault: str) -> None:
+        if not sound:
+            raise ConfigurationError(f"{self.name}: {field}: {fault}")
+
+
+_Shape = TypeVar("_Shape")
+
+
+def _structured(text: str | bytes, shape: type[_Shape], name: str) -> _Shape:
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        fault, _, field = str(error).partition(" - at `$")
+        raise ConfigurationError(
+            ": ".join(filter(None, (name, field.strip(".`"), fault)))
+        ) from error
+
+
+class _Format(Struct):
+    format: int
+
+
+def _refuse_newer(text: str | bytes, name: str) -> None:
+    version = _structured(text, _Format, name).format
+    if version > FORMAT:
+        raise ConfigurationError(
+            f"{name}: format {version} was written by a newer version of Anchorwatch, this one "
+            f"reads up to {FORMAT}: build the reference again with this version, or upgrade"
+        )
+    _Checks(name).that(version == FORMAT, "format", f"{version} is not known")
+
+
+def _stream(stream: _Stream, field: str, check: _Checks) -> StreamReference:
+    check.that(bool(stream.name), f"{field}.name", "must not be empty")
+    check.that(
+        len(stream.name.encode()) <= NAME_MAX_BYTES,
+        f"{field}.name",
+        f"is longer than {NAME_MAX_BYTES} bytes",
+    )
+    numeric = stream.type is ValueType.NUMERIC
+    (_check_numeric if numeric else _check_categorical)(stream, field, check)
+    for what in ("missing", "invalid", "other", "singletons", "distinct"):
+        check.that(getattr(stream, what) >= 0, f"{field}.{what}", "must not be negative")
+    for position, count in enumerate(stream.counts):
+        check.that(0 <= count < 2**63, f"{field}.counts[{position}]", "is not a count")
+    counts = stream.counts if numeric else [*stream.counts, stream.other]
+    return StreamReference(
+        key=StreamKey(stream.kind, stream.name),
+        type=stream.type,
+        counts=np.array(counts, dtype=np.int64),
+        missing=stream.missing,
+        invalid=stream.invalid,
+        edges=np.array(stream.edges, dtype=np.float64),
+        categories=tuple(stream.categories),
+        singletons=stream.singletons,
+        mean=_number(stream.mean),
+        sd=_number(stream.sd),
+        minimum=_number(stream.minimum),
+        maximum=_number(stream.maximum),
+        quantiles=_quantiles(stream.quantiles, f"{field}.quantiles", check),
+        distinct=stream.distinct,
+    )
+
+
+def _check_numeric(stream: _Stream, field: str, check: _Checks) -> None:
+    ascending = all(a < b for a, b in zip(stream.edges, stream.edges[1:], strict=False))
+    check.that(ascending, f"{field}.edges", "not ascending")
+    cells = len(stream.edges) + 1
+    check.that(
+        len(stream.counts) == cells,
+        f"{field}.counts",
+        f"{len(stream.counts)} counts where {cells} cells lie between {cells - 1} edges",
+    )
+    for what in ("categories", "other", "singletons"):
+        check.that(not getattr(stream, what), f"{field}.{what}", "only categorical streams have it")
+    check.that(stream.sd is None or stream.sd >= 0, f"{field}.sd", "must not be negative")
+
+
+def _check_categorical(stream: _Stream, field: str, check: _Checks) -> None:
+    check.that(
+        len(stream.counts) == len(stream.categories),
+        f"{field}.counts",
+        f"{len(stream.counts)} counts for {len(stream.categories)} categories",
+    )
+    unique = len(set(stream.categories)) == len(stream.categories)
+    check.that(unique, f"{field}.categories", "a category is named twice")
+    boolean = stream.type is ValueType.BOOLEAN
+    check.that(
+        not boolean or stream.categories == ["false", "true"],
+        f"{field}.categories",
+        'a boolean stream has ["false", "true"]',
+    )
+    for what in ("edges", "quantiles"):
+        check.that(not getattr(stream, what), f"{field}.{what}", "only numeric streams have it")
+
+
+def _check_order(streams: tuple[StreamReference, ...], check: _Checks) -> None:
+    seen = set()
+    for i, stream in enumerate(streams):
+        check.that(
+            stream.key not in seen, f"streams[{i}]", f"{_stream_title(stream)} is there twice"
+        )
+        seen.add(stream.key)
+        follows = i and streams[i - 1].type is not ValueType.NUMERIC
+        check.that(
+            not (follows and stream.type is ValueType.NUMERIC),
+            f"streams[{i}]",
+            "numeric streams must come before the others",
+        )
+
+
+def _quantiles(texts: Mapping[str, float], field: str, check: _Checks) -> dict[float, float]:
+    quantiles = {}
+    for text, value in texts.items():
+        probability = _probability(text)
+        check.that(0 <= probability <= 1, field, f"{text!r} is not a probability")
+        quantiles[probability] = value
+    return quantiles
+
+
+def _probability(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _lineage(lineage: _Lineage, check: _Checks) -> Lineage:
+    def seconds(field: str, text: str) -> float:
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+        except (ValueError, OverflowError):
+            check.that(sound=False, field=f"lineage.{field}", fault=f"{text!r} is not a time")
+            raise
+
+    return Lineage(
+        source=lineage.source,
+        data_hash=lineage.data_hash,
+        created_seconds=seconds("created", lineage.created),
+        created_by=lineage.created_by,
+        from_seconds=None if lineage.from_ is None else seconds("from", lineage.from_),
+        to_seconds=None if lineage.to is None else seconds("to", lineage.to),
+        dataset=lineage.dataset,
+        metadata=lineage.metadata,
+    )
+
+
+def _stream_tree(stream: StreamReference) -> dict[str, Any]:
+    tree: dict[str, Any] = {
+        "kind": stream.key.kind.value,
+        "name": stream.key.name,
+        "type": stream.type.value,
+        "missing": stream.missing,
+        "invalid": stream.invalid,
+        "distinct": stream.distinct,
+    }
+    counts = stream.counts.tolist()
+    if stream.type is not ValueType.NUMERIC:
+        categorical = {"categories": list(stream.categories), "counts": counts[:-1]}
+        return tree | categorical | {"other": counts[-1], "singletons": stream.singletons}
+    moments = ("mean", "sd", "minimum", "maximum")
+    tree |= {what: _finite(getattr(stream, what)) for what in moments}
+    tree["quantiles"] = {repr(float(p)): float(v) for p, v in stream.quantiles.items()}
+    return tree | {"edges": stream.edges.tolist(), "counts": counts}
+
+
+def _json_text(value: Any, indent: str, nested_levels: int) -> str:
+    """JSON with line breaks down to `nested_levels`, and only where something is nested."""
+    plain = not isinstance(value, dict | list) or not value or nested_levels == 0
+    if plain or (isinstance(value, list) and not isinstance(value[0], dict)):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    inner = indent + "  "
+    if isinstance(value, list):
+        lines = [inner + _json_text(item, inner, nested_levels - 1) for item in value]
+        return "[\n" + ",\n".join(lines) + f"\n{indent}]"
+    lines = [
+        f"{inner}{json.dumps(key, ensure_ascii=False)}: "
+        + _json_text(item, inner, nested_levels - 1)
+        for key, item in value.items()
+    ]
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+
+
+def _time_text(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _stream_title(stream: StreamReference) -> str:
+    return f"{stream.key.kind.value} {stream.key.name!r}"
