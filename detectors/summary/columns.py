@@ -56,7 +56,7 @@ class Columns:
         if (self.valid < n).any():
             starts &= np.arange(n) < self.valid[:, None]
         first = np.flatnonzero(starts)
-        per_stream = starts.sum(axis=1, dtype=np.int64)
+        per_stream = np.diff(first.searchsorted(np.arange(streams + 1) * n))
         ends = np.empty_like(first)
         ends[:-1] = first[1:]
         filled = np.flatnonzero(per_stream)

@@ -38,12 +38,17 @@ class HeavyNumbers:
 
     def update(self, runs: Runs) -> None:
         """Add runs: distinct finite values of each stream with their counts."""
-        seen = np.bincount(runs.streams, weights=runs.counts, minlength=len(self.error))
-        least = np.ceil(seen / (self.capacity + 1)).astype(np.int64)
-        long = runs.counts >= least[runs.streams]
-        kept = np.flatnonzero(long)
-        partial = np.bincount(runs.streams[kept], runs.counts[kept], len(self.error)) < seen
-        self.error += np.where(partial, least - 1, 0)
+        if len(runs.counts) == 0:
+            return
+        first = np.flatnonzero(np.diff(runs.streams, prepend=-1))
+        filled = runs.streams[first]
+        seen = np.add.reduceat(runs.counts, first)
+        least = np.ones_like(self.error)
+        least[filled] = -(-seen // (self.capacity + 1))
+        kept = np.flatnonzero(runs.counts >= least[filled].min())
+        kept = kept[runs.counts[kept] >= least[runs.streams[kept]]]
+        held = np.bincount(runs.streams[kept], runs.counts[kept], len(self.error))
+        self.error[filled] += np.where(held[filled] < seen, least[filled] - 1, 0)
         if len(kept):
             self._add(runs.streams[kept], runs.values[kept], runs.counts[kept])
 
