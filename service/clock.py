@@ -15,6 +15,10 @@ class Clock(Protocol):
         """Seconds that never go back, for durations."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
 
 class SystemClock:
     """The host's clock."""
@@ -26,6 +30,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds that never go back."""
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
 
 
 class ManualClock:
@@ -41,3 +49,7 @@ class ManualClock:
     def monotonic(self) -> float:
         """The same hand-moved time."""
         return self.time_seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Move on at once."""
+        self.time_seconds += seconds

@@ -13,8 +13,8 @@ class Plan(Struct, frozen=True, dict=True):
     """The binding of a model version to a reference.
 
     `numeric` and `categorical` name the streams in the order of `layout`. A stream that is in
-    neither is *learned*: if `learn_inputs`, every further feature; if `learn_outputs`, the prediction
-    and the latency where the reference has none. `ignored` are globs of features never looked at.
+    neither is *learned*: if `learn_inputs`, every further feature; if `learn_outputs`, prediction
+    and latency where the reference has none. `ignored` are globs of features never looked at.
     `missing` are the sentinels that mean "not there" for every feature, `missing_by_feature` the
     further ones for some. `columns` name positions for sources whose rows have no names.
     """

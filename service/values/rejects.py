@@ -11,8 +11,8 @@ from service.values.streams import ModelKey
 class Reason(StrEnum):
     """Why a record or a row was refused; the label `reason`. Closed, so that it can be routed on.
 
-    Of records: MALFORMED (not what the decode chain expects), OVERSIZED, NO_MODEL (the mapping found
-    no model name), OVER_LIMIT, CORRUPT_BATCH (Kafka's own framing is damaged or its codec unknown).
+    Of records: MALFORMED (not what the decode chain expects), OVERSIZED, NO_MODEL (the mapping
+    found no model name), OVER_LIMIT, CORRUPT_BATCH (Kafka's own framing is damaged).
     Of rows: MISTYPED (no usable features and no prediction), TIMESTAMP (unreadable), FUTURE,
     OVER_LIMIT. LATE rows are counted apart, since they are well formed.
     """

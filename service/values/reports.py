@@ -79,8 +79,9 @@ class StreamReport(Struct, frozen=True):
 
 
 class ModelReport(Struct, frozen=True):
-    """One model version now. `latency_counts` has a count a bucket of LATENCY_BOUNDS_SECONDS and one
-    above; not cumulative. Times are epoch seconds, NaN before the first event."""
+    """One model version now. `latency_counts` has one count a bucket of LATENCY_BOUNDS_SECONDS and
+    one above; not cumulative. Times are epoch seconds, NaN before the first event.
+    """
 
     key: ModelKey
     team: str
@@ -123,7 +124,8 @@ class TopicReport(Struct, frozen=True):
 
 class PartitionReport(Struct, frozen=True):
     """One partition we own. `lag_seconds` is now - the newest applied record's timestamp while
-    there is lag, 0 when caught up, NaN when unknown."""
+    there is lag, 0 when caught up, NaN when unknown.
+    """
 
     partition: Partition
     position: int
@@ -164,7 +166,8 @@ class ServiceReport(Struct, frozen=True):
 
 class Report(Struct, frozen=True):
     """Everything, as of `at_seconds`. While `caught_up` is False no model series are published:
-    after a restart counters would seem to go back."""
+    after a restart counters would seem to go back.
+    """
 
     at_seconds: float
     caught_up: bool

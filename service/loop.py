@@ -1,0 +1,284 @@
+"""The program on one screen: poll, decode, count, judge, publish, checkpoint."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import structlog
+from msgspec import Struct
+
+from service.clock import Clock
+from service.errors import CheckpointFailed, NotAlone, StateLost
+from service.ingest.source import Source
+from service.monitor.comparison import Transition
+from service.monitor.judge import Judge
+from service.monitor.shard import Shard, TimeRules
+from service.state.store import Store
+from service.values.batches import Decoded
+from service.values.records import Chunk, Partition, Turn
+from service.values.rejects import Reject
+from service.values.streams import ModelKey
+from service.vitals import Checkpoints, Timings, Watchdog
+
+log = structlog.get_logger(__name__)
+
+
+class Decoder(Protocol):
+    """Turns a chunk of records into columns and rejects; never raises for what it is given."""
+
+    def decode(self, chunk: Chunk) -> Decoded:
+        """All that became of the chunk."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Takes what was refused; never blocks and never raises."""
+
+    def send(self, rejects: Iterable[Reject]) -> None:
+        """Queue them."""
+        ...
+
+
+class Cadence(Struct, frozen=True):
+    """How often what is done, in seconds. A judge or a checkpoint may come sooner when it must."""
+
+    poll_seconds: float = 0.2
+    flush_seconds: float = 1.0
+    checkpoint_seconds: float = 10.0
+    alone_grace_seconds: float = 60.0
+
+
+class Loop:
+    """One process that owns every partition (role `all`).
+
+    Positions and counts move together: a chunk is applied to its shard, and the shard with its
+    position is one value in one snapshot. What was not in the snapshot is read again after a crash.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root hands over every part by name
+        self,
+        *,
+        source: Source,
+        decoder: Decoder,
+        judge: Judge,
+        store: Store,
+        dead_letters: DeadLetters,
+        publish: Callable[["Loop"], None],
+        clock: Clock,
+        rules: TimeRules,
+        cadence: Cadence,
+        watchdog: Watchdog,
+        accept_lost_state: bool = False,
+    ) -> None:
+        self.source = source
+        self.decoder = decoder
+        self.judge = judge
+        self.store = store
+        self.dead_letters = dead_letters
+        self.clock = clock
+        self.rules = rules
+        self.cadence = cadence
+        self.watchdog = watchdog
+        self.timings = Timings(clock)
+        self.checkpoints = Checkpoints()
+        self.shards: dict[Partition, Shard] = {}
+        self.owned: frozenset[Partition] = frozenset()
+        self._publish = publish
+        self._accept_lost_state = accept_lost_state
+        self._restored = False
+        self._catch_up_to: dict[Partition, int] | None = None
+        self._not_alone_since: float | None = None
+        self._was_whole = False
+        self._next_flush = self._next_checkpoint = clock.monotonic()
+
+    @property
+    def caught_up(self) -> bool:
+        """False from a restart until all was read that the log held at the restart."""
+        if self._catch_up_to is None:
+            return bool(self.owned)
+        return all(
+            p in self.shards and self.shards[p].next_offset >= end
+            for p, end in self._catch_up_to.items()
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set or the source is finished; leaves a checkpoint behind."""
+        self.restore()
+        while not stop.is_set() and not self.source.finished:
+            self.turn()
+        self.judge.advance(self.shards.values(), self.clock.now(), to_the_end=self.source.finished)
+        self.checkpoint()
+        self._publish(self)
+
+    def turn(self) -> None:
+        """One round of the loop."""
+        with self.timings.step("poll"):
+            turn = self.source.poll(self.cadence.poll_seconds)
+        self._follow(turn)
+        applied = sum(self._apply(chunk) for chunk in turn.chunks)
+        now = self.clock.monotonic()
+        if now >= self._next_flush:
+            self._next_flush = now + self.cadence.flush_seconds
+            self.flush()
+        if now >= self._next_checkpoint:
+            self.checkpoint()
+        self.watchdog.turned(applied, self._lag())
+
+    def restore(self) -> None:
+        """Take up the last snapshot, if there is one."""
+        loaded = self.store.load()
+        if loaded is None:
+            return
+        if loaded.fallbacks:
+            self.checkpoints.fallbacks += loaded.fallbacks
+            log.error("checkpoint_fallback", reason=loaded.reason)
+        tree = loaded.tree
+        self.judge.restore(tree["judge"], _newest_by_model(tree["shards"]))
+        now = self.clock.now()
+        for state in tree["shards"]:
+            shard = Shard.from_state(state, self.judge.plan, now)
+            self.shards[shard.partition] = shard
+        self._restored = True
+
+    def flush(self) -> None:
+        """Judge what is closed and publish what is known."""
+        now = self.clock.now()
+        for partition, end in self.source.ends().items():
+            shard = self.shards.get(partition)
+            if shard is not None and shard.next_offset >= end:
+                shard.caught_up_seconds = now
+        with self.timings.step("judge"):
+            transitions = self.judge.advance(self.shards.values(), now)
+        if transitions:
+            # A change that was seen must not be unseen by a crash: state first, then the page.
+            _log_transitions(transitions)
+            self.checkpoint()
+        with self.timings.step("publish"):
+            self._publish(self)
+
+    def checkpoint(self) -> None:
+        """Write all state with its positions; a failure is counted and tried again."""
+        self._next_checkpoint = self.clock.monotonic() + self.cadence.checkpoint_seconds
+        if not self.owned:
+            return
+        with self.timings.step("checkpoint"):
+            try:
+                self.store.save(self.state())
+            except CheckpointFailed as error:
+                self.checkpoints.failures += 1
+                log.error("checkpoint_failed", error=str(error))  # noqa: TRY400 - the message says it
+                return
+        self.checkpoints.last_success_seconds = self.clock.now()
+        self.source.commit({p: s.next_offset for p, s in self.shards.items() if p in self.owned})
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as a tree for a snapshot."""
+        return {
+            "judge": self.judge.state(),
+            "shards": [shard.state() for shard in self.shards.values()],
+        }
+
+    def _apply(self, chunk: Chunk) -> int:
+        shard = self.shards[chunk.partition]
+        with self.timings.step("decode"):
+            decoded = self.decoder.decode(chunk)
+        with self.timings.step("count"):
+            out_of_time = shard.apply(chunk, decoded, self.rules, self.clock.now())
+        self.judge.note_unknown(decoded.unknown_features)
+        if decoded.rejects or out_of_time:
+            self.dead_letters.send([*decoded.rejects, *out_of_time])
+        return decoded.consumed
+
+    def _lag(self) -> int | None:
+        ends = self.source.ends()
+        return sum(
+            max(0, end - self.shards[p].next_offset) for p, end in ends.items() if p in self.shards
+        )
+
+    def _follow(self, turn: Turn) -> None:
+        """Take up the partitions that became ours. Shards of those that left stay in memory: if
+        they come back, they go on from where they were.
+        """
+        if turn.revoked:
+            self.owned -= turn.revoked
+        if turn.assigned:
+            self.owned |= turn.assigned
+            self._resume(turn.assigned)
+        self._check_alone()
+
+    def _resume(self, assigned: frozenset[Partition]) -> None:
+        fresh = frozenset(p for p in assigned if p not in self.shards)
+        self._refuse_lost_state(fresh)
+        known_topics = {p.topic for p in self.shards}
+        positions: dict[Partition, int | None] = {}
+        for partition in assigned:
+            if partition in self.shards:
+                positions[partition] = self.shards[partition].next_offset
+            else:
+                # A partition added to a topic that is being read starts at its beginning.
+                positions[partition] = 0 if partition.topic in known_topics else None
+        chosen = self.source.resume(positions)
+        now = self.clock.now()
+        for partition in sorted(fresh):
+            self.shards[partition] = Shard(partition, chosen[partition], now)
+        for partition in assigned - fresh:
+            self.shards[partition].next_offset = chosen[partition]
+        if self._restored and self._catch_up_to is None:
+            self._catch_up_to = self.source.ends()
+        if fresh:
+            # Where a partition starts is decided once: before the first event it is on disk.
+            self.checkpoint()
+
+    def _refuse_lost_state(self, fresh: frozenset[Partition]) -> None:
+        if self._restored or self._accept_lost_state or self.shards:
+            return
+        committed = self.source.committed(fresh)
+        if committed:
+            raise StateLost(
+                f"the consumer group has read {len(committed)} partitions before, but the state "
+                "directory is empty: going on would count events twice or not at all. Bring the "
+                "directory back, or start anew with: anchorwatch run --accept-lost-state"
+            )
+
+    def _check_alone(self) -> None:
+        if not self.owned and not self._was_whole:
+            return
+        others = self.source.partitions() - self.owned
+        if not others:
+            self._was_whole = True
+            self._not_alone_since = None
+            return
+        now = self.clock.monotonic()
+        if self._not_alone_since is None:
+            self._not_alone_since = now
+        # Who was there first waits for the newcomer to notice and leave.
+        patience = self.cadence.alone_grace_seconds if self._was_whole else 0.0
+        if now - self._not_alone_since >= patience:
+            raise NotAlone(
+                f"another member of the consumer group owns {len(others)} partitions "
+                f"(for example {min(others).topic}/{min(others).number}). Role `all` judges alone: "
+                "stop the other process or give this one another kafka.group"
+            )
+
+
+def _newest_by_model(shards: list[dict[str, Any]]) -> dict[ModelKey, float]:
+    newest: dict[ModelKey, float] = {}
+    for shard in shards:
+        for model in shard["models"]:
+            key = ModelKey(model["model"], model["version"])
+            starts = [pane["start_seconds"] for pane in model["panes"]]
+            newest[key] = max(newest.get(key, float("-inf")), model["newest_seconds"], *starts)
+    return newest
+
+
+def _log_transitions(transitions: Iterable[Transition]) -> None:
+    for change in transitions:
+        log.warning(
+            "drift_started" if change.drifted else "drift_ended",
+            model=change.model.model,
+            model_version=change.model.version,
+            kind=change.stream.kind.value,
+            feature=change.stream.name,
+            pane=change.pane_start_seconds,
+            score=change.score,
+        )

@@ -1,0 +1,232 @@
+"""One model version against its reference: windows, distances, detectors, and what has drifted."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from detectors.budget import (
+    ALLOWANCE,
+    adwin_delta,
+    alarm_mean_panes,
+    page_hinkley_threshold,
+    standardise,
+)
+from detectors.catalogue import build, restore
+from detectors.change.observation import Detector, Observation
+from detectors.distance import Distances, distances
+from detectors.scores import CellScores, observe
+from service.monitor.drift import DriftStates
+from service.monitor.panes import Pane
+from service.monitor.reference import reference_cells
+from service.monitor.windows import Window
+from service.values.plans import Plan
+from service.values.references import Reference
+from service.values.streams import ModelKey, StreamKey
+from service.values.watches import DetectorChoice, Watch
+
+QUIET_ERRORS = 3.0
+"""A pane is quiet whose mean lies within the slack and so many of its own standard errors."""
+
+
+class Transition(Struct, frozen=True):
+    """A stream began to drift, or ceased to, in the pane that starts at `pane_start_seconds`."""
+
+    model: ModelKey
+    stream: StreamKey
+    drifted: bool
+    pane_start_seconds: float
+    score: float
+
+
+class Bank:
+    """One kind of detector over all streams, with what its last verdict said."""
+
+    def __init__(self, choice: DetectorChoice, parameters: Mapping[str, Any], streams: int) -> None:
+        self.name = choice.name
+        self.parameters = parameters
+        self.detector: Detector = build(choice.name, streams, parameters)
+        self.evidence = np.zeros(streams)
+        self.level = np.full(streams, math.inf)
+        self.alarming = np.zeros(streams, dtype=bool)
+        self.alarms = np.zeros(streams, dtype=np.int64)
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Evidence over level: 1 alarms."""
+        return np.divide(
+            self.evidence, self.level, out=np.zeros(len(self.level)), where=self.level > 0
+        )
+
+    def update(self, observation: Observation) -> NDArray[np.bool_]:
+        """Feed one pane; returns which streams alarm. An alarm that goes on is counted once."""
+        verdict = self.detector.update(observation)
+        self.evidence, self.level = verdict.evidence, verdict.level
+        seen = observation.seen
+        self.alarms += verdict.alarm & ~self.alarming
+        self.alarming = np.where(seen, verdict.alarm, self.alarming)
+        return verdict.alarm
+
+    def reset(self, mask: NDArray[np.bool_]) -> None:
+        """Start afresh where a drift is over."""
+        self.detector.reset(mask)
+        self.evidence = np.where(mask, 0.0, self.evidence)
+        self.alarming &= ~mask
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot."""
+        return {
+            "name": self.name,
+            "parameters": dict(self.parameters),
+            "detector": self.detector.state(),
+            "evidence": self.evidence,
+            "level": self.level,
+            "alarming": self.alarming,
+            "alarms": self.alarms,
+        }
+
+    @classmethod
+    def from_state(cls, streams: int, state: dict[str, Any]) -> "Bank":
+        """The bank that `state` was taken of."""
+        bank = cls(DetectorChoice(state["name"]), state["parameters"], streams)
+        bank.detector = restore(state["name"], state["parameters"], state["detector"])
+        for name in ("evidence", "level", "alarming", "alarms"):
+            setattr(bank, name, state[name].copy())
+        return bank
+
+
+class Comparison:
+    """Live panes against one reference. `budget_streams` share the budget of false alarms."""
+
+    def __init__(
+        self,
+        key: ModelKey,
+        reference: Reference,
+        plan: Plan,
+        watch: Watch,
+        pane_seconds: float,
+        budget_streams: int,
+    ) -> None:
+        layout = plan.layout
+        self.key = key
+        self.reference = reference
+        self.plan = plan
+        self.watch = watch
+        self.counts = reference_cells(reference)
+        self.scores = CellScores.from_reference(layout, self.counts)
+        self.reference_values = observe(layout, self.scores, self.counts).n
+        self.windows = [Window(length, pane_seconds, layout) for length in watch.windows]
+        self.drift = DriftStates(layout.stream_count)
+        self._pane_seconds = pane_seconds
+        alarm_mean = alarm_mean_panes(
+            watch.budget.alarms,
+            watch.budget.period_seconds,
+            pane_seconds,
+            max(budget_streams, layout.stream_count),
+            1 / max(1, len(watch.detectors)),
+        )
+        self.banks = [
+            Bank(choice, _parameters(choice, alarm_mean), layout.stream_count)
+            for choice in watch.detectors
+        ]
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """The largest evidence over level of each stream; at least 1 while it has drifted."""
+        largest = np.zeros(self.plan.layout.stream_count)
+        for bank in self.banks:
+            largest = np.maximum(largest, bank.score)
+        return np.where(self.drift.drifted, np.maximum(largest, 1.0), largest)
+
+    def judge(self, pane: Pane) -> list[Transition]:
+        """Take the next closed pane, merged over all partitions."""
+        end = pane.start_seconds + self._pane_seconds
+        for window in self.windows:
+            window.add(pane.start_seconds, end, pane.summary)
+        observation = standardise(
+            observe(self.plan.layout, self.scores, pane.summary.cells),
+            1.0,
+            self.reference_values,
+            self.watch.tolerance_sd,
+        )
+        alarmed = np.zeros(self.plan.layout.stream_count, dtype=bool)
+        for bank in self.banks:
+            alarmed |= bank.update(observation)
+        seen = observation.seen
+        quiet = np.abs(observation.mean) <= observation.slack + QUIET_ERRORS
+        started, recovered = self.drift.update(
+            pane.start_seconds, alarmed, seen, quiet, self.watch.recover_panes
+        )
+        changed = self._transitions(pane.start_seconds, started, recovered)
+        if recovered.any():
+            for bank in self.banks:
+                bank.reset(recovered)
+        return changed
+
+    def distances(self, window: Window, open_cells: NDArray[np.int64]) -> Distances:
+        """Distances of a window and the panes still open to the reference."""
+        numeric = self.reference.streams[: self.plan.layout.numeric_count]
+        padding = [math.nan] * (self.plan.layout.stream_count - len(numeric))
+        return distances(
+            self.plan.layout,
+            window.total.cells + open_cells,
+            self.counts,
+            np.array([s.sd for s in numeric] + padding),
+            np.array([s.minimum for s in numeric] + padding),
+            np.array([s.maximum for s in numeric] + padding),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot."""
+        return {
+            "reference_hash": self.plan.reference_hash,
+            "windows": [window.state() for window in self.windows],
+            "drift": self.drift.state(),
+            "banks": [bank.state() for bank in self.banks],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken, as far as the settings are still the same: a window
+        or a detector that is new starts empty.
+        """
+        kept_windows = {(w["name"], w["seconds"]): w for w in state["windows"]}
+        for position, window in enumerate(self.windows):
+            kept = kept_windows.get((window.length.name, window.length.seconds))
+            if kept is not None and kept["step_seconds"] == window.step_seconds:
+                self.windows[position] = Window.from_state(
+                    self.plan.layout, self._pane_seconds, kept
+                )
+        self.drift = DriftStates.from_state(state["drift"])
+        kept_banks = {bank["name"]: bank for bank in state["banks"]}
+        for position, bank in enumerate(self.banks):
+            kept = kept_banks.get(bank.name)
+            if kept is not None:
+                self.banks[position] = Bank.from_state(self.plan.layout.stream_count, kept)
+
+    def _transitions(
+        self, start: float, started: NDArray[np.bool_], recovered: NDArray[np.bool_]
+    ) -> list[Transition]:
+        score = self.score
+        return [
+            Transition(self.key, self.plan.streams[i], bool(started[i]), start, float(score[i]))
+            for i in np.flatnonzero(started | recovered).tolist()
+        ]
+
+
+def _parameters(choice: DetectorChoice, alarm_mean: float) -> dict[str, Any]:
+    """What the budget says, overruled by what was set by hand."""
+    derived: dict[str, Any] = {}
+    if choice.name == "page_hinkley":
+        derived = {
+            "min_instances": 1,
+            "delta": ALLOWANCE,
+            "threshold": page_hinkley_threshold(alarm_mean),
+            "alpha": 1.0,
+            "known_mean": 0.0,
+        }
+    elif choice.name == "adwin":
+        derived = {"delta": adwin_delta(alarm_mean), "clock": 1}
+    return derived | dict(choice.parameters)

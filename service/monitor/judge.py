@@ -1,0 +1,171 @@
+"""The judge: closes a pane once every partition has passed it, and has each model judged whole."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from service.monitor.comparison import Transition
+from service.monitor.model_judge import ModelJudge, Pacing
+from service.monitor.panes import Pane
+from service.monitor.references import References
+from service.monitor.shard import Shard, TimeRules
+from service.monitor.totals import ModelTotals
+from service.values.plans import Plan, Schedule
+from service.values.references import Reference
+from service.values.streams import ModelKey
+from service.values.watches import Watch
+
+GivenReference = Callable[[ModelKey], Reference | None]
+WatchFor = Callable[[str], Watch]
+PlanFor = Callable[[ModelKey, Watch, Reference | None, bool], Plan]
+
+
+class Judge:
+    """All models. `schedule` admits a model version the first time it is asked about one."""
+
+    def __init__(
+        self,
+        watch_for: WatchFor,
+        given: GivenReference,
+        plan_for: PlanFor,
+        rules: TimeRules,
+        idle_after_seconds: float,
+        models_max: int,
+    ) -> None:
+        self._watch_for = watch_for
+        self._given = given
+        self._plan_for = plan_for
+        self._rules = rules
+        self._pacing = Pacing(rules.pane_seconds, rules.lateness_seconds)
+        self._idle_after_seconds = idle_after_seconds
+        self._models_max = models_max
+        self.models: dict[ModelKey, ModelJudge] = {}
+        self.over_limit = 0
+
+    def schedule(self, key: ModelKey) -> Schedule | None:
+        """The plans of a model version; None when there are as many as may be."""
+        model = self.models.get(key)
+        if model is None:
+            if len(self.models) >= self._models_max:
+                self.over_limit += 1
+                return None
+            model = self._admit(key, None)
+        return model.references.schedule()
+
+    def plan(self, key: ModelKey, reference_hash: str) -> Plan:
+        """The plan a kept pane was counted under. Raises KeyError if it is not in force."""
+        return self.models[key].references.with_hash(reference_hash).plan
+
+    def note_unknown(self, features: Mapping[ModelKey, frozenset[str]], most: int = 100) -> None:
+        """Remember names of features that events have and no plan watches."""
+        for key, names in features.items():
+            if key in self.models:
+                known = self.models[key].unknown_features
+                known.update(sorted(names)[: max(0, most - len(known))])
+
+    def advance(
+        self, shards: Iterable[Shard], now_seconds: float, *, to_the_end: bool = False
+    ) -> list[Transition]:
+        """Judge every pane that every partition has passed; all of them at the end of a replay."""
+        shards = sorted(shards, key=lambda shard: shard.partition)
+        transitions: list[Transition] = []
+        for key, model in self.models.items():
+            end = math.inf if to_the_end else self._closed_through(key, shards)
+            panes = self._take(key, shards, end)
+            newest = _newest_seconds(key, shards)
+            for start in sorted(panes):
+                transitions += model.judge(panes[start], newest, now_seconds)
+        return transitions
+
+    def totals(self, key: ModelKey, shards: Iterable[Shard]) -> ModelTotals:
+        """The counters of a model version over all partitions, what is open included."""
+        totals = ModelTotals()
+        for shard in shards:
+            part = shard.models.get(key)
+            if part is not None:
+                totals.merge(part.totals)
+                for pane in part.panes.values():
+                    totals.add_quality(pane.quality())
+        return totals
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot."""
+        return {
+            "over_limit": self.over_limit,
+            "models": [model.state() for model in self.models.values()],
+        }
+
+    def restore(self, state: dict[str, Any], newest_seconds: Mapping[ModelKey, float]) -> None:
+        """Go on from where `state` was taken. A reference file that was exchanged meanwhile comes
+        into force from a pane that no event has touched yet.
+        """
+        self.over_limit = state["over_limit"]
+        for model_state in state["models"]:
+            key = ModelKey(model_state["model"], model_state["version"])
+            model = self._admit(key, model_state["references"])
+            model.restore(model_state)
+            given = self._given(key)
+            if given is not None and given.hash != model.references.newest.given_hash:
+                newest = max(newest_seconds.get(key, -math.inf), model.judged_through_seconds)
+                start = self._pacing.effective_from(newest)
+                model.references.add(start, given.hash, given, learns=True)
+
+    def _admit(self, key: ModelKey, references: list[dict[str, Any]] | None) -> ModelJudge:
+        watch = self._watch_for(key.model)
+
+        def make_plan(reference: Reference | None, learns: bool) -> Plan:
+            return self._plan_for(key, watch, reference, learns)
+
+        if references is None:
+            kept = References(self._given(key), make_plan)
+        else:
+            kept = References.from_state(references, make_plan)
+        model = ModelJudge(key, watch, self._pacing, kept, self._streams_of_team)
+        self.models[key] = model
+        return model
+
+    def _streams_of_team(self, watch: Watch) -> int:
+        """Streams that share the budget of `watch`: those of its team, of all, or of the model."""
+        if watch.budget.scope == "model":
+            return 0
+        sharing = (
+            m
+            for m in self.models.values()
+            if watch.budget.scope == "all" or m.watch.team == watch.team
+        )
+        return sum(m.references.newest.plan.layout.stream_count for m in sharing)
+
+    def _closed_through(self, key: ModelKey, shards: list[Shard]) -> float:
+        """Every pane that ends by then has been passed by every partition that is not idle."""
+        end = math.inf
+        for shard in shards:
+            if shard.idle_for(key, self._idle_after_seconds):
+                continue
+            part = shard.models.get(key)
+            passed = -math.inf if part is None else part.watermark(self._rules.lateness_seconds)
+            end = min(end, passed)
+        return end
+
+    def _take(self, key: ModelKey, shards: list[Shard], end_seconds: float) -> dict[float, Pane]:
+        merged: dict[float, Pane] = {}
+        for shard in shards:
+            part = shard.models.get(key)
+            if part is None:
+                continue
+            for pane in part.take_closed(end_seconds, self._rules.pane_seconds):
+                known = merged.get(pane.start_seconds)
+                if known is None:
+                    merged[pane.start_seconds] = pane
+                else:
+                    known.merge(pane)
+        return merged
+
+
+def _newest_seconds(key: ModelKey, shards: list[Shard]) -> float:
+    """The newest event time of a model in any partition, open panes included."""
+    newest = -math.inf
+    for shard in shards:
+        part = shard.models.get(key)
+        if part is not None:
+            newest = max(newest, part.newest_seconds, *part.panes, -math.inf)
+    return newest

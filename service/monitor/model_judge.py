@@ -1,0 +1,184 @@
+"""The judge of one model version: from closed panes, in order, to what is known of it."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from service.monitor.comparison import Comparison, Transition
+from service.monitor.learner import Learner
+from service.monitor.panes import Pane
+from service.monitor.reference import build_reference, merge_references
+from service.monitor.references import InForce, References
+from service.values.references import Lineage, Reference
+from service.values.reports import ReferenceState
+from service.values.streams import ModelKey, StreamKey, ValueType
+from service.values.watches import Watch
+
+
+class Pacing(Struct, frozen=True):
+    """How time is cut: the pane, and how far ahead a new reference must lie (all seconds)."""
+
+    pane_seconds: float
+    lateness_seconds: float
+
+    def effective_from(self, newest_seconds: float) -> float:
+        """The start of a pane at least two panes and the lateness ahead of all that was seen.
+
+        -inf when nothing was seen.
+        """
+        if math.isinf(newest_seconds):
+            return -math.inf
+        ahead = newest_seconds + self.lateness_seconds + 2 * self.pane_seconds
+        return math.ceil(ahead / self.pane_seconds) * self.pane_seconds
+
+
+class ModelJudge:
+    """One model version. Panes come closed and merged over all partitions, ascending by start."""
+
+    def __init__(
+        self,
+        key: ModelKey,
+        watch: Watch,
+        pacing: Pacing,
+        references: References,
+        budget_streams: Callable[[Watch], int],
+    ) -> None:
+        self.key = key
+        self.watch = watch
+        self.pacing = pacing
+        self.references = references
+        self.learner = Learner()
+        self.comparison: Comparison | None = None
+        self.judged_through_seconds = -math.inf
+        self.panes_judged = 0
+        self.rows_unjudged = 0
+        self.unknown_features: set[str] = set()
+        self._budget_streams = budget_streams
+
+    @property
+    def reference_state(self) -> ReferenceState:
+        """Whether the inputs have a reference, are learning one, or have none."""
+        plan = self.references.newest.plan
+        if plan.learn_inputs:
+            return ReferenceState.LEARNING
+        return (
+            ReferenceState.NONE
+            if self.references.newest.reference is None
+            else ReferenceState.READY
+        )
+
+    @property
+    def learned_ratio(self) -> float:
+        """How much of what is needed to learn a reference was seen, from 0 to 1."""
+        plan = self.references.newest.plan
+        learning = plan.learn_inputs or plan.learn_outputs
+        return self.learner.progress(self.watch) if learning else 1.0
+
+    def judge(self, pane: Pane, newest_seconds: float, now_seconds: float) -> list[Transition]:
+        """Take the next pane. `newest_seconds` is the newest event time seen of this model.
+
+        A pane at or before one that was judged is not judged again; its rows count as unjudged.
+        """
+        end = pane.start_seconds + self.pacing.pane_seconds
+        if end <= self.judged_through_seconds:
+            self.rows_unjudged += pane.rows
+            return []
+        self.judged_through_seconds = end
+        self.panes_judged += 1
+        self._learn(pane, end, newest_seconds, now_seconds)
+        self.references.retire(end)
+        comparison = self._comparison(pane)
+        return [] if comparison is None else comparison.judge(pane)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot."""
+        return {
+            "model": self.key.model,
+            "version": self.key.version,
+            "references": self.references.state(),
+            "learner": self.learner.state(),
+            "comparison": None if self.comparison is None else self.comparison.state(),
+            "judged_through_seconds": self.judged_through_seconds,
+            "panes_judged": self.panes_judged,
+            "rows_unjudged": self.rows_unjudged,
+            "unknown_features": sorted(self.unknown_features),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken; `references` were restored by the caller."""
+        self.learner = Learner.from_state(state["learner"])
+        self.judged_through_seconds = state["judged_through_seconds"]
+        self.panes_judged = state["panes_judged"]
+        self.rows_unjudged = state["rows_unjudged"]
+        self.unknown_features = set(state["unknown_features"])
+        kept = state["comparison"]
+        if kept is not None:
+            self.comparison = self._compare_with(self.references.with_hash(kept["reference_hash"]))
+            if self.comparison is not None:
+                self.comparison.restore(kept)
+
+    def _comparison(self, pane: Pane) -> Comparison | None:
+        """The comparison with the pane's own reference; a new reference starts a new one."""
+        wanted = pane.plan.reference_hash
+        if self.comparison is None or self.comparison.plan.reference_hash != wanted:
+            entry = self.references.at(pane.start_seconds)
+            self.comparison = self._compare_with(entry)
+        return self.comparison
+
+    def _compare_with(self, entry: InForce) -> Comparison | None:
+        if entry.reference is None:
+            return None
+        return Comparison(
+            self.key,
+            entry.reference,
+            entry.plan,
+            self.watch,
+            self.pacing.pane_seconds,
+            self._budget_streams(self.watch),
+        )
+
+    def _learn(self, pane: Pane, end: float, newest_seconds: float, now_seconds: float) -> None:
+        newest = self.references.newest
+        if not (newest.plan.learn_inputs or newest.plan.learn_outputs):
+            return
+        self.learner.add(pane, end)
+        if self.learner.progress(self.watch) < 1.0:
+            return
+        reference = self._learned(newest.reference, now_seconds)
+        self.references.add(
+            self.pacing.effective_from(max(newest_seconds, end)),
+            newest.given_hash,
+            reference,
+            learns=reference is None,
+        )
+        self.learner = Learner()
+
+    def _learned(self, base: Reference | None, now_seconds: float) -> Reference | None:
+        """The base with what was learned, None while nothing valid was ever seen."""
+        profiles = self.learner.usable()
+        if not profiles:
+            return base
+        lineage = Lineage(
+            source="learned",
+            data_hash="",
+            created_seconds=now_seconds,
+            created_by="anchorwatch",
+            from_seconds=self.learner.from_seconds,
+            to_seconds=self.learner.to_seconds,
+        )
+        learned = build_reference(
+            self.key.model,
+            self.key.version,
+            profiles,
+            self.learner.rows,
+            lineage,
+            self._forced_types(profiles),
+            categories_max=self.watch.categories_max,
+        )
+        return learned if base is None else merge_references(base, learned)
+
+    def _forced_types(self, profiles: Any) -> dict[StreamKey, ValueType]:
+        forced = {key: self.watch.feature(key.name).type for key in profiles if key.kind == "input"}
+        return {key: type_ for key, type_ in forced.items() if type_ is not None}

@@ -1,0 +1,270 @@
+"""From judges and shards to the frozen report that the publishers read."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.distance import Distances
+from service.monitor.comparison import Comparison
+from service.monitor.judge import Judge
+from service.monitor.model_judge import ModelJudge
+from service.monitor.shard import Shard
+from service.monitor.totals import ModelTotals, RecordBook
+from service.monitor.windows import QUANTILES, Window
+from service.values.reports import (
+    DetectorReport,
+    ModelReport,
+    StreamReport,
+    StreamState,
+    TopicReport,
+    WindowReport,
+)
+from service.values.streams import Kind, StreamKey, ValueType
+
+_NOTHING = np.zeros(3, dtype=np.int64)
+
+
+def model_reports(
+    judge: Judge, shards: Iterable[Shard], lateness_seconds: float, now_seconds: float
+) -> tuple[ModelReport, ...]:
+    """One report for each model version, by name and version."""
+    shards = list(shards)
+    return tuple(
+        _model_report(judge, judge.models[key], shards, lateness_seconds, now_seconds)
+        for key in sorted(judge.models)
+    )
+
+
+def topic_reports(shards: Iterable[Shard]) -> tuple[TopicReport, ...]:
+    """The book of records of each topic."""
+    books: dict[str, RecordBook] = {}
+    for shard in shards:
+        books.setdefault(shard.partition.topic, RecordBook()).merge(shard.book)
+    return tuple(
+        TopicReport(topic, book.consumed, book.applied, book.ignored, dict(book.rejected))
+        for topic, book in sorted(books.items())
+    )
+
+
+def _model_report(
+    judge: Judge, model: ModelJudge, shards: list[Shard], lateness: float, now: float
+) -> ModelReport:
+    totals = judge.totals(model.key, shards)
+    parts = [shard.models[model.key] for shard in shards if model.key in shard.models]
+    entry = model.references.newest
+    reference = entry.reference
+    streams = _streams(model, totals, _open_cells(model, shards), now)
+    return ModelReport(
+        key=model.key,
+        team=model.watch.team,
+        tier=model.watch.tier,
+        runbook=model.watch.runbook,
+        reference_state=model.reference_state,
+        reference_learned_ratio=model.learned_ratio,
+        reference_hash="" if reference is None else reference.hash,
+        reference_rows=0 if reference is None else reference.rows,
+        reference_created_seconds=(
+            math.nan if reference is None else reference.lineage.created_seconds
+        ),
+        predictions_total=totals.predictions,
+        weight_total=totals.weight,
+        late_total=totals.late,
+        rejected_totals=dict(totals.rejected),
+        latency_counts=tuple(totals.latency_counts.tolist()),
+        latency_sum_seconds=totals.latency_sum_seconds,
+        last_record_seconds=_latest(part.last_arrival_seconds for part in parts),
+        watermark_seconds=_latest(part.watermark(lateness) for part in parts),
+        streams=streams,
+        unknown_features=tuple(sorted(model.unknown_features)),
+        absent_features=_absent(model.comparison),
+        panes_judged_total=model.panes_judged,
+        unjudged_total=model.rows_unjudged,
+    )
+
+
+def _latest(times: Iterable[float]) -> float:
+    known = [time for time in times if math.isfinite(time)]
+    return max(known, default=math.nan)
+
+
+def _open_cells(model: ModelJudge, shards: list[Shard]) -> NDArray[np.int64]:
+    """Counts of the panes that are still open, under the plan that is being compared with."""
+    if model.comparison is None:
+        return np.zeros(0, dtype=np.int64)
+    plan = model.comparison.plan
+    cells = np.zeros(plan.layout.cell_count, dtype=np.int64)
+    for shard in shards:
+        part = shard.models.get(model.key)
+        for pane in () if part is None else part.panes.values():
+            if pane.plan.reference_hash == plan.reference_hash:
+                cells += pane.summary.cells
+    return cells
+
+
+def _streams(
+    model: ModelJudge, totals: ModelTotals, open_cells: NDArray[np.int64], now: float
+) -> tuple[StreamReport, ...]:
+    comparison = model.comparison
+    compared = () if comparison is None else comparison.plan.streams
+    reports = [] if comparison is None else _compared(model, comparison, totals, open_cells, now)
+    for key in totals.quality:
+        if key not in compared and _is_learning(model):
+            reports.append(_learning(model, key, totals))
+    return tuple(reports)
+
+
+def _is_learning(model: ModelJudge) -> bool:
+    plan = model.references.newest.plan
+    return plan.learn_inputs or plan.learn_outputs
+
+
+def _learning(model: ModelJudge, key: StreamKey, totals: ModelTotals) -> StreamReport:
+    missing, invalid, unseen = totals.quality[key].tolist()
+    return StreamReport(
+        key=key,
+        type=ValueType.NUMERIC,
+        state=StreamState.LEARNING,
+        score=0.0,
+        drifted_since_seconds=None,
+        missing_total=missing,
+        invalid_total=invalid,
+        unseen_total=unseen,
+        source=_source(model, key),
+    )
+
+
+def _source(model: ModelJudge, key: StreamKey) -> str:
+    return model.watch.feature(key.name).source if key.kind is Kind.INPUT else ""
+
+
+def _compared(
+    model: ModelJudge,
+    comparison: Comparison,
+    totals: ModelTotals,
+    open_cells: NDArray[np.int64],
+    now: float,
+) -> list[StreamReport]:
+    measured = [(w, comparison.distances(w, open_cells)) for w in comparison.windows]
+    quantiles = [window.quantiles() for window in comparison.windows]
+    score, since = comparison.score, comparison.drift.since_seconds
+    reports = []
+    for i, key in enumerate(comparison.plan.streams):
+        muted = _muted(model, key, now)
+        drifted = not (muted or math.isnan(since[i]))
+        missing, invalid, unseen = totals.quality.get(key, _NOTHING).tolist()
+        reports.append(
+            StreamReport(
+                key=key,
+                type=comparison.reference.streams[i].type,
+                state=StreamState.MUTED if muted else StreamState.WATCHED,
+                score=float(score[i]),
+                drifted_since_seconds=float(since[i]) if drifted else None,
+                missing_total=missing,
+                invalid_total=invalid,
+                unseen_total=unseen,
+                source=_source(model, key),
+                windows=tuple(
+                    _window(comparison, window, told, i, open_cells, table)
+                    for (window, told), table in zip(measured, quantiles, strict=True)
+                ),
+                detectors=_detectors(comparison, i),
+                summary=_in_words(comparison, measured, i, open_cells) if drifted else "",
+            )
+        )
+    return reports
+
+
+def _muted(model: ModelJudge, key: StreamKey, now: float) -> bool:
+    if key.kind is not Kind.INPUT:
+        return False
+    mute = model.watch.feature(key.name).mute
+    return mute is not None and now < mute.until_seconds
+
+
+def _window(
+    comparison: Comparison,
+    window: Window,
+    told: Distances,
+    stream: int,
+    open_cells: NDArray[np.int64],
+    quantiles: NDArray[np.float64],
+) -> WindowReport:
+    cells = comparison.plan.layout.values_of(stream)
+    numeric = stream < comparison.plan.layout.numeric_count
+    values = [] if not numeric else quantiles[stream].tolist()
+    return WindowReport(
+        window=window.length.name,
+        values=int(window.total.cells[cells].sum() + open_cells[cells].sum()),
+        covers_seconds=max(0.0, window.end_seconds - window.start_seconds)
+        if math.isfinite(window.start_seconds)
+        else 0.0,
+        psi=float(told.psi[stream]),
+        jensen_shannon=float(told.jensen_shannon[stream]),
+        ks=float(told.ks[stream]),
+        wasserstein_sd=float(told.wasserstein_sd[stream]),
+        mean_shift_sd=float(told.mean_shift[stream]),
+        quantiles=tuple(
+            (q, v) for q, v in zip(QUANTILES, values, strict=False) if not math.isnan(v)
+        ),
+    )
+
+
+def _detectors(comparison: Comparison, stream: int) -> tuple[DetectorReport, ...]:
+    return tuple(
+        DetectorReport(
+            name=bank.name,
+            evidence=float(bank.evidence[stream]),
+            level=float(bank.level[stream]),
+            alarms=int(bank.alarms[stream]),
+        )
+        for bank in comparison.banks
+    )
+
+
+def _in_words(
+    comparison: Comparison,
+    measured: list[tuple[Window, Distances]],
+    stream: int,
+    open_cells: NDArray[np.int64],
+) -> str:
+    """What changed, from the shortest window that has values: "up 0.41 sd, PSI 0.31"."""
+    for window, told in measured:
+        psi, shift = float(told.psi[stream]), float(told.mean_shift[stream])
+        if math.isnan(psi):
+            continue
+        if stream >= comparison.plan.layout.numeric_count:
+            return f"{_moved_most(comparison, window, stream, open_cells)}, PSI {psi:.2f}"
+        if math.isnan(shift) or abs(shift) < 0.1:
+            return f"shape changed, PSI {psi:.2f}"
+        return f"{'up' if shift > 0 else 'down'} {abs(shift):.2f} sd, PSI {psi:.2f}"
+    return "no values in any window now"
+
+
+def _moved_most(
+    comparison: Comparison, window: Window, stream: int, open_cells: NDArray[np.int64]
+) -> str:
+    """The category whose share moved most: "share of web from 40 % to 61 %"."""
+    cells = comparison.plan.layout.values_of(stream)
+    live = window.total.cells[cells] + open_cells[cells]
+    before: Any = comparison.counts[cells]
+    now, then = live / max(1, live.sum()), before / max(1, before.sum())
+    cell = int(np.argmax(np.abs(now - then)))
+    names = (*comparison.reference.streams[stream].categories, "other", "unseen")
+    return f"share of {names[cell]} from {then[cell]:.0%} to {now[cell]:.0%}".replace("%", " %")
+
+
+def _absent(comparison: Comparison | None) -> tuple[str, ...]:
+    """Features of the reference of which the longest window has seen no value at all."""
+    if comparison is None or not comparison.windows:
+        return ()
+    layout, cells = comparison.plan.layout, comparison.windows[-1].total.cells
+    rows = comparison.windows[-1].total.rows
+    missing = cells[layout.missing_cells()]
+    return tuple(
+        key.name
+        for key, count in zip(comparison.plan.streams, missing.tolist(), strict=True)
+        if key.kind is Kind.INPUT and rows and count == rows
+    )

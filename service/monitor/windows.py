@@ -1,0 +1,95 @@
+"""Sliding windows over closed panes, each kept in steps so that its cost does not grow with it."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.summary.layout import Layout
+from detectors.summary.summary import Summary
+from service.values.watches import WindowLength
+
+STEPS = 12
+"""Steps a window is kept in. It drops one whole step at a time, so it reaches back between 11/12 of
+its length and the whole of it (a window shorter than 12 panes is exact)."""
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Probabilities of the exported quantiles."""
+
+
+def step_seconds(length: WindowLength, pane_seconds: float) -> float:
+    """The length of a window's step: a whole number of panes, a twelfth of the window or more."""
+    panes = max(1, math.ceil(length.seconds / STEPS / pane_seconds - 1e-9))
+    return panes * pane_seconds
+
+
+class Window:
+    """The last `length.seconds` of event time of one model version, under one layout."""
+
+    def __init__(self, length: WindowLength, pane_seconds: float, layout: Layout) -> None:
+        self.length = length
+        self.layout = layout
+        self.step_seconds = step_seconds(length, pane_seconds)
+        self.end_seconds = -math.inf
+        self.total = Summary(layout)
+        self._steps: dict[float, Summary] = {}
+        self._quantiles: NDArray[np.float64] | None = None
+
+    @property
+    def start_seconds(self) -> float:
+        """Where the oldest step begins, +inf when empty."""
+        return min(self._steps, default=math.inf)
+
+    def add(self, start_seconds: float, end_seconds: float, summary: Summary) -> None:
+        """Take a closed pane and let go of the steps that the window has left behind."""
+        step = math.floor(start_seconds / self.step_seconds) * self.step_seconds
+        if step not in self._steps:
+            self._steps[step] = Summary(self.layout)
+        self._steps[step].merge(summary)
+        self.total.merge(summary)
+        self._quantiles = None
+        self.advance(max(self.end_seconds, end_seconds))
+
+    def advance(self, end_seconds: float) -> None:
+        """Move the window's end on, though nothing came."""
+        self.end_seconds = end_seconds
+        oldest = end_seconds - self.length.seconds
+        left_behind = [start for start in self._steps if start < oldest - 1e-9]
+        for start in left_behind:
+            del self._steps[start]
+        if left_behind:
+            self._sum_up()
+
+    def quantiles(self) -> NDArray[np.float64]:
+        """Numeric streams' quantiles at QUANTILES, shape (numeric streams, 7), NaN = empty."""
+        if self._quantiles is None:
+            self._quantiles = self.total.quantiles.quantile(np.array(QUANTILES))
+        return self._quantiles
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot."""
+        return {
+            "name": self.length.name,
+            "seconds": self.length.seconds,
+            "step_seconds": self.step_seconds,
+            "end_seconds": self.end_seconds,
+            "steps": [[start, summary.state()] for start, summary in self._steps.items()],
+        }
+
+    @classmethod
+    def from_state(cls, layout: Layout, pane_seconds: float, state: dict[str, Any]) -> "Window":
+        """The window that `state` was taken of."""
+        window = cls(WindowLength(state["name"], state["seconds"]), pane_seconds, layout)
+        window.end_seconds = state["end_seconds"]
+        window._steps = {
+            start: Summary.from_state(layout, summary) for start, summary in state["steps"]
+        }
+        window._sum_up()
+        return window
+
+    def _sum_up(self) -> None:
+        self.total = Summary(self.layout)
+        for step in sorted(self._steps):
+            self.total.merge(self._steps[step])
+        self._quantiles = None

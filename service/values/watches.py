@@ -1,0 +1,73 @@
+"""How one model is to be watched: the settings of a model as the monitor needs them."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from service.values.streams import ValueType
+
+
+class WindowLength(Struct, frozen=True):
+    """A sliding window as configured: its name ("5m") and its length."""
+
+    name: str
+    seconds: float
+
+
+class DetectorChoice(Struct, frozen=True):
+    """A change detector by its catalogue name, with the parameters that were set by hand."""
+
+    name: str
+    parameters: Mapping[str, float | int | str | bool] = {}
+
+
+class Budget(Struct, frozen=True):
+    """At most `alarms` false ones in `period_seconds`, of each team, of each model or in all."""
+
+    alarms: float
+    period_seconds: float
+    scope: str
+
+
+class Mute(Struct, frozen=True):
+    """A feature that is not to count until a time: always with an author and a reason."""
+
+    until_seconds: float
+    by: str
+    why: str
+
+
+class FeatureWatch(Struct, frozen=True):
+    """How one feature is watched. `type` None = as the reference says or as inferred."""
+
+    ignore: bool = False
+    type: ValueType | None = None
+    missing: tuple[float | str, ...] = ()
+    source: str = ""
+    mute: Mute | None = None
+
+
+class Watch(Struct, frozen=True):
+    """How one model is watched. `tolerance_sd` is the shift of the mean that does not matter.
+
+    `learn` says whether streams without a reference learn one from their first `learn_events`
+    events, spread over at least `learn_seconds`. A drift ends after `recover_panes` quiet panes.
+    """
+
+    team: str
+    tier: int
+    runbook: str
+    windows: tuple[WindowLength, ...]
+    detectors: tuple[DetectorChoice, ...]
+    budget: Budget
+    tolerance_sd: float
+    recover_panes: int
+    learn: bool
+    learn_events: int
+    learn_seconds: float
+    missing: tuple[float | str, ...]
+    columns: tuple[str, ...]
+    features_max: int
+    categories_max: int
+    ignored: tuple[str, ...]
+    feature: Callable[[str], FeatureWatch]

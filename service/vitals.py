@@ -1,0 +1,76 @@
+"""What the service knows of itself: timings, checkpoints, and whether it still makes progress."""
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.clock import Clock
+from service.values.reports import LoopTiming
+
+
+class Timings:
+    """How long each step of the loop took."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._steps: dict[str, tuple[float, int, float]] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time the body as one call of step `name`."""
+        begun = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            took = self._clock.monotonic() - begun
+            total, calls, longest = self._steps.get(name, (0.0, 0, 0.0))
+            self._steps[name] = (total + took, calls + 1, max(longest, took))
+
+    def report(self) -> tuple[LoopTiming, ...]:
+        """Every step so far, in order of its first call."""
+        return tuple(LoopTiming(name, *figures) for name, figures in self._steps.items())
+
+
+class Checkpoints:
+    """What became of the snapshots."""
+
+    def __init__(self) -> None:
+        self.last_success_seconds = math.nan
+        self.failures = 0
+        self.fallbacks = 0
+        self.out_of_range = 0
+
+
+class Watchdog:
+    """Tells a process that hangs from one that has nothing to do.
+
+    The loop calls `turned` once a turn, with what it applied and how far it is behind as the broker
+    says now (None when the broker cannot be asked: an outage is not ours to die of). It hangs when
+    no turn ended for `after_seconds`, or when it was behind all that time and applied nothing.
+    """
+
+    def __init__(self, clock: Clock, after_seconds: float) -> None:
+        self._clock = clock
+        self._after_seconds = after_seconds
+        self._lock = threading.Lock()
+        self._turned = self._progressed = clock.monotonic()
+
+    def turned(self, applied: int, lag: int | None) -> None:
+        """A turn of the loop ended."""
+        now = self._clock.monotonic()
+        with self._lock:
+            self._turned = now
+            if applied or not lag:
+                self._progressed = now
+
+    def complaint(self) -> str:
+        """What is wrong, in words; empty when all is well."""
+        now = self._clock.monotonic()
+        with self._lock:
+            silent, stuck = now - self._turned, now - self._progressed
+        if silent > self._after_seconds:
+            return f"the loop has not turned for {silent:.0f} s"
+        if stuck > self._after_seconds:
+            return f"behind, and nothing applied for {stuck:.0f} s"
+        return ""
