@@ -25,18 +25,32 @@ class _CoreLoader(yaml.SafeLoader):
     """Reads plain scalars by the core schema of YAML 1.2 (section 10.3.2)."""
 
 
-_CoreLoader.yaml_implicit_resolvers = {}
+class _CoreDumper(yaml.SafeDumper):
+    """Quotes what that schema would read as something else than text."""
 
 
-for _tag, _pattern in (
-    ("null", re.compile(r"(?:~|null|Null|NULL|)$")),
-    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$")),
-    ("int", re.compile(rf"(?:{_INTEGER.pattern})$", re.ASCII)),
-    ("float", re.compile(rf"(?:{_FLOAT.pattern}|{_INFINITE.pattern})$", re.ASCII)),
-):
-    _CoreLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", _pattern, None
-    )  # all first signs
+def _follow_core_schema(*kinds: type[yaml.SafeLoader] | type[yaml.SafeDumper]) -> None:
+    for kind in kinds:
+        kind.yaml_implicit_resolvers = {}
+        for tag, pattern in (
+            ("null", r"(?:~|null|Null|NULL|)$"),
+            ("bool", r"(?:true|True|TRUE|false|False|FALSE)$"),
+            ("int", rf"(?:{_INTEGER.pattern})$"),
+            ("float", rf"(?:{_FLOAT.pattern}|{_INFINITE.pattern})$"),
+        ):
+            regex = re.compile(pattern, re.ASCII)
+            kind.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", regex, None)
+
+
+def _float(dumper: _CoreDumper, number: float) -> yaml.ScalarNode:
+    """Whole numbers without `.0`, as people write them."""
+    if number.is_integer() and abs(number) < 1e15:
+        return dumper.represent_int(int(number))
+    return dumper.represent_float(number)
+
+
+_follow_core_schema(_CoreLoader, _CoreDumper)
+_CoreDumper.add_representer(float, _float)
 
 
 @dataclass
@@ -88,6 +102,19 @@ def scalar(text: str) -> Any:
     if _INFINITE.fullmatch(text):
         return float(text.replace(".", ""))
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def flow(value: Any) -> str:
+    """Data as YAML on one line; `read_document` reads it back."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_CoreDumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=float("inf"),
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 class _Reader:

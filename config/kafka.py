@@ -181,7 +181,8 @@ class KafkaSettings(Section):
     """The broker that events come from."""
 
     bootstrap_servers: Annotated[
-        tuple[Annotated[str, BeforeValidator(_is_server)], ...], BeforeValidator(_names)
+        tuple[Annotated[str, BeforeValidator(_is_server)], ...],
+        BeforeValidator(_names, json_schema_input_type=str | tuple[str, ...]),
     ] = Field(
         default=("localhost:9092",),
         min_length=1,

@@ -36,6 +36,14 @@ class Loaded:
     hash: str
     written: Mapping[Path, str] = field(default_factory=dict, repr=False)
 
+    def origin(self, path: Path) -> str:
+        """Where a setting comes from; of a section, where the first of its settings does."""
+        name = dotted(path)
+        if name in self.origins:
+            return self.origins[name]
+        inside = (where for key, where in self.origins.items() if key.startswith(f"{name}."))
+        return next(inside, "default")
+
     def shown(self) -> dict[str, Any]:
         """The settings as a file would say them, every secret as it was written or as `***`."""
         return _shown(self.settings, self.written)
@@ -81,13 +89,13 @@ class _Places:
         return Problem(self.document.file, line, dotted(path), message)
 
     def origin(self, path: Path) -> str:
-        there, _ = find(self.outer.data, path)
-        name = _under(path, self.outer.names)
-        if not there:
+        said = _said(self.outer.data, path)
+        if not said:
             return "default"
+        name = _under(said, self.outer.names)
         if name:
             return f"environment {self.outer.names[name]}"
-        return f"{self.document.file}:{self.document.lines[path]}"
+        return f"{self.document.file}:{self.document.lines[said]}"
 
 
 def _document(path: FilePath | None) -> Document:
@@ -123,6 +131,21 @@ def _under(path: Path, roots: Iterable[Path]) -> Path:
     return next((root for root in roots if path[: len(root)] == root), ())
 
 
+def _said(data: Any, path: Path) -> Path:
+    """The path in the data that says what holds at `path`, empty when it is a default.
+
+    A section may be said in one scalar or list (`prediction: value.score`), which then stands for
+    everything below.
+    """
+    for length in range(1, len(path) + 1):
+        there, value = find(data, path[:length])
+        if not there:
+            return ()
+        if not isinstance(value, dict | list):
+            return path[:length]
+    return path
+
+
 def _bare_secrets(document: Document, inner: Interpolated, outer: Overridden) -> list[Path]:
     """Secrets that stand in the file as they are."""
     elsewhere = {*inner.written, *(path for path, _ in inner.faults)}
@@ -138,6 +161,10 @@ def _bare_secrets(document: Document, inner: Interpolated, outer: Overridden) ->
 
 def _shown(settings: Settings, written: Mapping[Path, str]) -> dict[str, Any]:
     data: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
+    data["models"] = {
+        glob: rule.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        for glob, rule in settings.models.items()
+    }
     for path, value in leaves(settings):
         if isinstance(value, SecretStr):
             data = replaced(data, path, "***")
@@ -147,7 +174,7 @@ def _shown(settings: Settings, written: Mapping[Path, str]) -> dict[str, Any]:
 
 
 def _hash(shown: Mapping[str, Any]) -> str:
-    canonical = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    canonical = json.dumps(shown, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -48,19 +48,22 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
     In mappings from names to sections (rules by glob) only what somebody said is a setting.
     """
-    if isinstance(value, BaseModel) and not isinstance(value, Atom):
+    if _is_section(value):
         for name, field in type(value).model_fields.items():
             yield from leaves(getattr(value, name), (*path, field.alias or name))
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from said(item, (*path, key))
+    elif isinstance(value, tuple) and value and _is_section(value[0]):
+        for index, item in enumerate(value):
+            yield from leaves(item, (*path, index))
     else:
         yield path, value
 
 
 def said(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Like `leaves`, of what was set only, not of defaults."""
-    if isinstance(value, BaseModel) and not isinstance(value, Atom):
+    if _is_section(value):
         for name, field in type(value).model_fields.items():
             if name in value.model_fields_set:
                 yield from said(getattr(value, name), (*path, field.alias or name))
@@ -69,3 +72,7 @@ def said(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from said(item, (*path, key))
     else:
         yield path, value
+
+
+def _is_section(value: Any) -> bool:
+    return isinstance(value, BaseModel) and not isinstance(value, Atom)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic_core import ErrorDetails
 
+from config.document import flow
 from config.section import Misfit
 from config.shape import keys_of, kinds_at, sections_at
 from config.tree import Path, find
@@ -142,6 +142,5 @@ def _was(
     if not there or not telling or is_secret or isinstance(value, dict | list):
         return ""
     shown = written.get(path, value)
-    text = yaml.safe_dump(shown, default_flow_style=True, allow_unicode=True, width=10_000)
-    text = text.removesuffix("\n").removesuffix("\n...")
+    text = flow(shown)
     return f" (it is {text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + '…'})"

@@ -1,0 +1,89 @@
+"""The program `anchorwatch`: finds the command, and turns errors into words and an exit code."""
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+import click
+
+from config.errors import ConfigurationProblems
+from service.errors import AnchorwatchError
+
+COMMANDS = {
+    "demo": "See it work: an embedded stream that starts to drift. No broker needed.",
+    "check": "Is a configuration sound? Says every problem with its line.",
+    "run": "The service: consume, judge, serve /metrics.",
+    "reference": "Summarise training data into a reference, the picture of normal.",
+    "replay": "When would it have alarmed? Run recorded events through the same code.",
+    "config": "What is configured, which line says so, and the schema for editors.",
+}
+"""In the order in which a newcomer meets them."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is called, so that `--help` is quick.
+
+    A command is the object `command` of the module of its name in `service.commands`.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
+        """The commands that this installation has, in order of first use."""
+        return [name for name in COMMANDS if find_spec(f"service.commands.{name}")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, None when there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"service.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        rows = [(name, COMMANDS[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands, in the order in which you will want them"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="anchorwatch", prog_name="anchorwatch")
+def anchorwatch() -> None:
+    r"""Watch machine-learning models for drift: Kafka in, Prometheus out.
+
+    Anchorwatch reads the predictions that your models make, compares features, scores and latency
+    with a reference of what is normal, and serves what it sees at /metrics and on a status page.
+
+    \b
+    First look, nothing needed:
+      anchorwatch demo
+    \b
+    Your own topic, with this in anchorwatch.yaml:
+      kafka: {bootstrap_servers: [localhost:9092], start: earliest}
+      sources:
+        - {name: mine, topics: [ml.predictions], format: native}
+    \b
+      anchorwatch check --config anchorwatch.yaml
+      anchorwatch run --config anchorwatch.yaml
+    \b
+    Compare with training data instead of the first events:
+      anchorwatch reference build train.parquet --model credit-risk --output ref.json
+
+    Exit codes: 0 all well, 2 wrong usage, 70 going on would count wrong, 78 configuration.
+    """
+
+
+def main() -> None:
+    """Run the command line; errors of ours become a message without a traceback."""
+    try:
+        anchorwatch(prog_name="anchorwatch")
+    except ConfigurationProblems as error:
+        count = len(error.problems)
+        problems = "1 problem" if count == 1 else f"{count} problems"
+        click.echo(f"anchorwatch: the configuration has {problems}:\n{error}", err=True)
+        sys.exit(error.exit_code)
+    except AnchorwatchError as error:
+        click.echo(f"anchorwatch: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

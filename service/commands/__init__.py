@@ -1,0 +1,30 @@
+"""What can be typed: one command a file, each a click command called `command`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from config.loader import Loaded, load
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """Give a command the option `--config FILE`, as the argument `config_file` (Path or None)."""
+    return click.option(
+        "--config",
+        "config_file",
+        metavar="FILE",
+        envvar="ANCHORWATCH_CONFIG",
+        type=click.Path(path_type=Path),
+        help="Configuration file; without one everything has its default. "
+        "[variable: ANCHORWATCH_CONFIG]",
+    )(command)
+
+
+def load_settings(config_file: Path | None) -> Loaded:
+    """The settings from a file and this process's environment; raises ConfigurationProblems."""
+    return load(config_file, os.environ)

@@ -1,0 +1,54 @@
+"""`anchorwatch config`: what is configured, and which line says so."""
+
+import json
+from pathlib import Path
+
+import click
+
+from config.schema import json_schema
+from config.show import show, show_feature, show_model
+from service.commands import config_option, load_settings
+
+
+@click.group("config")
+def command() -> None:
+    """Show what is configured and where it was said; print the schema."""
+
+
+@command.command("show")
+@config_option
+@click.option("--model", metavar="NAME", help="Show what holds for this model only.")
+@click.option("--feature", metavar="NAME", help="With --model: what holds for this feature.")
+@click.option("--origin", is_flag=True, help="Add file and line to each value.")
+def show_command(
+    config_file: Path | None, model: str | None, feature: str | None, *, origin: bool
+) -> None:
+    r"""Print the configuration in force as YAML, without secrets.
+
+    \b
+    anchorwatch config show --config anchorwatch.yaml
+    anchorwatch config show --config anchorwatch.yaml --model credit-risk --origin
+    anchorwatch config show --config anchorwatch.yaml --model credit-risk --feature income
+    """
+    if feature is not None and model is None:
+        raise click.UsageError("--feature needs --model: features belong to a model")
+    loaded = load_settings(config_file)
+    if model is None:
+        text = show(loaded, origin=origin)
+    elif feature is None:
+        text = show_model(loaded, model, origin=origin)
+    else:
+        text = show_feature(loaded, model, feature, origin=origin)
+    click.echo(text, nl=False)
+
+
+@command.command("schema")
+def schema_command() -> None:
+    r"""Print the JSON Schema of the configuration file.
+
+    Save it and name it in the first line of the file, and an editor completes and checks it:
+
+    \b
+    # yaml-language-server: $schema=anchorwatch.schema.json
+    """
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
