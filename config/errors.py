@@ -24,7 +24,7 @@ class Problem:
         return ": ".join(part for part in (place, self.path, self.message) if part)
 
 
-class ConfigurationProblems(Exception):  # noqa: N818 - it holds problems, many of them
+class ConfigurationProblems(Exception):
     """The configuration cannot be used; `problems` says why, by file and line. Exit code 78."""
 
     exit_code = 78

@@ -38,7 +38,7 @@ class Atom(Section):
     """A value of several parts that a file says in one text, so it has one line and one origin."""
 
 
-class Misfit(ValueError):  # noqa: N818 - a word of its own
+class Misfit(ValueError):
     """Values that do not go together: pairs of the key at fault and why.
 
     A key is a name within the section, or the path to it from there.
