@@ -4,8 +4,9 @@ Numbers use NaN for missing and infinity for invalid, as the columns of a batch 
 forms also read numbers and booleans out of strings, where an empty string is missing (CSV).
 """
 
+from collections.abc import Callable
 from math import inf, isfinite, nan
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from detectors.summary.profile import INVALID_VALUE, InvalidValue, Value
 from service.ingest.admission import clean_text
@@ -13,14 +14,6 @@ from service.ingest.admission import clean_text
 _WHOLE_MAX = 2**64
 _FLOAT_WHOLE_MAX = 2.0**53
 _BOOLEANS = {"true": True, "false": False}
-
-
-class ReadNumber(Protocol):
-    """Reads a number; NaN = missing, infinite = invalid."""
-
-    def __call__(self, value: Any, /) -> float:
-        """The number."""
-        ...
 
 
 def number(value: Any) -> float:
@@ -72,7 +65,7 @@ def text_of(value: Any) -> str | None:
 
 
 def category(value: Any) -> str | InvalidValue | None:
-    """A scalar's clean text; null -> None; list, map, infinity, integer of over 64 bits: invalid."""
+    """A scalar's clean text; null -> None; list, map, infinity, over 64 bits: invalid."""
     if value is None:
         return None
     text = text_of(value)
@@ -80,7 +73,7 @@ def category(value: Any) -> str | InvalidValue | None:
 
 
 def boolean(value: Any) -> str | InvalidValue | None:
-    """The text "true" or "false" of true, false, 0, 1, or these texts; null -> None; else invalid."""
+    """Text of true, false, 0, 1, "true" and "false"; null -> None; anything else is invalid."""
     if value is None:
         return None
     text = text_of(value)
@@ -121,3 +114,16 @@ def learned_in_text(value: Any) -> Value:
         return _BOOLEANS[text.lower()]
     found = number_in_text(text)
     return found if isfinite(found) else clean_text(value)
+
+
+class Reading(NamedTuple):
+    """How values are read. `text`: an empty string is missing."""
+
+    number: Callable[[Any], float]
+    boolean: Callable[[Any], str | InvalidValue | None]
+    learned: Callable[[Any], Value]
+    text: bool
+
+
+AS_THEY_ARE = Reading(number, boolean, learned, text=False)
+OUT_OF_TEXT = Reading(number_in_text, boolean_in_text, learned_in_text, text=True)

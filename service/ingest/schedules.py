@@ -12,20 +12,7 @@ class Schedules(Protocol):
     def schedule(self, model: ModelKey) -> Schedule | None:
         """The plans of a model version; None when it is one model too many.
 
-        Within one chunk the answer for a model must not change.
+        Within one chunk the answer for a model must not change, and while it does not change it
+        is the same object.
         """
-        ...
-
-
-class Limits(Protocol):
-    """How much one record may bring."""
-
-    @property
-    def record_bytes(self) -> int:
-        """Longest value of a record, in bytes, before decoding."""
-        ...
-
-    @property
-    def rows_per_record(self) -> int:
-        """Most rows in one record."""
         ...

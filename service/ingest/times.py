@@ -1,12 +1,12 @@
 """Event time out of whatever a producer writes."""
 
 from datetime import UTC, datetime
-from math import nan
+from math import isinf, nan
 from typing import Any
 
 import msgspec
 
-from service.ingest.scalars import number, number_in_text
+from service.ingest.scalars import number_in_text
 
 MILLISECONDS_FROM = 1e11
 """An epoch number from here on counts milliseconds (as seconds it would be the year 5138)."""
@@ -17,16 +17,12 @@ TIME_MAX_SECONDS = 253_402_300_799.0
 def event_time(value: Any) -> float:
     """Epoch seconds of RFC 3339 text (naive = UTC) or of epoch seconds or milliseconds.
 
-    NaN when it cannot be read or lies outside 1970 to 9999.
+    A number may stand in text (headers have no other way). NaN when the value cannot be read or
+    lies outside of 1970 to 9999.
     """
-    seconds = _of_text(value) if type(value) is str else _of_number(number(value))
+    found = number_in_text(value)
+    seconds = _of_text(value) if type(value) is str and isinf(found) else _of_number(found)
     return seconds if 0.0 <= seconds <= TIME_MAX_SECONDS else nan
-
-
-def event_time_in_text(value: Any) -> float:
-    """`event_time`, also of a number in text."""
-    seconds = _of_number(number_in_text(value))
-    return seconds if 0.0 <= seconds <= TIME_MAX_SECONDS else event_time(value)
 
 
 def _of_number(found: float) -> float:

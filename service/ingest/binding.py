@@ -1,0 +1,178 @@
+"""A plan made ready for decoding: which place of a row fills which column."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.summary.profile import INVALID_VALUE
+from service.ingest.admission import NAME_BYTES_MAX, REPLACEMENT
+from service.ingest.scalars import boolean, category, text_of
+from service.values.batches import INVALID, MISSING, UNSEEN
+from service.values.plans import Plan
+from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
+
+_MEMO_MAX = 20_000
+
+
+class Codes(dict[Any, int]):
+    """Raw value -> code of one categorical stream.
+
+    Holds the texts of the categories and the sentinels; every other value is read when it comes
+    (and not remembered, since there can be any number of strangers).
+    """
+
+    def __init__(self, names: Iterable[str], missing: frozenset[str], *, booleans: bool) -> None:
+        known = {name: code for code, name in enumerate(names) if name not in missing}
+        super().__init__(known)
+        self.booleans = booleans
+        if booleans and not missing & {"0", "1"}:
+            self.update(
+                {name == "true": known[name] for name in ("false", "true") if name in known}
+            )
+        elif not booleans:
+            self.update({int(name): code for name, code in known.items() if _is_whole(name)})
+        self.update(dict.fromkeys(missing, MISSING))
+        self[None] = MISSING
+        self[INVALID_VALUE] = INVALID
+
+    def __missing__(self, value: Any) -> int:
+        plain = category(value)
+        if self.get(plain) == MISSING:
+            return MISSING
+        read = boolean(value) if self.booleans else plain
+        return self.get(read, UNSEEN) if type(read) is str else INVALID
+
+    def name_of(self, value: Any) -> str:
+        """The name of an unseen value."""
+        return str(boolean(value) if self.booleans else category(value))
+
+
+def _is_whole(name: str) -> bool:
+    """Whether an integer has this text; 0 and 1 aside, since as keys they equal False and True."""
+    if not (name.isascii() and name.isdecimal()) or len(name) > 18 or name in {"0", "1"}:
+        return False
+    return str(int(name)) == name
+
+
+class Sentinels:
+    """What means "not there", for every feature and for some."""
+
+    def __init__(self, plan: Plan, everywhere: tuple[float | str, ...]) -> None:
+        self.everywhere = plan.missing + everywhere
+        self.by_feature = plan.missing_by_feature
+        self._memo: dict[str, frozenset[str]] = {}
+
+    def of(self, feature: str) -> tuple[float | str, ...]:
+        """The sentinels of one feature."""
+        return self.everywhere + tuple(self.by_feature.get(feature, ()))
+
+    def numbers(self, feature: str) -> tuple[float, ...]:
+        """Those that are numbers."""
+        return tuple(float(s) for s in self.of(feature) if not isinstance(s, str))
+
+    def is_one(self, feature: str, value: Any) -> bool:
+        """Whether a number or a text is one."""
+        if type(value) is str:
+            return value in self._texts(feature)
+        return type(value) is float and value in self.numbers(feature)
+
+    def _texts(self, feature: str) -> frozenset[str]:
+        found = self._memo.get(feature)
+        if found is None:
+            found = self.texts(feature)
+            if feature in self.by_feature or len(self._memo) < _MEMO_MAX:
+                self._memo[feature] = found
+        return found
+
+    def texts(self, feature: str) -> frozenset[str]:
+        """All of them as text, as categories would be written."""
+        return frozenset(text for s in self.of(feature) if (text := text_of(s)) is not None)
+
+    def __bool__(self) -> bool:
+        return bool(self.everywhere or self.by_feature)
+
+
+class Binding:
+    """Where each column of a plan comes from. Positions are columns of the batch's two matrices.
+
+    `exact`: every feature's name in an event is the plan's, since none was altered on admission.
+    `excluded`: features of the plan that the source never looks at; they are missing.
+    `in_order`: the numeric inputs are the first columns; `padding` stands for the others.
+    """
+
+    def __init__(
+        self, plan: Plan, missing: tuple[float | str, ...], never: tuple[str, ...]
+    ) -> None:
+        self.plan = plan
+        self.never = never + plan.ignored
+        self.sentinels = Sentinels(plan, missing)
+        self.numeric_positions = [i for i, key in enumerate(plan.numeric) if _is_input(key)]
+        self.numeric_inputs = [plan.numeric[i].name for i in self.numeric_positions]
+        self.categorical_positions = [i for i, key in enumerate(plan.categorical) if _is_input(key)]
+        self.categorical_inputs = [plan.categorical[i].name for i in self.categorical_positions]
+        self.excluded = frozenset(
+            name for name in plan.features if any(fnmatchcase(name, glob) for glob in never)
+        )
+        self.booleans = [key in plan.boolean for key in plan.categorical]
+        self.codes = self._codes()
+        self.prediction_numeric = _position(plan.numeric, PREDICTION)
+        self.prediction_categorical = _position(plan.categorical, PREDICTION)
+        self.latency = _position(plan.numeric, LATENCY)
+        self.other_outputs = {
+            key: i
+            for i, key in enumerate(plan.numeric)
+            if key.kind is Kind.OUTPUT and key != PREDICTION
+        }
+        self.in_order = self.numeric_positions == list(range(len(self.numeric_positions)))
+        self.padding = [np.nan] * (len(plan.numeric) - len(self.numeric_positions))
+        self._ignored: dict[str, bool] = {}
+        watched = frozenset(plan.streams)
+        self.learns_prediction = plan.learn_outputs and PREDICTION not in watched
+        self.learns_latency = plan.learn_outputs and LATENCY not in watched
+
+        self.exact = not any(
+            REPLACEMENT in name or len(name.encode()) == NAME_BYTES_MAX for name in plan.features
+        )
+
+    def ignores(self, name: str) -> bool:
+        """Whether a feature is one never looked at."""
+        found = self._ignored.get(name)
+        if found is None:
+            found = any(fnmatchcase(name, glob) for glob in self.never)
+            if len(self._ignored) < _MEMO_MAX:
+                self._ignored[name] = found
+        return found
+
+    def mark_missing(self, numeric: NDArray[np.float64]) -> None:
+        """Turn numeric sentinels into NaN, in place."""
+        if not self.sentinels:
+            return
+        for position, name in zip(self.numeric_positions, self.numeric_inputs, strict=True):
+            numbers = self.sentinels.numbers(name)
+            if numbers:
+                column = numeric[:, position]
+                column[np.isin(column, numbers)] = np.nan
+
+    def _codes(self) -> list[Codes]:
+        categories = self.plan.layout.categories
+        return [
+            Codes(
+                names,
+                self.sentinels.texts(key.name) if _is_input(key) else frozenset(),
+                booleans=is_boolean,
+            )
+            for key, names, is_boolean in zip(
+                self.plan.categorical, categories, self.booleans, strict=True
+            )
+        ]
+
+
+def _is_input(key: StreamKey) -> bool:
+    return key.kind is Kind.INPUT
+
+
+def _position(keys: tuple[StreamKey, ...], key: StreamKey) -> int | None:
+    return keys.index(key) if key in keys else None

@@ -1,0 +1,56 @@
+"""From bytes to columns: the decoder of one source."""
+
+from config.limits import LimitsSettings
+from config.sources import SourceSettings
+from service.ingest.bindings import Bindings
+from service.ingest.general import GeneralPath
+from service.ingest.harvest import Harvest
+from service.ingest.schedules import Schedules
+from service.ingest.where import Origin
+from service.values.batches import Batch, Decoded
+from service.values.records import Chunk
+from service.values.streams import ModelKey
+
+UNKNOWN_MAX = 100
+
+
+class Decoder:
+    """Decodes chunks of one source. All that it says is a function of the bytes and the schedules.
+
+    Construction raises ConfigurationError when the mapping cannot be read; `decode` never raises.
+    `pane_seconds` is the length of the panes whose start selects a plan.
+    """
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        schedules: Schedules,
+        limits: LimitsSettings,
+        pane_seconds: float,
+    ) -> None:
+        origin = Origin(f"source {settings.name!r}", *settings.patterns)
+        self._bindings = Bindings(
+            schedules, settings.missing, settings.features.exclude, limits.models
+        )
+        self._general = GeneralPath(settings, limits, self._bindings, pane_seconds, origin)
+
+    def decode(self, chunk: Chunk) -> Decoded:
+        """What became of each record of a chunk; an empty chunk gives empty books."""
+        self._bindings.begin()
+        harvest = Harvest(chunk)
+        for position in range(len(chunk.records)):
+            self._general.read(position, harvest)
+        batches = harvest.batches()
+        return harvest.decoded(self._unknown(batches, harvest), batches)
+
+    def _unknown(self, batches: list[Batch], harvest: Harvest) -> dict[ModelKey, frozenset[str]]:
+        """Features that no plan watches, looked for in the first record of each model version."""
+        found = {model: set(names) for model, names in harvest.too_many.items()}
+        looked_at: set[ModelKey] = set()
+        for batch in batches:
+            if batch.model in looked_at or batch.plan.learn_inputs:
+                continue
+            looked_at.add(batch.model)
+            names = self._general.unknown_in(batch)
+            found.setdefault(batch.model, set()).update(sorted(names)[:UNKNOWN_MAX])
+        return {model: frozenset(names) for model, names in found.items() if names}

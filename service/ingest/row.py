@@ -1,0 +1,171 @@
+"""One row of a record into the columns of its plan: a bad field costs that field alone."""
+
+from math import inf, isfinite, nan
+from typing import Any, NamedTuple
+
+from detectors.summary.profile import INVALID_VALUE, InvalidValue, Value
+from service.ingest.admission import Names, clean_name
+from service.ingest.binding import Binding
+from service.ingest.columns import Common, RowBuilder
+from service.ingest.fields import Row
+from service.ingest.scalars import Reading
+from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
+
+_SURPLUS_MAX = 100
+
+
+class Answer(NamedTuple):
+    """A prediction taken apart: as a number, as a category, and probabilities by class."""
+
+    numeric: Any
+    category: Any
+    probabilities: dict[str, float]
+
+
+NO_ANSWER = Answer(None, None, {})
+
+
+def why_unusable(row: Row) -> str:
+    """Why a row says nothing; empty when it says something."""
+    if row.features or (row.prediction is not None and type(row.prediction) is not list):
+        return "" if row.features or row.prediction != {} else _NOTHING
+    return row.wrong or _NOTHING
+
+
+_NOTHING = "no usable features and no prediction"
+
+
+class RowReader:
+    """Reads rows; remembers only how raw names are admitted."""
+
+    def __init__(self) -> None:
+        self._names = Names()
+
+    def add(
+        self,
+        row: Row,
+        number: int,
+        common: Common,
+        builder: RowBuilder,
+        inputs: Reading,
+        outputs: Reading,
+    ) -> set[str]:
+        """Add one usable row; returns the names of features that are too many to be learned."""
+        binding = builder.binding
+        features = self._admitted(row.features, binding)
+        numbers = _numbers(features, binding, inputs)
+        answer = self._answer(row.prediction, outputs)
+        if binding.prediction_numeric is not None:
+            numbers[binding.prediction_numeric] = outputs.number(answer.numeric)
+        surplus = self._probabilities(answer, numbers, builder)
+        if binding.learns_prediction:
+            builder.learn(PREDICTION, _learned_answer(answer, outputs))
+        if binding.learns_latency:
+            builder.learn(LATENCY, _as_value(common.latency_seconds))
+        if binding.plan.learn_inputs:
+            surplus |= _learn(features, builder, inputs)
+        builder.append(number, common, numbers, _categories(features, answer, binding, inputs))
+        return surplus
+
+    def _admitted(self, features: dict[str, Any], binding: Binding) -> dict[str, Any]:
+        """The features by their clean names, without excluded ones and text that means missing."""
+        if not binding.exact or binding.plan.learn_inputs:
+            names = self._names
+            features = {names[name]: value for name, value in features.items()}
+        if binding.excluded:
+            excluded = binding.excluded
+            features = {n: value for n, value in features.items() if n not in excluded}
+        if binding.sentinels:
+            is_one = binding.sentinels.is_one
+            features = {n: None if is_one(n, value) else value for n, value in features.items()}
+        return features
+
+    def _answer(self, prediction: Any, outputs: Reading) -> Answer:
+        if prediction is None or (outputs.text and prediction == ""):
+            return NO_ANSWER
+        if type(prediction) is list:
+            return Answer(INVALID_VALUE, INVALID_VALUE, {})
+        if type(prediction) is not dict:
+            return Answer(prediction, prediction, {})
+        names = self._names
+        found = {names[name]: outputs.number(value) for name, value in prediction.items()}
+        return Answer(INVALID_VALUE if found else None, _top(found), found)
+
+    def _probabilities(self, answer: Answer, numbers: list[float], builder: RowBuilder) -> set[str]:
+        surplus: set[str] = set()
+        binding = builder.binding
+        for name, probability in answer.probabilities.items():
+            key = StreamKey(Kind.OUTPUT, clean_name(f"{PREDICTION.name}[{name}]"))
+            position = binding.other_outputs.get(key)
+            if position is not None:
+                numbers[position] = probability
+            elif binding.plan.learn_outputs and not builder.learn(key, _as_value(probability)):
+                surplus.add(key.name)
+        return surplus
+
+
+def _numbers(features: dict[str, Any], binding: Binding, inputs: Reading) -> list[float]:
+    get, number = features.get, inputs.number
+    found = [number(get(name)) for name in binding.numeric_inputs]
+    if binding.in_order:
+        return found + binding.padding
+    row = [nan] * len(binding.plan.numeric)
+    for position, value in zip(binding.numeric_positions, found, strict=True):
+        row[position] = value
+    return row
+
+
+def _categories(
+    features: dict[str, Any], answer: Answer, binding: Binding, inputs: Reading
+) -> list[Any]:
+    """Raw values in the order of the plan, which the codes know how to read."""
+    row: list[Any] = [None] * len(binding.booleans)
+    for position, name in zip(
+        binding.categorical_positions, binding.categorical_inputs, strict=True
+    ):
+        value = features.get(name)
+        kind = type(value)
+        if kind is dict or kind is list:
+            value = INVALID_VALUE
+        elif inputs.text and kind is str:
+            value = inputs.boolean(value) if binding.booleans[position] else value or None
+        row[position] = value
+    if binding.prediction_categorical is not None:
+        row[binding.prediction_categorical] = answer.category
+    return row
+
+
+def _learn(features: dict[str, Any], builder: RowBuilder, inputs: Reading) -> set[str]:
+    binding = builder.binding
+    watched, is_one = binding.plan.features, binding.sentinels.is_one
+    surplus: set[str] = set()
+    for name, raw in features.items():
+        if name in watched or binding.ignores(name):
+            continue
+        value = inputs.learned(raw)
+        if is_one(name, value):
+            value = None
+        if not builder.learn(StreamKey(Kind.INPUT, name), value) and len(surplus) < _SURPLUS_MAX:
+            surplus.add(name)
+    return surplus
+
+
+def _learned_answer(answer: Answer, outputs: Reading) -> Value:
+    if isinstance(answer.category, InvalidValue):
+        return answer.category
+    return outputs.learned(answer.category)
+
+
+def _top(probabilities: dict[str, float]) -> Any:
+    """The most probable class, the first by name of equals; invalid when none is a number."""
+    finite = {name: value for name, value in probabilities.items() if isfinite(value)}
+    if not finite:
+        return INVALID_VALUE if probabilities else None
+    return min(finite, key=lambda name: (-finite[name], name))
+
+
+def _as_value(number: float) -> Value:
+    """A column's number as the value of a stream without a type."""
+    if number == inf:
+        return INVALID_VALUE
+    return number if number == number else None  # noqa: PLR0124 - NaN is missing
