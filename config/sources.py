@@ -22,10 +22,16 @@ def _is_pattern(text: str) -> str:
     return text
 
 
-Where = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+_OneOrMore = str | tuple[str, ...]
+
+Where = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_OneOrMore),
+    Field(min_length=1),
+]
 """One place or a list of places, of which the first that is there counts."""
 
-Globs = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Globs = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=_OneOrMore)]
 
 Scalar = str | bool | int | float | None
 
@@ -128,24 +134,38 @@ class SourceSettings(Section):
     name: str = Field(min_length=1)
     topics: TopicPattern | Globs | None = None
     files: Globs | None = None
-    path_pattern: Annotated[str, BeforeValidator(_is_pattern)] | None = None
+    path_pattern: (
+        Annotated[str, BeforeValidator(_is_pattern, json_schema_input_type=str)] | None
+    ) = None
     format: Literal["native"] = "native"
     decode: Globs = ("json",)
     model: Where = ("value.model",)
     version: Where = ("value.version",)
-    version_pattern: Annotated[str, BeforeValidator(_is_pattern)] | None = None
+    version_pattern: (
+        Annotated[str, BeforeValidator(_is_pattern, json_schema_input_type=str)] | None
+    ) = None
     id: Where = ("value.id",)
     time: Where = ("value.timestamp",)
-    features: Annotated[FeatureSettings, BeforeValidator(_as_rows)] = FeatureSettings()
-    prediction: Annotated[RowsSettings, BeforeValidator(_as_rows)] = RowsSettings(
-        rows=("value.prediction",)
-    )
-    latency: Annotated[LatencySettings, BeforeValidator(_as_path)] = LatencySettings(
-        path=("value.latency_ms",), unit="ms"
-    )
+    features: Annotated[
+        FeatureSettings,
+        BeforeValidator(_as_rows, json_schema_input_type=_OneOrMore | FeatureSettings),
+    ] = FeatureSettings()
+    prediction: Annotated[
+        RowsSettings, BeforeValidator(_as_rows, json_schema_input_type=_OneOrMore | RowsSettings)
+    ] = RowsSettings(rows=("value.prediction",))
+    latency: Annotated[
+        LatencySettings,
+        BeforeValidator(_as_path, json_schema_input_type=_OneOrMore | LatencySettings),
+    ] = LatencySettings(path=("value.latency_ms",), unit="ms")
     keep_if: Conditions = {}
     drop_if: Conditions = {}
-    weight: Annotated[WeightSettings, BeforeValidator(_as_path)] | None = None
+    weight: (
+        Annotated[
+            WeightSettings,
+            BeforeValidator(_as_path, json_schema_input_type=_OneOrMore | WeightSettings),
+        ]
+        | None
+    ) = None
     missing: tuple[float | str, ...] = ()
     text_numbers: bool = False
 
