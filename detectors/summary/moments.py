@@ -12,16 +12,19 @@ from detectors.summary.columns import Columns
 class Moments:
     """Count, mean, squared deviations from the mean, minimum and maximum of D streams.
 
-    Arrays of shape (D,): n (int64), mean, m2, minimum, maximum (float64). A stream without a value
-    has n = 0, mean = m2 = 0, minimum = inf, maximum = -inf. Values too large to square make m2
-    infinite, never NaN.
+    Arrays of shape (D,): n (int64), mean, m2, minimum, maximum (float64), and `rest`, what rounding
+    took from the mean: without it m2 would lose the promised nine digits on values like timestamps,
+    whose mean is a billion times their spread. A stream without a value has n = 0, mean = m2 = 0,
+    minimum = inf, maximum = -inf. Values too large to square make m2 infinite, never NaN.
 
-    Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983.
+    Sources: Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983; the exact
+    remainder of a sum is from Knuth, TAOCP 2, 4.2.2.
     """
 
     def __init__(self, streams: int) -> None:
         self.n = np.zeros(streams, dtype=np.int64)
         self.mean = np.zeros(streams)
+        self.rest = np.zeros(streams)
         self.m2 = np.zeros(streams)
         self.minimum = np.full(streams, np.inf)
         self.maximum = np.full(streams, -np.inf)
@@ -34,14 +37,16 @@ class Moments:
     def merge(self, other: "Moments") -> None:
         """Add what `other` has seen; `other` is left as it is."""
         n = self.n + other.n
-        share = other.n / np.maximum(n, 1)
-        with np.errstate(over="ignore", under="ignore"):
-            delta = other.mean - self.mean
-            between = np.where(share > 0, delta * delta * (self.n * share), 0.0)
-            self.m2 = self.m2 + other.m2 + np.where(self.n > 0, between, 0.0)
-        # Weighted rather than mean + delta * share: delta may overflow, this cannot.
-        kept = self.n / np.maximum(n, 1)
-        self.mean = np.where(share > 0, self.mean * kept + other.mean * share, self.mean)
+        mine, theirs = self.n / np.maximum(n, 1), other.n / np.maximum(n, 1)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            gap = other.mean - self.mean
+            delta = np.where(mine * theirs > 0, gap + (other.rest - self.rest), 0.0)
+            self.m2 = self.m2 + other.m2 + delta * delta * mine * other.n
+            mean, lost = _two_sum(self.mean, gap * theirs)
+            rest = self.rest * mine + other.rest * theirs + lost
+        fits = np.isfinite(gap)  # else the gap between two of the largest floats overflowed
+        self.mean = np.where(fits, mean, self.mean * mine + other.mean * theirs)
+        self.rest = np.where(fits, rest, 0.0)
         self.n = n
         self.minimum = np.minimum(self.minimum, other.minimum)
         self.maximum = np.maximum(self.maximum, other.maximum)
@@ -52,7 +57,7 @@ class Moments:
         return np.where(self.n > 1, self.m2 / np.maximum(self.n - 1, 1), np.nan)
 
     def state(self) -> dict[str, Any]:
-        """The five arrays, copied."""
+        """All six arrays, copied."""
         return {name: getattr(self, name).copy() for name in _FIELDS}
 
     @classmethod
@@ -65,7 +70,16 @@ class Moments:
         return moments
 
 
-_FIELDS = ("n", "mean", "m2", "minimum", "maximum")
+_FIELDS = ("n", "mean", "rest", "m2", "minimum", "maximum")
+
+
+def _two_sum(
+    a: NDArray[np.float64], b: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rounded sum and exactly what rounding took from it (Knuth)."""
+    total = a + b
+    back = total - a
+    return total, (a - (total - back)) + (b - back)
 
 
 def _moments_of(columns: Columns) -> Moments:
@@ -84,7 +98,10 @@ def _moments_of(columns: Columns) -> Moments:
         deviations = filled - mean[:, None]
         if present is not None:
             deviations[~present] = 0.0
-        moments.m2 = np.einsum("ij,ij->i", deviations, deviations)
+        squares = np.einsum("ij,ij->i", deviations, deviations)
+        rest = deviations.sum(axis=1) / divisor
+        moments.rest = np.where(np.isfinite(squares), rest, 0.0)
+        moments.m2 = np.maximum(squares - valid * moments.rest * moments.rest, 0.0)
     moments.mean = mean
     moments.minimum[some] = values[some, 0]
     moments.maximum[some] = values[some, valid[some] - 1]

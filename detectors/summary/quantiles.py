@@ -227,7 +227,8 @@ class Quantiles:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         lower = keys.astype(np.uint64) << np.uint64(self.finest)
         last = lower + np.uint64((1 << shift) - 1)
-        return _values_of(lower), np.nextafter(_values_of(last), np.inf)
+        with np.errstate(over="ignore"):  # above the largest float lies infinity
+            return _values_of(lower), np.nextafter(_values_of(last), np.inf)
 
 
 def _keys_of(values: NDArray[np.float64]) -> NDArray[np.uint64]:
