@@ -1,0 +1,73 @@
+# `make` lists what there is. `make test` is all that a fresh checkout needs.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
+
+.PHONY: help test check demo bench lock image-steps clean packages jars
+
+help: ## list the targets
+	@echo "Anchorwatch: streaming drift detection. Targets:"
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+test: packages .venv/.development jars check ## set up all that is needed, check the code, run every test
+	@echo "== tests: unit, then integration (a real Kafka and a real Prometheus are started and ended)"
+	@$(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
+
+check: .venv/.development ## format, lint, types and import rules, without tests
+	@echo "== ruff, mypy, import-linter"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "not formatted: run $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log >&2; exit 1; }
+
+demo: .venv/.runtime ## see it work: a simulated model drifts, on http://127.0.0.1:9108
+	@$(BIN)/anchorwatch demo
+
+bench: .venv/.development ## measure throughput, latency and memory; prints figures
+	@$(BIN)/python -m tests.benchmarks
+
+image-steps: ## do in a temporary directory what the Dockerfile does with Python
+	@PYTHON="$(PYTHON)" deploy/check_image_steps.sh
+
+lock: .venv/.development ## pin again what pyproject.toml and requirements-*.in allow (LOCK_ARGS=--upgrade)
+	@echo "== pinning with hashes"
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --output-file requirements-build.lock requirements-build.in
+	@$(COMPILE) --output-file requirements-dev.lock requirements-dev.in
+
+clean: ## remove what was made here (the jars in ~/.cache/anchorwatch stay)
+	rm -rf .venv .cache dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+packages:
+	@.ci/packages
+
+jars: .venv/.runtime
+	@echo "== Kafka's jars: $$($(BIN)/python -m tests.integration.parts.kafka_jars)"
+
+.venv/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Anchorwatch needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@echo "== a virtual environment in .venv ($$("$(PYTHON)" --version))"
+	@"$(PYTHON)" -m venv --clear .venv
+
+.venv/.runtime: requirements.lock requirements-build.lock pyproject.toml | .venv/bin/python
+	@echo "== what Anchorwatch runs on, by hash"
+	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.development: requirements-dev.lock .venv/.runtime
+	@echo "== what its tests need, by hash"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
