@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_serializer, model_validator
 
@@ -56,13 +56,18 @@ class Start(Atom):
 class SecuritySettings(Section):
     """How the connection to the broker is protected and who we are."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"token_command"})
+
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="Transport: SSL encrypts, SASL logs in."
+        default="PLAINTEXT",
+        description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL: SSL encrypts, SASL logs in.",
     )
     mechanism: (
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None
     ) = Field(
-        default=None, description="How to log in; needed with a SASL protocol, refused without."
+        default=None,
+        description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI; needed with a SASL "
+        "protocol, refused without one.",
     )
     username: str | None = Field(default=None, description="For PLAIN and SCRAM.")
     password: SecretStr | None = Field(
@@ -79,18 +84,17 @@ class SecuritySettings(Section):
     key_password: SecretStr | None = Field(
         default=None, description="Of key_file. In a file only as ${file:/path} or ${env:NAME}."
     )
-    oauth_token_file: Path | None = Field(
+    token_file: Path | None = Field(
         default=None,
         description="For OAUTHBEARER: a file with the token, read anew at every login.",
     )
-    oauth_token_command: tuple[str, ...] = Field(
-        default=(),
-        description="For OAUTHBEARER: a command (program and arguments) that prints the token.",
+    check_hostname: bool = Field(
+        default=True, description="With TLS: the broker's certificate must name its host."
     )
-    gssapi_service_name: str = Field(
+    kerberos_service: str = Field(
         default="kafka", min_length=1, description="For GSSAPI: the broker's Kerberos service."
     )
-    gssapi_domain: str | None = Field(
+    kerberos_domain: str | None = Field(
         default=None, description="For GSSAPI: the broker's domain; none = its host name."
     )
 
@@ -107,7 +111,6 @@ class SecuritySettings(Section):
     @model_validator(mode="after")
     def _login_is_complete(self) -> Self:
         by_password = self.mechanism in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
-        tokens = [bool(self.oauth_token_file), bool(self.oauth_token_command)]
         by_token = self.mechanism == "OAUTHBEARER"
         undecided = self.uses_sasl and self.mechanism is None
         takes_password, takes_token = by_password or undecided, by_token or undecided
@@ -136,12 +139,11 @@ class SecuritySettings(Section):
             (bool(self.username) and not takes_password, "username", unused),
             (self.password is not None and not takes_password, "password", unused),
             (
-                by_token and sum(tokens) != 1,
-                "oauth_token_file",
-                "OAUTHBEARER needs one of oauth_token_file and oauth_token_command",
+                by_token and self.token_file is None,
+                "token_file",
+                f"is needed with mechanism {self.mechanism}",
             ),
-            (bool(self.oauth_token_file) and not takes_token, "oauth_token_file", unused),
-            (bool(self.oauth_token_command) and not takes_token, "oauth_token_command", unused),
+            (bool(self.token_file) and not takes_token, "token_file", unused),
         )
         return self
 

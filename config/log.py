@@ -14,5 +14,5 @@ class LogSettings(Section):
         default="json", description="json: an object a line; console: for people."
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is written."
+        default="info", description="The least that is written: debug, info, warning or error."
     )

@@ -38,7 +38,7 @@ class Settings(Section):
         }
     )
 
-    version: Literal[1] = Field(default=1, description="Version of this format.")
+    version: Literal[1] = Field(default=1, description="Version of this format: 1.")
     kafka: KafkaSettings = Field(default=KafkaSettings(), description="The broker.")
     sources: tuple[SourceSettings, ...] = Field(
         default=(),

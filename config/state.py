@@ -20,7 +20,7 @@ class StateSettings(Section):
     later: ClassVar[frozenset[str]] = frozenset({"episodes"})
 
     store: Annotated[Literal["directory"], BeforeValidator(_is_available)] = Field(
-        default="directory", description="Where checkpoints are kept."
+        default="directory", description="Where checkpoints are kept: directory."
     )
     path: Path = Field(
         default=Path("/var/lib/anchorwatch"),
