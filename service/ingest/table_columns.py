@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detectors.summary.profile import INVALID_VALUE, Value
 from service.ingest.admission import clean_text
 from service.ingest.scalars import learned, learned_in_text
-from service.ingest.times import MILLISECONDS_FROM, TIME_MAX_SECONDS, event_time_in_text
+from service.ingest.times import MILLISECONDS_FROM, TIME_MAX_SECONDS, event_time
 
 Sentinels: TypeAlias = tuple[float | str, ...]
 """Values that mean "not there", beside an empty cell, null and NaN."""
@@ -47,7 +47,7 @@ def column_of_arrow(array: pa.Array, missing: Sentinels = ()) -> Column:
     kind = array.type
     if pa.types.is_boolean(kind):
         codes = pc.fill_null(pc.cast(array, pa.int32()), -1).to_numpy(zero_copy_only=False)
-        return _without_sentinels(Codes((False, True), codes.astype(np.int32)), missing)
+        return Codes((False, True), codes.astype(np.int32))
     if pa.types.is_null(kind):
         return np.full(len(array), np.nan)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -79,13 +79,13 @@ def column_of_texts(array: pa.Array, missing: Sentinels = ()) -> Column:
 
 
 def column_of_values(values: Sequence[Any], missing: Sentinels = ()) -> Column:
-    """A column of decoded JSON: numbers if every value is one or null."""
+    """A column of decoded JSON: numbers if every value is one or null. A NaN is missing."""
     if set(map(type, values)) <= _NUMBERS:
         try:
             return _without(np.array(values, dtype=np.float64), missing)
         except OverflowError:  # an integer beyond float64
             pass
-    return _without_sentinels(_coded_values(map(learned, values)), missing)
+    return _without_sentinels(_coded_values(map(_value_of_json, values)), missing)
 
 
 def time_range(column: Column) -> tuple[float, float] | None:
@@ -135,8 +135,12 @@ def _coded(texts: pa.Array, value_of: Callable[[str], Value]) -> Codes:
     return Codes(tuple(map(value_of, encoded.dictionary.to_pylist())), codes)
 
 
+def _value_of_json(value: Any) -> Value:
+    return None if isinstance(value, float) and math.isnan(value) else learned(value)
+
+
 def _event_time(value: Value) -> float:
-    return math.nan if value is None else event_time_in_text(value)
+    return math.nan if value is None else event_time(value)
 
 
 def _coded_values(values: Iterable[Value]) -> Codes:

@@ -26,6 +26,9 @@ LINE_MAX_BYTES = 64 * 2**20
 ROWS_MAX = 65_536
 CELLS_MAX = 2**21
 
+EVENT_FIELDS = ("prediction", "latency_ms", "timestamp")
+"""What else of an event (`features` apart) becomes a column."""
+
 Progress = Callable[[int], None]
 """Is told how many further bytes were read."""
 
@@ -58,7 +61,8 @@ def read_tables(
 
     The format is told by the name: .parquet or .pq; .csv or .tsv; .jsonl, .ndjson or .json (one
     object a line); the latter two also with .gz, .bz2 or .zst. Bad lines are reported and left out.
-    A row of JSON that lacks a column of its table has a missing value there.
+    A row of JSON that lacks a column of its table has a missing value there. A row with an object
+    `features` is an event: its features are columns, beside its EVENT_FIELDS.
 
     Raises ConfigurationError when a file cannot be read, or holds bad lines only.
     """
@@ -262,6 +266,9 @@ def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> dict[str, Any] 
         row = _decoded_leniently(line)
     if not isinstance(row, dict):
         raise ValueError("not an object")  # noqa: TRY004 (a bad line, not a bug)
+    features = row.get("features")
+    if isinstance(features, dict):
+        return features | {name: row[name] for name in EVENT_FIELDS if name in row}
     return row
 
 

@@ -1,0 +1,114 @@
+"""From tables to the profiles of a model's streams."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from itertools import chain, repeat
+
+import numpy as np
+from msgspec import Struct
+
+from detectors.summary.profile import Profile, Value
+from service.errors import ConfigurationError
+from service.ingest.admission import clean_name
+from service.ingest.table_columns import Codes, Column, time_range
+from service.ingest.tables import Table
+from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
+
+
+class Roles(Struct, frozen=True):
+    """Which columns are not features.
+
+    `ignored` are globs. The latency is multiplied by `latency_seconds` to be in seconds.
+    """
+
+    prediction: str | None = None
+    latency: str | None = None
+    latency_seconds: float = 1e-3
+    time: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    def stream(self, column: str) -> StreamKey | None:
+        """The stream of a column, None when it is none."""
+        if column == self.prediction:
+            return PREDICTION
+        if column == self.latency:
+            return LATENCY
+        if column == self.time or any(fnmatchcase(column, glob) for glob in self.ignored):
+            return None
+        return StreamKey(Kind.INPUT, clean_name(column))
+
+
+class Profiling:
+    """The profiles of all streams over the tables added so far."""
+
+    def __init__(self, roles: Roles) -> None:
+        self.roles = roles
+        self.rows = 0
+        self.from_seconds: float | None = None
+        self.to_seconds: float | None = None
+        self.columns: dict[str, StreamKey | None] = {}
+        self._profiles: dict[StreamKey, Profile] = {}
+
+    def add(self, table: Table) -> None:
+        """Take a table. Its columns need not be those of the tables before."""
+        for name, column in table.columns.items():
+            key = self._stream(name)
+            if name == self.roles.time:
+                self._widen(time_range(column))
+            if key is not None:
+                add_column(self._profiles[key], self._scaled(key, column))
+        self.rows += table.rows
+
+    def profiles(self) -> Mapping[StreamKey, Profile]:
+        """A profile a stream; a row whose table lacked the column counts as missing."""
+        for profile in self._profiles.values():
+            profile.update(repeat(None, self.rows - profile.rows))
+        return self._profiles
+
+    def _stream(self, name: str) -> StreamKey | None:
+        if name not in self.columns:
+            key = self.columns[name] = self.roles.stream(name)
+            if key in self._profiles:
+                raise ConfigurationError(
+                    f"column {name!r} and another one have the same printable name: rename one"
+                )
+            if key is not None:
+                self._profiles[key] = Profile()
+        return self.columns[name]
+
+    def _scaled(self, key: StreamKey, column: Column) -> Column:
+        if key != LATENCY:
+            return column
+        if isinstance(column, Codes):
+            unit = self.roles.latency_seconds
+            return Codes(tuple(_times(value, unit) for value in column.values), column.codes)
+        return column * self.roles.latency_seconds
+
+    def _widen(self, found: tuple[float, float] | None) -> None:
+        if found is None:
+            return
+        earliest, latest = found
+        if self.from_seconds is not None:
+            earliest = min(earliest, self.from_seconds)
+        if self.to_seconds is not None:
+            latest = max(latest, self.to_seconds)
+        self.from_seconds, self.to_seconds = earliest, latest
+
+
+def add_column(profile: Profile, column: Column) -> None:
+    """Add every value of a column to a profile."""
+    if not isinstance(column, Codes):
+        profile.update_numbers(column)
+        return
+    missing, *counts = column.counts().tolist()
+    counted = list(zip(column.values, counts, strict=True))
+    numbers = [(value, count) for value, count in counted if type(value) is float]
+    if numbers:
+        values, times = zip(*numbers, strict=True)
+        profile.update_numbers(np.repeat(np.array(values, dtype=np.float64), times))
+    others = (repeat(value, count) for value, count in counted if type(value) is not float)
+    profile.update(chain(repeat(None, missing), *others))
+
+
+def _times(value: Value, unit: float) -> Value:
+    return value * unit if type(value) is float else value
