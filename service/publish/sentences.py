@@ -35,7 +35,12 @@ def of_model(model: ModelReport, state: str) -> str:
         return "No stream is watched."
     worst = max(watched, key=lambda stream: -1.0 if math.isnan(stream.score) else stream.score)
     highest = f"the highest score is {decimals(worst.score)} ({worst.key.name}), 1 alarms"
-    return f"All {several(len(watched), 'stream is', 'streams are')} steady; {highest}."
+    return f"{_all_streams(len(watched))} steady; {highest}."
+
+
+def _all_streams(number: int) -> str:
+    few = {1: "Its one stream is", 2: "Both streams are"}
+    return few.get(number, f"All {number:,} streams are")
 
 
 def _watched(watched: int, known: int) -> str:

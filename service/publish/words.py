@@ -39,7 +39,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None or math.isnan(seconds):
         return UNKNOWN
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
+        if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:,.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
 

@@ -186,7 +186,12 @@ def believable():
             model("marketing", "11", (stream("spend", state=StreamState.MUTED, drifted=True),
                                       *steady), team="crm", tier=3),
             bare,
-        )
+        ),
+        partitions=(
+            PartitionReport(Partition("decisions", 0), 406_167, 0, 0.0),
+            PartitionReport(Partition("decisions", 1), 406_167, 120, 1.5),
+            PartitionReport(Partition("kserve", 0), 91_220, 0, 0.0),
+        ),
     )  # fmt: skip
 
 
