@@ -15,8 +15,9 @@ class HeavyNumbers:
 
     An estimate never exceeds the true count and falls short of it by at most `error` of its stream,
     which is at most 2 n / (capacity + 1) after n values: n / (capacity + 1) for the counters, and
-    as much for runs too short to be looked at (a batch of m values drops those below
-    m / (capacity + 1)). So a value of a larger share than that is always held.
+    as much for runs too short to be looked at (a batch of m values, more than `capacity` of them
+    different, drops those that occur less than m / (capacity + 1) times). So a value of a larger
+    share is always held, and a stream of at most `capacity` different values is counted exactly.
 
     items, counts: shape (D, capacity); a counter is free where its count is 0.
 
@@ -43,12 +44,11 @@ class HeavyNumbers:
         first = np.flatnonzero(np.diff(runs.streams, prepend=-1))
         filled = runs.streams[first]
         seen = np.add.reduceat(runs.counts, first)
-        least = np.ones_like(self.error)
-        least[filled] = -(-seen // (self.capacity + 1))
-        kept = np.flatnonzero(runs.counts >= least[filled].min())
-        kept = kept[runs.counts[kept] >= least[runs.streams[kept]]]
-        held = np.bincount(runs.streams[kept], runs.counts[kept], len(self.error))
-        self.error[filled] += np.where(held[filled] < seen, least[filled] - 1, 0)
+        different = np.diff(first, append=len(runs.streams))
+        least = np.where(different > self.capacity, -(-seen // (self.capacity + 1)), 1)
+        kept = np.flatnonzero(runs.counts >= np.repeat(least, different))
+        held = np.bincount(runs.streams[kept], runs.counts[kept], len(self.error))[filled]
+        self.error[filled] += np.where(held < seen, least - 1, 0)
         if len(kept):
             self._add(runs.streams[kept], runs.values[kept], runs.counts[kept])
 
