@@ -15,7 +15,8 @@ DEPTH_MAX = 40
 
 _TRUE, _FALSE = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}
 _NULL = {"", "~", "null", "Null", "NULL"}
-_STRING = "tag:yaml.org,2002:str"
+_TAGS = "tag:yaml.org,2002:"
+_KINDS = {"str", "null", "bool", "int", "float", "seq", "map"}
 _INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -39,7 +40,7 @@ def _follow_core_schema(*kinds: type[yaml.SafeLoader] | type[yaml.SafeDumper]) -
             ("float", rf"(?:{_FLOAT.pattern}|{_INFINITE.pattern})$"),
         ):
             regex = re.compile(pattern, re.ASCII)
-            kind.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", regex, None)
+            kind.add_implicit_resolver(_TAGS + tag, regex, None)
 
 
 def _float(dumper: _CoreDumper, number: float) -> yaml.ScalarNode:
@@ -134,11 +135,15 @@ class _Reader:
                 self.problem(line, path, f"more than a configuration may hold ({limits})")
             self.count = VALUES_MAX + 1
             return None
+        if node.tag.removeprefix(_TAGS) not in _KINDS:
+            self.problem(line, path, f"the tag {node.tag} is not understood")
+            return None
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
-        return self.text(node, path) if isinstance(node, ScalarNode) else None
+        is_text = node.tag == f"{_TAGS}str"
+        return node.value if is_text else scalar(str(node.value))
 
     def mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -155,14 +160,6 @@ class _Reader:
             self.document.lines[inner] = line
             values[key.value] = self.value(item, inner)
         return values
-
-    def text(self, node: ScalarNode, path: Path) -> Any:
-        if node.tag == _STRING:
-            return node.value
-        if node.tag.removeprefix("tag:yaml.org,2002:") in {"null", "bool", "int", "float"}:
-            return scalar(node.value)
-        self.problem(node.start_mark.line + 1, path, f"the tag {node.tag} is not understood")
-        return None
 
     def problem(self, line: int, path: Path, message: str) -> None:
         self.document.problems.append(Problem(self.document.file, line, dotted(path), message))

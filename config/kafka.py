@@ -66,8 +66,8 @@ class SecuritySettings(Section):
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None
     ) = Field(
         default=None,
-        description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI; needed with a SASL "
-        "protocol, refused without one.",
+        description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI; needed with a "
+        "SASL protocol, refused without one.",
     )
     username: str | None = Field(default=None, description="For PLAIN and SCRAM.")
     password: SecretStr | None = Field(
