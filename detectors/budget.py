@@ -1,9 +1,15 @@
-"""From a budget of false alarms to the thresholds of Page-Hinkley and ADWIN.
+"""From a budget of false alarms to what each detector of change is set to and fed.
 
-Both are then fed `standardise(...)`: the mean score of a pane in units of its own standard error.
+Page-Hinkley compares with the reference, so it is fed the mean score of a pane in units of its own
+standard error, with slack for the reference's error and for the tolerance. ADWIN compares live with
+live, where the reference's error cancels, but only as long as it is fed means: multiplied by
+sqrt(n), a harmless offset would follow the rate of events up and down. So it is fed weighted means.
+`tests/benchmarks/detectors.py` measures both.
 """
 
+from collections.abc import Mapping
 from math import exp, inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +65,48 @@ def page_hinkley_threshold(alarm_mean: float) -> float:
 
 
 def adwin_delta(alarm_mean: float) -> float:
-    """The delta at which ADWIN, clock 1, runs about `alarm_mean` panes to a false alarm.
+    """The delta at which ADWIN, clock 1 and fed weighted means, runs `alarm_mean` panes or longer.
 
-    min(0.1, 57 A^-0.71): fitted on standardised Gaussian means from delta 0.005 up; see
-    `tests/benchmarks/detectors.py` for what it gives below.
+    min(0.1, 30 / A): without any tolerance it measured 0.009 (60 values a pane) to 0.026 delta
+    (6,000) alarms a pane, for delta from 1e-2 to 1e-4. Never 0, since ADWIN takes its logarithm.
     """
-    return max(min(0.1, 57 * alarm_mean**-0.71), 1e-300) if alarm_mean > 0 else 0.1
+    return max(min(0.1, 30 / alarm_mean), 1e-300) if alarm_mean > 0 else 0.1
+
+
+def calibrated(
+    name: str, alarm_mean: float, tolerance: float | tuple[float, ...]
+) -> Mapping[str, Any]:
+    """The parameters that keep the detector `name` within `alarm_mean` panes to a false alarm.
+
+    `tolerance` is in sd of the reference, one number or one a stream. Nothing is known of river's
+    detectors: they keep their defaults, and their false alarms are their own.
+    """
+    if name == "page_hinkley":
+        threshold = page_hinkley_threshold(alarm_mean)
+        fixed = {"min_instances": 1, "alpha": 1.0, "known_mean": 0.0}
+        return {**fixed, "delta": ALLOWANCE, "threshold": threshold}
+    if name == "adwin":
+        return {"clock": 1, "delta": adwin_delta(alarm_mean), "tolerance": tolerance}
+    return {}
+
+
+def prepare(
+    name: str,
+    observation: Observation,
+    dispersion: NDArray[np.float64] | float,
+    reference_rows: NDArray[np.float64] | float,
+    tolerance: NDArray[np.float64] | float,
+) -> Observation:
+    """What the detector `name` is fed of an observation of scores (`weigh` or `standardise`)."""
+    if name == "adwin":
+        return weigh(observation, dispersion)
+    return standardise(observation, dispersion, reference_rows, tolerance)
+
+
+def weigh(observation: Observation, dispersion: NDArray[np.float64] | float) -> Observation:
+    """The observation with weight and spread divided by the over-dispersion (at least 1)."""
+    n, m2 = observation.n / dispersion, observation.m2 / dispersion
+    return Observation(n, observation.mean, m2)
 
 
 def standardise(

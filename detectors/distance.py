@@ -43,7 +43,7 @@ class Distances:
     mean_shift: Floats
 
 
-def distances(  # noqa: PLR0913, PLR0917 - three numbers a stream, no noun of its own
+def distances(
     layout: Layout,
     live: Counts,
     reference: Counts,

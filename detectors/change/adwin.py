@@ -20,6 +20,7 @@ from detectors.change.observation import (
     State,
     Verdict,
     columns,
+    per_stream,
 )
 
 ARRAYS = ("n", "total", "m2", "counts", "ticks", "width", "sum", "variance")
@@ -32,7 +33,8 @@ class AdwinParameters:
     delta: the confidence with which a cut is made. clock: cuts are looked for at every so-manyth
     observation of a stream. max_buckets: buckets a row keeps before the two oldest become one of
     the next row. min_window_length: the weight either side of a cut must have. grace_period: no
-    cut before the window weighs more than this.
+    cut before the window weighs more than this. tolerance: how far two parts of a window may lie
+    apart, beyond epsilon_cut, without a cut; in the unit of the means, one number or one a stream.
     """
 
     delta: float = 0.002
@@ -40,6 +42,7 @@ class AdwinParameters:
     max_buckets: int = 5
     min_window_length: float = 5
     grace_period: float = 10
+    tolerance: float | tuple[float, ...] = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.delta < 1:
@@ -53,16 +56,16 @@ class AdwinParameters:
 
 
 class Adwin:
-    """A bank of adaptive windows, vectorised over D streams.
+    """A bank of adaptive windows, vectorised over D streams. It ignores an observation's slack.
 
     A window is rows of buckets: row r holds up to `max_buckets` buckets of 2^r observations each,
     the oldest first. With every n = 1 and m2 = 0 and a reset after each alarm it alarms exactly
     where `river.drift.ADWIN` does: operations stand in the same order. Without the reset it goes on
     with what is left of the window, as in the paper.
 
-    Evidence is the largest |mean0 - mean1| / epsilon_cut over the cuts of the window, before
-    anything is dropped; the level is 1; it is 0 where no cut was tested. It depends on the state
-    alone, so that a stream which is not seen keeps it.
+    Evidence is the largest |mean0 - mean1| / (epsilon_cut + tolerance) over the cuts of the window,
+    before anything is dropped; the level is 1; it is 0 where no cut was tested. It depends on the
+    state alone, so that a stream which is not seen keeps it.
 
     State, per stream: `n`, `total`, `m2` of shape (D, rows, max_buckets + 1), empty slots 0;
     `counts` of shape (D, rows), how many slots are used; `ticks` (observations so far), `width`
@@ -71,6 +74,7 @@ class Adwin:
 
     def __init__(self, streams: int, parameters: AdwinParameters | None = None) -> None:
         self.parameters = parameters or AdwinParameters()
+        self._tolerance = per_stream(self.parameters.tolerance, streams, "tolerance")
         slots = (streams, 1, self.parameters.max_buckets + 1)
         self._n, self._total, self._m2 = np.zeros(slots), np.zeros(slots), np.zeros(slots)
         self._counts = np.zeros(slots[:2], dtype=np.int64)
@@ -203,7 +207,7 @@ class Adwin:
         self._shift(streams, row, 1)
 
     def _cuts(self, streams: Indices) -> tuple[Floats, Flags]:
-        """The largest |mean0 - mean1| / epsilon_cut of each of `streams`, and whether a cut holds.
+        """The largest |mean0 - mean1| / bound of each of `streams`, and whether a cut holds.
 
         An empty slot repeats the cut before it, which changes neither.
         """
@@ -222,9 +226,10 @@ class Adwin:
             harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
             spread = 2 * harmonic * (self._variance[streams, None] / width) * confidence
             epsilon = np.sqrt(spread) + 2 / 3 * confidence * harmonic
+            bound = epsilon + self._tolerance[streams, None]
             apart = np.abs(u0 / n0 - u1 / n1)
-            ratio = np.where(tested, apart / epsilon, 0.0)
-            holds: Flags = np.any(tested & (apart > epsilon), axis=1)
+            ratio = np.where(tested, apart / bound, 0.0)
+            holds: Flags = np.any(tested & (apart > bound), axis=1)
         return np.nan_to_num(ratio, nan=0.0, posinf=0.0).max(axis=1, initial=0.0), holds
 
     def _confidence(self, width: Floats) -> Floats:
