@@ -8,27 +8,19 @@ import structlog
 from msgspec import Struct
 
 from service.clock import Clock
-from service.errors import CheckpointFailed, NotAlone, StateLost
+from service.errors import CheckpointFailed, NotAlone, RecoverableError, StateLost
 from service.ingest.source import Source
 from service.monitor.comparison import Transition
 from service.monitor.judge import Judge
 from service.monitor.shard import Shard, TimeRules
+from service.routing import Decoder
 from service.state.store import Store
-from service.values.batches import Decoded
 from service.values.records import Chunk, Partition, Turn
 from service.values.rejects import Reject
 from service.values.streams import ModelKey
 from service.vitals import Checkpoints, Timings, Watchdog
 
 log = structlog.get_logger(__name__)
-
-
-class Decoder(Protocol):
-    """Turns a chunk of records into columns and rejects; never raises for what it is given."""
-
-    def decode(self, chunk: Chunk) -> Decoded:
-        """All that became of the chunk."""
-        ...
 
 
 class DeadLetters(Protocol):
@@ -85,6 +77,7 @@ class Loop:
         self.owned: frozenset[Partition] = frozenset()
         self._publish = publish
         self._accept_lost_state = accept_lost_state
+        self._unplaced: frozenset[Partition] = frozenset()
         self._restored = False
         self._catch_up_to: dict[Partition, int] | None = None
         self._not_alone_since: float | None = None
@@ -95,7 +88,7 @@ class Loop:
     def caught_up(self) -> bool:
         """False from a restart until all was read that the log held at the restart."""
         if self._catch_up_to is None:
-            return bool(self.owned)
+            return bool(self.shards) and not self._restored
         return all(
             p in self.shards and self.shards[p].next_offset >= end
             for p, end in self._catch_up_to.items()
@@ -199,35 +192,39 @@ class Loop:
         """Take up the partitions that became ours. Shards of those that left stay in memory: if
         they come back, they go on from where they were.
         """
-        if turn.revoked:
-            self.owned -= turn.revoked
-        if turn.assigned:
-            self.owned |= turn.assigned
-            self._resume(turn.assigned)
+        self.owned = (self.owned - turn.revoked) | turn.assigned
+        self._unplaced = (self._unplaced - turn.revoked) | turn.assigned
+        if self._unplaced:
+            try:
+                self._place(self._unplaced)
+            except RecoverableError as error:
+                log.warning("cannot_place_partitions_yet", reason=str(error))
         self._check_alone()
 
-    def _resume(self, assigned: frozenset[Partition]) -> None:
-        fresh = frozenset(p for p in assigned if p not in self.shards)
+    def _place(self, partitions: frozenset[Partition]) -> None:
+        """Say where partitions begin. What the source cannot place now, it assigns again."""
+        fresh = frozenset(p for p in partitions if p not in self.shards)
         self._refuse_lost_state(fresh)
-        known_topics = {p.topic for p in self.shards}
-        positions: dict[Partition, int | None] = {}
-        for partition in assigned:
-            if partition in self.shards:
-                positions[partition] = self.shards[partition].next_offset
-            else:
-                # A partition added to a topic that is being read starts at its beginning.
-                positions[partition] = 0 if partition.topic in known_topics else None
-        chosen = self.source.resume(positions)
+        chosen = self.source.resume({p: self._position(p) for p in partitions})
+        self._unplaced = frozenset()
         now = self.clock.now()
-        for partition in sorted(fresh):
-            self.shards[partition] = Shard(partition, chosen[partition], now)
-        for partition in assigned - fresh:
-            self.shards[partition].next_offset = chosen[partition]
+        for partition, position in sorted(chosen.items()):
+            if partition in fresh:
+                self.shards[partition] = Shard(partition, position, now)
+            self.shards[partition].next_offset = position
         if self._restored and self._catch_up_to is None:
             self._catch_up_to = self.source.ends()
-        if fresh:
-            # Where a partition starts is decided once: before the first event it is on disk.
+        if fresh & chosen.keys():
+            # Where a partition starts is decided once: before its first event it is on disk.
             self.checkpoint()
+
+    def _position(self, partition: Partition) -> int | None:
+        shard = self.shards.get(partition)
+        if shard is not None:
+            return shard.next_offset
+        # A partition that was added to a topic we read already starts at its beginning.
+        known_topics = {known.topic for known in self.shards}
+        return 0 if partition.topic in known_topics else None
 
     def _refuse_lost_state(self, fresh: frozenset[Partition]) -> None:
         if self._restored or self._accept_lost_state or self.shards:

@@ -8,8 +8,17 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from detectors.summary.profile import Profile, Value
 from service.clock import Clock
 from service.values.records import Chunk, Partition, Record, Turn
+from service.values.streams import (
+    LATENCY,
+    PREDICTION,
+    Kind,
+    ModelKey,
+    StreamKey,
+    class_probability,
+)
 
 TOPIC = "demo.predictions"
 STATES = ("CA", "FL", "MA", "NY", "OH", "TX", "WA")
@@ -193,3 +202,33 @@ class DemoSource:
             for i, event in enumerate(events)
         ]
         return Chunk(partition, records, self._made)
+
+
+def demo_profiles(rows: int, seed: int = 101) -> dict[ModelKey, dict[StreamKey, Profile]]:
+    """Profiles of both models over `rows` rows from before any drift, for their references."""
+    times = [0.0] * rows
+    credit = CreditApplicants(seed).events(times, 0.0, 0.002)
+    cards = CardPayments(seed + 1).events(times)
+    return {
+        ModelKey(maker.model, maker.version): _profiles(events)
+        for maker, events in ((CreditApplicants, credit), (CardPayments, cards))
+    }
+
+
+def _profiles(events: list[Event]) -> dict[StreamKey, Profile]:
+    columns: dict[StreamKey, list[Value]] = {}
+    for event in events:
+        for name, value in event["features"].items():
+            columns.setdefault(StreamKey(Kind.INPUT, name), []).append(value)
+        columns.setdefault(LATENCY, []).append(event["latency_ms"] / 1000)
+        prediction = event["prediction"]
+        if isinstance(prediction, dict):
+            for name, probability in prediction.items():
+                columns.setdefault(class_probability(name), []).append(probability)
+            columns.setdefault(PREDICTION, []).append(max(prediction, key=prediction.__getitem__))
+        else:
+            columns.setdefault(PREDICTION, []).append(prediction)
+    profiles = {key: Profile() for key in columns}
+    for key, values in columns.items():
+        profiles[key].update(values)
+    return profiles

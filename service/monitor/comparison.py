@@ -57,9 +57,10 @@ class Bank:
     @property
     def score(self) -> NDArray[np.float64]:
         """Evidence over level: 1 alarms."""
-        return np.divide(
+        score: NDArray[np.float64] = np.divide(
             self.evidence, self.level, out=np.zeros(len(self.level)), where=self.level > 0
         )
+        return score
 
     def update(self, observation: Observation) -> NDArray[np.bool_]:
         """Feed one pane; returns which streams alarm. An alarm that goes on is counted once."""

@@ -43,7 +43,7 @@ class Learner:
 
     def usable(self) -> Mapping[StreamKey, Profile]:
         """The profiles that have a valid value; the others teach nothing."""
-        return {key: p for key, p in self.profiles.items() if p.valid > 0}
+        return {key: p for key, p in self.profiles.items() if p.rows > p.missing + p.invalid}
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""

@@ -24,7 +24,7 @@ from service.values.references import Lineage, Reference, StreamReference
 from service.values.streams import Kind, StreamKey, ValueType
 
 
-def build_reference(  # noqa: PLR0913, PLR0917 (each is a part of it)
+def build_reference(
     model: str,
     version: str | None,
     profiles: Mapping[StreamKey, Profile],

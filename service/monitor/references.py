@@ -34,6 +34,7 @@ class References:
 
     def __init__(self, given: Reference | None, make_plan: MakePlan) -> None:
         self._make_plan = make_plan
+        self._schedule: Schedule | None = None
         given_hash = "" if given is None else given.hash
         self._entries = [self._entry(-math.inf, given_hash, given, learns=True)]
 
@@ -43,8 +44,11 @@ class References:
         return self._entries[-1]
 
     def schedule(self) -> Schedule:
-        """The plans by time, for the decoder."""
-        return Schedule(tuple((e.effective_from_seconds, e.plan) for e in self._entries))
+        """The plans by time, for the decoder; the same object until something changes."""
+        if self._schedule is None:
+            plans = tuple((e.effective_from_seconds, e.plan) for e in self._entries)
+            self._schedule = Schedule(plans)
+        return self._schedule
 
     def at(self, pane_start_seconds: float) -> InForce:
         """The entry in force for a pane."""
@@ -71,11 +75,13 @@ class References:
     ) -> None:
         """From that time on `reference` is in force; `learns` says whether the rest is learned."""
         self._entries.append(self._entry(effective_from_seconds, given_hash, reference, learns))
+        self._schedule = None
 
     def retire(self, before_seconds: float) -> None:
         """Let go of entries that no pane at or after `before_seconds` can need."""
         while len(self._entries) > 1 and self._entries[1].effective_from_seconds <= before_seconds:
             del self._entries[0]
+            self._schedule = None
 
     def state(self) -> list[dict[str, Any]]:
         """Plain values for a snapshot; references as their human-readable file."""

@@ -1,0 +1,229 @@
+"""The composition root: the one place that names concrete parts and puts them together."""
+
+import math
+import os
+import threading
+from importlib.metadata import version
+
+import psutil
+from msgspec import Struct
+
+from config.settings import Settings
+from config.sources import SourceSettings
+from service.clock import Clock, SystemClock
+from service.errors import ConfigurationError
+from service.ingest.dead_letters import DeadLetters, NoDeadLetters
+from service.ingest.decode import Decoder
+from service.ingest.kafka import KafkaSource
+from service.ingest.source import Source
+from service.loop import Cadence, Loop
+from service.monitor.judge import GivenReference, Judge
+from service.monitor.planning import plan_for
+from service.monitor.reporting import model_reports, topic_reports
+from service.monitor.shard import TimeRules
+from service.publish.board import Board
+from service.publish.exposition import Exposition
+from service.publish.page import StatusPage
+from service.publish.server import Server
+from service.routing import Router
+from service.state.directory import DirectoryStore
+from service.state.store import Store
+from service.values.reports import PartitionReport, Report, ServiceReport
+from service.vitals import Watchdog
+from service.wiring import given_references, kafka_parameters, time_rules, watches
+
+
+class Parts(Struct, frozen=True):
+    """What differs between the service, the demo and a replay."""
+
+    source: Source
+    store: Store
+    dead_letters: DeadLetters | NoDeadLetters
+    given: GivenReference
+    clock: Clock
+    rules: TimeRules
+    sources: tuple[SourceSettings, ...]
+    accept_lost_state: bool = False
+
+
+class Service:
+    """One process of role `all`: the loop, and what it publishes."""
+
+    def __init__(self, settings: Settings, config_hash: str, parts: Parts) -> None:
+        self.settings = settings
+        self.parts = parts
+        self.board = Board()
+        self.report: Report | None = None
+        self.judge = Judge(
+            watches(settings),
+            parts.given,
+            plan_for,
+            parts.rules,
+            settings.detection.idle_after,
+            settings.limits.models,
+        )
+        self.watchdog = Watchdog(parts.clock, settings.watchdog.after)
+        self.loop = Loop(
+            source=parts.source,
+            decoder=self._decoder(),
+            judge=self.judge,
+            store=parts.store,
+            dead_letters=parts.dead_letters,
+            publish=self._publish,
+            clock=parts.clock,
+            rules=parts.rules,
+            cadence=Cadence(
+                flush_seconds=settings.web.flush, checkpoint_seconds=settings.state.every
+            ),
+            watchdog=self.watchdog,
+            accept_lost_state=parts.accept_lost_state,
+        )
+        self._config_hash = config_hash
+        self._started_seconds = parts.clock.now()
+        self._exposition = Exposition()
+
+    def server(self, host: str, port: int) -> Server:
+        """A server of this service's board; the caller starts and stops it."""
+        page = StatusPage(self.parts.clock, _resident_bytes)
+        return Server(self.board, self.alive, page, host=host, port=port)
+
+    def alive(self) -> str | None:
+        """Why the process is stuck, None while it is not."""
+        return self.watchdog.complaint() or None
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set or there is nothing left to read; then everything is closed."""
+        try:
+            self.loop.run(stop)
+        finally:
+            self.parts.dead_letters.close()
+            self.parts.source.close()
+            self.parts.store.close()
+
+    def _decoder(self) -> Router:
+        pane_seconds = self.parts.rules.pane_seconds
+        limits = self.settings.limits
+        return Router(
+            (source, Decoder(source, self.judge, limits, pane_seconds))
+            for source in self.parts.sources
+        )
+
+    def _publish(self, loop: Loop) -> None:
+        self.report = self._make_report(loop)
+        metrics = self.settings.metrics
+        page = self._exposition.render(self.report, metrics.detail, metrics.series)
+        self.board.publish(page, self.report)
+
+    def _make_report(self, loop: Loop) -> Report:
+        now = self.parts.clock.now()
+        shards = [shard for p, shard in sorted(loop.shards.items()) if p in loop.owned]
+        return Report(
+            at_seconds=now,
+            caught_up=loop.caught_up,
+            models=model_reports(self.judge, shards, self.parts.rules.lateness_seconds, now),
+            topics=topic_reports(shards),
+            partitions=_partitions(loop, now),
+            partitions_missing=_missing(loop),
+            service=self._service_report(loop),
+        )
+
+    def _service_report(self, loop: Loop) -> ServiceReport:
+        because = _not_ready_because(loop)
+        return ServiceReport(
+            version=version("anchorwatch"),
+            revision=os.environ.get("ANCHORWATCH_REVISION", "unknown"),
+            config_hash=self._config_hash,
+            started_seconds=self._started_seconds,
+            ready=not because,
+            not_ready_because=because,
+            checkpoint_last_success_seconds=loop.checkpoints.last_success_seconds,
+            checkpoint_bytes=self.parts.store.size_bytes,
+            checkpoint_failures_total=loop.checkpoints.failures,
+            checkpoint_fallbacks_total=loop.checkpoints.fallbacks,
+            out_of_range_total=getattr(self.parts.source, "out_of_range_total", 0),
+            dead_letters_total=self.parts.dead_letters.sent_total,
+            dead_letters_failed_total=self.parts.dead_letters.failed_total,
+            state_free_bytes=self.parts.store.free_bytes,
+            state_size_bytes=self.parts.store.size_bytes,
+            timings=loop.timings.report(),
+            models_over_limit_total=self.judge.over_limit,
+        )
+
+
+def kafka_service(
+    settings: Settings, config_hash: str, *, accept_lost_state: bool = False
+) -> Service:
+    """The service on a real broker, with its state in a directory.
+
+    Raises ConfigurationError for what the operator has to change.
+    """
+    sources = tuple(source for source in settings.sources if source.topics)
+    if not sources:
+        raise ConfigurationError(
+            "no source with topics is configured: name at least one under `sources`, for example "
+            "{name: mine, topics: [ml.predictions]}; files are read by `anchorwatch replay`"
+        )
+    clock = SystemClock()
+    parameters = kafka_parameters(settings.kafka, sources)
+    return Service(
+        settings,
+        config_hash,
+        Parts(
+            source=KafkaSource(parameters, clock),
+            store=DirectoryStore(settings.state.path),
+            dead_letters=_dead_letters(settings),
+            given=given_references(settings),
+            clock=clock,
+            rules=time_rules(settings.detection),
+            sources=sources,
+            accept_lost_state=accept_lost_state,
+        ),
+    )
+
+
+def _dead_letters(settings: Settings) -> DeadLetters | NoDeadLetters:
+    topic = settings.kafka.dead_letters
+    if topic is None:
+        return NoDeadLetters()
+    parameters = kafka_parameters(settings.kafka, settings.sources)
+    return DeadLetters(topic, parameters.bootstrap_servers, parameters.security)
+
+
+def _partitions(loop: Loop, now: float) -> tuple[PartitionReport, ...]:
+    ends = loop.source.ends()
+    reports = []
+    for partition in sorted(loop.owned & loop.shards.keys()):
+        shard = loop.shards[partition]
+        lag = max(0, ends.get(partition, shard.next_offset) - shard.next_offset)
+        behind = max(0.0, now - shard.newest_record_seconds)
+        known = partition in ends
+        reports.append(
+            PartitionReport(
+                partition=partition,
+                position=shard.next_offset,
+                lag_records=lag,
+                lag_seconds=(behind if lag else 0.0) if known else math.nan,
+            )
+        )
+    return tuple(reports)
+
+
+def _missing(loop: Loop) -> dict[str, int]:
+    """Partitions of each topic that nobody reads now."""
+    missing: dict[str, int] = {}
+    for partition in loop.source.partitions():
+        absent = partition not in loop.owned
+        missing[partition.topic] = missing.get(partition.topic, 0) + absent
+    return missing
+
+
+def _not_ready_because(loop: Loop) -> str:
+    if not loop.shards:
+        return "no partition is assigned yet"
+    if not loop.caught_up:
+        return "reading what the log held at the restart"
+    return ""
+
+
+def _resident_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)

@@ -1,0 +1,88 @@
+"""`anchorwatch run`: the service."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+import structlog
+
+from service.app import Service, kafka_service
+from service.commands import config_option, load_settings
+from service.logs import configure
+
+_SWITCH_SECONDS = 0.001
+"""How long the loop may hold the interpreter while a scrape waits; Python's default is 5 ms."""
+
+_LAST_WORDS_SECONDS = 10.0
+"""How long a failed liveness is shown before the process ends itself."""
+
+log = structlog.get_logger(__name__)
+
+
+@click.command("run")
+@config_option
+@click.option(
+    "--accept-lost-state",
+    is_flag=True,
+    help="Start anew although the group has read before and the state directory is empty.",
+)
+def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
+    r"""Consume prediction events, judge them, and serve /metrics and a status page.
+
+    Ends on SIGTERM or SIGINT after one last checkpoint. Run one process with one state directory;
+    it has to own every partition of its topics.
+
+    \b
+    anchorwatch run --config anchorwatch.yaml
+    curl http://localhost:9108/metrics
+    """
+    loaded = load_settings(config_file)
+    configure(loaded.settings.log.format, loaded.settings.log.level)
+    service = kafka_service(loaded.settings, loaded.hash, accept_lost_state=accept_lost_state)
+    web = loaded.settings.web
+    serve(service, web.host, web.port)
+
+
+def serve(service: Service, host: str, port: int) -> None:
+    """Serve until a signal says stop. A process that hangs ends itself, to be started anew."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    stop = stop_on_signals()
+    server = service.server(host, port)
+    server.start()
+    log.info("serving", host=host, port=server.port)
+    threading.Thread(target=_guard, args=(service, stop), name="watchdog", daemon=True).start()
+    try:
+        service.run(stop)
+    finally:
+        server.stop()
+    log.info("stopped")
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; a second signal ends the process at once."""
+    stop = threading.Event()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return stop
+
+
+def _guard(service: Service, stop: threading.Event) -> None:
+    """kafka-python can wait for ever inside a call: then nobody else can end the process."""
+    while not stop.wait(1.0):
+        complaint = service.alive()
+        if complaint is not None:
+            log.critical("stuck", reason=complaint)
+            time.sleep(_LAST_WORDS_SECONDS)
+            if service.alive() is not None:
+                os._exit(70)

@@ -1,0 +1,58 @@
+"""From the settings of a model and a reference to the plan that rows are counted by."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from service.monitor.reference import content_hash, plan_of
+from service.values.plans import Plan
+from service.values.references import Reference
+from service.values.streams import Kind, ModelKey
+from service.values.watches import Watch
+
+
+def plan_for(key: ModelKey, watch: Watch, reference: Reference | None, learns: bool) -> Plan:  # noqa: ARG001
+    """The plan of a model version under `reference`.
+
+    Where `learns` is set and the settings allow it: without a reference everything is learned, with
+    one the outputs and the latency that it lacks.
+    """
+    wanted = learns and watch.learn
+    known = () if reference is None else reference.streams
+    kinds = {stream.key.kind for stream in known}
+    return plan_of(
+        reference,
+        learn_inputs=wanted and Kind.INPUT not in kinds,
+        learn_outputs=wanted and not {Kind.OUTPUT, Kind.LATENCY} <= kinds,
+        ignored=watch.ignored,
+        missing=watch.missing,
+        missing_by_feature=_missing_by_feature(watch, reference),
+        columns=watch.columns,
+        features_max=watch.features_max,
+        categories_max=watch.categories_max,
+    )
+
+
+def watched_part(reference: Reference, watch: Watch) -> Reference:
+    """The reference without the features that the settings ignore.
+
+    It is another reference then, with a hash of its own, since its cells lie elsewhere.
+    """
+    streams = tuple(
+        s
+        for s in reference.streams
+        if s.key.kind is not Kind.INPUT or not watch.feature(s.key.name).ignore
+    )
+    if len(streams) == len(reference.streams):
+        return reference
+    hash_ = content_hash(reference.rows, streams, reference.lineage)
+    return replace(reference, streams=streams, hash=hash_)
+
+
+def _missing_by_feature(
+    watch: Watch, reference: Reference | None
+) -> Mapping[str, tuple[float | str, ...]]:
+    """Sentinels of single features; for features yet unknown only those of all features hold."""
+    streams = () if reference is None else reference.streams
+    found = {s.key.name: watch.feature(s.key.name).missing for s in streams}
+    return {name: sentinels for name, sentinels in found.items() if sentinels}

@@ -1,0 +1,178 @@
+"""Settings into the values that the parts take; only the composition root and the commands ask."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from config.detection import DetectionSettings, FalseAlarmBudget
+from config.kafka import KafkaSettings, SecuritySettings, Start
+from config.resolution import ModelSettings
+from config.settings import Settings
+from config.sources import SourceSettings, TopicPattern
+from service.ingest.kafka_client import KafkaParameters
+from service.ingest.kafka_security import KafkaSecurity
+from service.ingest.positions import Start as StartPolicy
+from service.monitor.judge import GivenReference
+from service.monitor.planning import watched_part
+from service.monitor.reference_directory import ReferenceDirectory
+from service.monitor.shard import TimeRules
+from service.values.references import Reference
+from service.values.streams import ModelKey, ValueType
+from service.values.watches import (
+    Budget,
+    DetectorChoice,
+    FeatureWatch,
+    Mute,
+    Watch,
+    WindowLength,
+)
+
+_SCOPES = {"per model": "model", "per team": "team", "in all": "all"}
+
+
+def watches(settings: Settings) -> Callable[[str], Watch]:
+    """How each model is watched, by its name."""
+    return lambda model: _watch(settings, settings.for_model(model))
+
+
+def time_rules(detection: DetectionSettings, *, use_host_clock: bool = True) -> TimeRules:
+    """How event time is cut and bounded."""
+    return TimeRules(
+        pane_seconds=detection.pane,
+        lateness_seconds=detection.lateness,
+        future_seconds=detection.future,
+        use_host_clock=use_host_clock,
+    )
+
+
+def given_references(settings: Settings, extra: Iterable[Reference] = ()) -> GivenReference:
+    """The reference file of a model version; `extra` ones, as given on a command line, come first.
+
+    Raises ConfigurationError when a file is no sound reference. A directory that is not there is
+    one without files as long as nobody named it.
+    """
+    watch_for = watches(settings)
+    by_hand = {(r.model, r.version): r for r in extra}
+    directories: dict[Path, ReferenceDirectory] = {}
+
+    def find(key: ModelKey) -> Reference | None:
+        found = by_hand.get((key.model, key.version)) or by_hand.get((key.model, None))
+        directory = settings.for_model(key.model).reference.directory
+        if found is None and _is_there(settings, directory):
+            if directory not in directories:
+                directories[directory] = ReferenceDirectory(directory)
+            found = directories[directory].find(key.model, key.version)
+        return None if found is None else watched_part(found, watch_for(key.model))
+
+    if _is_there(settings, settings.reference.directory):
+        directories[settings.reference.directory] = ReferenceDirectory(settings.reference.directory)
+    return find
+
+
+def kafka_parameters(kafka: KafkaSettings, sources: Iterable[SourceSettings]) -> KafkaParameters:
+    """What the Kafka source is told: the topics of all sources, in one consumer."""
+    topics, patterns = _topics(sources)
+    return KafkaParameters(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group=kafka.group,
+        topics=topics,
+        patterns=patterns,
+        excluded=() if kafka.dead_letters is None else (kafka.dead_letters,),
+        security=kafka_security(kafka.security),
+        start=_start(kafka.start),
+        out_of_range=kafka.out_of_range,
+        records_max=kafka.max_poll_records,
+        session_timeout_seconds=kafka.session_timeout,
+    )
+
+
+def kafka_security(security: SecuritySettings) -> KafkaSecurity:
+    """How to log in."""
+    return KafkaSecurity(
+        protocol=security.protocol,
+        mechanism=security.mechanism,
+        username=security.username,
+        password=None if security.password is None else security.password.get_secret_value(),
+        token_file=_text(security.token_file),
+        kerberos_service=security.kerberos_service,
+        kerberos_domain=security.kerberos_domain,
+        ca_file=_text(security.ca_file),
+        certificate_file=_text(security.certificate_file),
+        key_file=_text(security.key_file),
+        key_password=(
+            None if security.key_password is None else security.key_password.get_secret_value()
+        ),
+        check_hostname=security.check_hostname,
+    )
+
+
+def _watch(settings: Settings, model: ModelSettings) -> Watch:
+    return Watch(
+        team=model.team,
+        tier=model.tier,
+        runbook=model.runbook,
+        windows=tuple(
+            WindowLength(name, seconds)
+            for name, seconds in zip(model.window_names, model.windows, strict=True)
+        ),
+        detectors=tuple(DetectorChoice(d.name, d.parameters) for d in settings.detection.detectors),
+        budget=_budget(settings.detection.false_alarm_budget),
+        tolerance_sd=model.tolerance.shift,
+        recover_panes=settings.detection.recover_after,
+        learn=model.reference.if_missing == "learn",
+        learn_events=model.reference.learn.events,
+        learn_seconds=model.reference.learn.at_least,
+        missing=model.missing,
+        columns=model.columns,
+        features_max=settings.limits.features,
+        categories_max=settings.limits.categories,
+        ignored=model.ignored_globs,
+        feature=lambda name: _feature(model, name),
+    )
+
+
+def _feature(model: ModelSettings, name: str) -> FeatureWatch:
+    found = model.for_feature(name)
+    mute = found.mute
+    return FeatureWatch(
+        ignore=found.ignore,
+        type=None if found.kind is None else ValueType(found.kind),
+        missing=found.missing,
+        source=found.source,
+        mute=None if mute is None else Mute(_end_of_day(mute.until), mute.by, mute.why),
+    )
+
+
+def _end_of_day(day: date) -> float:
+    """Epoch seconds of the end of a day, UTC."""
+    return datetime.combine(day + timedelta(days=1), time.min, UTC).timestamp()
+
+
+def _budget(budget: FalseAlarmBudget) -> Budget:
+    return Budget(budget.alarms, budget.period_seconds, _SCOPES[budget.scope])
+
+
+def _is_there(settings: Settings, directory: Path) -> bool:
+    named = "directory" in settings.reference.model_fields_set
+    return named or directory.is_dir()
+
+
+def _topics(sources: Iterable[SourceSettings]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    topics: list[str] = []
+    patterns: list[str] = []
+    for source in sources:
+        if isinstance(source.topics, TopicPattern):
+            patterns.append(source.topics.pattern)
+        elif source.topics is not None:
+            topics += source.topics
+    return tuple(topics), tuple(patterns)
+
+
+def _start(start: Start) -> StartPolicy:
+    if start.where == "ago":
+        return -start.ago_seconds
+    return start.where
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
