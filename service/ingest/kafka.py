@@ -6,7 +6,7 @@ from threading import Thread
 from typing import Any
 
 import structlog
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import (
     AuthorizationError,
     FencedInstanceIdError,
@@ -20,7 +20,7 @@ from kafka.errors import (
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError, RecoverableError
 from service.ingest.kafka_client import KafkaParameters, consumer_arguments, subscribe
-from service.ingest.kafka_fetch import is_connected, known_partitions, open_consumer
+from service.ingest.kafka_fetch import is_connected, known_partitions, open_client
 from service.ingest.kafka_session import Session, Unanswered, ours, theirs
 from service.ingest.positions import LogRange, recover
 from service.values.records import Partition, Record, Turn
@@ -143,7 +143,7 @@ class KafkaSource:
     def _connected(self, timeout_seconds: float) -> Session | None:
         if self._session is None:
             try:
-                consumer = open_consumer(self._arguments)
+                consumer = open_client(KafkaConsumer, self._arguments)
             except KafkaError as error:
                 self._trouble(error, timeout_seconds)
                 return None

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.net.compat import KafkaNetClient
 
 from service.ingest.kafka_records import (
     Batch,
@@ -49,20 +50,24 @@ def install(consumer: KafkaConsumer) -> Progress:
     return progress
 
 
-def open_consumer(arguments: dict[str, Any]) -> KafkaConsumer:
-    """A consumer that has met a broker; one that has not is cleared away with its thread.
+def open_client(kind: type, arguments: dict[str, Any]) -> Any:
+    """A consumer or producer that has met a broker; one that has not leaves nothing behind.
 
     Raises:
         KafkaError: no broker answered in time, or none that lets us in.
     """
-    consumer = KafkaConsumer.__new__(KafkaConsumer)
+    made: list[KafkaNetClient] = []
+
+    def make(**settings: Any) -> KafkaNetClient:
+        made.append(KafkaNetClient(**settings))
+        return made[-1]
+
     try:
-        consumer.__init__(**arguments)
+        return kind(**arguments, kafka_client=make)
     except Exception:
-        if (client := getattr(consumer, "_client", None)) is not None:
+        for client in made:
             client.close()
         raise
-    return consumer
 
 
 def is_connected(consumer: KafkaConsumer) -> bool:
@@ -82,7 +87,7 @@ class Reader:
     The attributes and `take`, `drain` and truth are what kafka-python's fetcher uses.
     """
 
-    def __init__(  # noqa: PLR0913 - kafka-python calls it
+    def __init__(
         self,
         progress: Progress,
         fetch_offset: int,

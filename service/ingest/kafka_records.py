@@ -30,7 +30,7 @@ _CODEC, _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 
 
-class DamagedBatch(Exception):  # noqa: N818 - it never leaves this package
+class DamagedBatch(Exception):
     """The batch cannot be read; the message says why."""
 
 

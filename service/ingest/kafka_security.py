@@ -1,5 +1,6 @@
 """How to reach and convince the brokers: our parameters to kafka-python's arguments."""
 
+import subprocess
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,10 +16,11 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "G
 
 
 class KafkaSecurity(Struct, frozen=True):
-    """Transport and identity. Files are PEM; `token_file` holds one OAuth bearer token.
+    """Transport and identity. Files are PEM.
 
-    `ca_file` None trusts the system's certificates. `cert_file` and `key_file` are for mutual TLS.
-    The token file is read anew at every (re-)authentication, so whoever renews it need not tell us.
+    `ca_file` None trusts the system's certificates. `certificate_file` and `key_file` are for
+    mutual TLS. The OAuth bearer token comes from a file or from what a command prints; either is
+    asked at every (re-)authentication, so whoever renews the token need not tell us.
     """
 
     protocol: Protocol = "PLAINTEXT"
@@ -26,13 +28,17 @@ class KafkaSecurity(Struct, frozen=True):
     username: str | None = None
     password: str | None = None
     token_file: str | None = None
+    token_command: tuple[str, ...] = ()
     kerberos_service: str = "kafka"
     kerberos_domain: str | None = None
     ca_file: str | None = None
-    cert_file: str | None = None
+    certificate_file: str | None = None
     key_file: str | None = None
     key_password: str | None = None
     check_hostname: bool = True
+
+
+PLAINTEXT = KafkaSecurity()
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
@@ -52,11 +58,35 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python ha
             token = self.path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
-                f"kafka.security.token_file: cannot read {self.path}: {error}"
+                f"kafka.security.oauth_token_file: cannot read {self.path}: {error}"
             ) from error
         if not token:
-            raise ConfigurationError(f"kafka.security.token_file: {self.path} is empty")
+            raise ConfigurationError(f"kafka.security.oauth_token_file: {self.path} is empty")
         return token
+
+
+class TokenCommand(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
+    """A bearer token that a program prints; it has ten seconds, since heartbeats wait for it."""
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        super().__init__()
+        self.command = command
+
+    def token(self) -> str:
+        """What the program prints now.
+
+        Raises:
+            ConfigurationError: it fails, prints nothing or takes too long.
+        """
+        try:
+            done = subprocess.run(  # noqa: S603 - the operator's own command, no shell
+                self.command, capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ConfigurationError(f"kafka.security.oauth_token_command: {error}") from error
+        if not done.stdout.strip():
+            raise ConfigurationError("kafka.security.oauth_token_command: it prints nothing")
+        return done.stdout.strip()
 
 
 def client_arguments(security: KafkaSecurity) -> dict[str, Any]:
@@ -81,14 +111,14 @@ def client_arguments(security: KafkaSecurity) -> dict[str, Any]:
 def _tls(security: KafkaSecurity) -> dict[str, Any]:
     files = {
         "ssl_cafile": ("ca_file", security.ca_file),
-        "ssl_certfile": ("cert_file", security.cert_file),
+        "ssl_certfile": ("certificate_file", security.certificate_file),
         "ssl_keyfile": ("key_file", security.key_file),
     }
     for field, path in files.values():
         if path is not None and not Path(path).is_file():
             raise ConfigurationError(f"kafka.security.{field}: there is no file {path}")
-    if security.key_file and not security.cert_file:
-        raise ConfigurationError("kafka.security.key_file needs cert_file, the certificate to it")
+    if security.key_file and not security.certificate_file:
+        raise ConfigurationError("kafka.security.key_file needs its certificate: certificate_file")
     arguments: dict[str, Any] = {name: path for name, (_, path) in files.items()}
     arguments["ssl_password"] = security.key_password
     arguments["ssl_check_hostname"] = security.check_hostname
@@ -117,9 +147,15 @@ def _password(security: KafkaSecurity) -> dict[str, Any]:
 
 
 def _token(security: KafkaSecurity) -> dict[str, Any]:
-    if not security.token_file:
-        raise ConfigurationError("kafka.security: OAUTHBEARER needs token_file")
-    provider = TokenFile(security.token_file)
+    if bool(security.token_file) == bool(security.token_command):
+        raise ConfigurationError(
+            "kafka.security: OAUTHBEARER needs oauth_token_file or oauth_token_command, one of them"
+        )
+    provider = (
+        TokenFile(security.token_file)
+        if security.token_file
+        else TokenCommand(security.token_command)
+    )
     provider.token()
     return {"sasl_oauth_token_provider": provider}
 

@@ -16,7 +16,7 @@ from service.values.records import Chunk, Partition, Record
 COMMIT_SECONDS_MAX = 5.0
 
 
-class Unanswered(Exception):  # noqa: N818 - it never leaves this package
+class Unanswered(Exception):
     """A question to the brokers got no answer in time."""
 
 
