@@ -17,7 +17,7 @@ from service.clock import Clock, SystemClock
 from service.commands.profiling import Profiling, Roles
 from service.commands.reference_view import stream_table, warnings
 from service.errors import ConfigurationError
-from service.ingest.tables import BadLine, hash_files, read_tables
+from service.ingest.tables import BadLine, has_header, hash_files, read_tables
 from service.monitor.reference import build_reference
 from service.monitor.reference_file import write
 from service.values.references import Lineage, Reference
@@ -146,18 +146,21 @@ def build_from_files(
     """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("checksum", total=2 * sum(_size(path) for path in request.paths))
-        data_hash = hash_files(request.paths, lambda size: progress.advance(task, size))
-        progress.update(task, description="reading")
+        task = progress.add_task("reading", total=2 * sum(_size(path) for path in request.paths))
+
+        def advance(size: int) -> None:
+            progress.advance(task, size)
+
         profiling = Profiling(request.roles)
-        for table in read_tables(
-            request.paths,
-            bad_lines.add,
-            request.missing,
-            lambda size: progress.advance(task, size),
-        ):
+        for table in read_tables(request.paths, bad_lines.add, request.missing, advance):
+            if not profiling.rows and has_header(request.paths[0]):
+                _check_columns(list(table.columns), asked, request.kinds)  # before hours of reading
             profiling.add(table)
-    _check_columns(profiling, asked, request.kinds)
+        progress.update(task, description="checksum")
+        data_hash = hash_files(request.paths, advance)
+    if not profiling.rows:
+        raise ConfigurationError("the files hold no row: there is nothing to build from")
+    _check_columns(list(profiling.columns), asked, request.kinds)
     return build_reference(
         request.model,
         request.version,
@@ -233,20 +236,15 @@ def _size(path: Path) -> int:
 
 
 def _check_columns(
-    profiling: Profiling, asked: Mapping[str, str | None], kinds: Mapping[str, ValueType]
+    columns: Sequence[str], asked: Mapping[str, str | None], kinds: Mapping[str, ValueType]
 ) -> None:
-    if not profiling.rows:
-        raise ConfigurationError("the files hold no row: there is nothing to build from")
     wanted = [(option, name) for option, name in asked.items() if name is not None]
     wanted += [("--kind", name) for name in kinds]
     for option, name in wanted:
-        if not any(fnmatchcase(column, name) or column == name for column in profiling.columns):
-            near = get_close_matches(name, profiling.columns, 1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else "the columns are: " + ", ".join(sorted(profiling.columns)[:20])
-            )
+        if not any(column == name or fnmatchcase(column, name) for column in columns):
+            near = get_close_matches(name, columns, 1)
+            some = ", ".join(sorted(columns)[:20])
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {some}"
             raise ConfigurationError(f"{option}: there is no column {name!r}; {hint}")
 
 

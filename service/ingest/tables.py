@@ -86,6 +86,11 @@ def read_tables(
             )
 
 
+def has_header(path: Path) -> bool:
+    """Whether the first table of a file has all of its columns, as in CSV and Parquet."""
+    return _kind(path) != "JSON Lines"
+
+
 def hash_files(paths: Sequence[Path], progress: Progress = lambda _: None) -> str:
     """SHA-256 in hex: of the one file, or of the sorted hashes of several, whatever their order.
 
