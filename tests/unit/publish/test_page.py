@@ -1,0 +1,215 @@
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+from service.clock import ManualClock
+from service.publish.board import Published
+from service.publish.exposition import Exposition
+from service.publish.page import STREAMS_SHOWN_MAX, StatusPage
+from service.publish.view import status_view
+from service.values.records import Partition
+from service.values.rejects import Reason
+from service.values.reports import PartitionReport, TopicReport
+from tests.unit.publish import reports
+
+NASTY = "<script>alert(1)</script>\"'&{{ 7*7 }}"
+
+
+def published(report):
+    return Published(Exposition(collectors=()).render(report, "auto", 50_000), report)
+
+
+def page():
+    return StatusPage(ManualClock(reports.AT + 4), lambda: 123_000_000)
+
+
+def html(report, model=None, version=None):
+    body = page().html(published(report), model, version)
+    return None if body is None else body.decode()
+
+
+def words_of(markup):
+    return " ".join(re.sub(r"<[^>]*>", " ", markup).split())
+
+
+class Outline(HTMLParser):
+    """Collects what a screen reader depends on."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.ids, self.tags, self.open_tables, self.captions, self.scopeless = [], [], 0, 0, 0
+        self.styled = False
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.tags.append(tag)
+        self.ids += [named["id"]] if "id" in named else []
+        self.styled |= "style" in named or any(name.startswith("on") for name in named)
+        self.captions += tag == "caption"
+        self.scopeless += tag == "th" and "scope" not in named
+
+
+def test_the_first_words_say_how_all_is():
+    view = status_view(reports.believable())
+    assert " ".join(view.sentences) == (
+        "4 of 6 models are watched. 1 has drifted. 1 is still learning. "
+        "Every event up to 10:30:56 UTC is counted, 2 s behind."
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "sentence"),
+    [
+        (reports.empty(), "No model has sent an event yet. No partition is read."),
+        (
+            reports.believable(),
+            "Starting: reading again what was counted before the restart.",
+        ),
+        (reports.report([reports.model()]), "The one model is watched. None has drifted."),
+        (reports.fleet(3, 1), "All 3 models are watched. None has drifted."),
+        (reports.report(), "How far behind is not known yet."),
+    ],
+)
+def test_what_is_not_known_is_said(report, sentence):
+    if sentence.startswith("Starting"):
+        report = msgspec.structs.replace(report, caught_up=False)
+    assert sentence in words_of(html(report))
+
+
+def test_models_and_streams_come_by_attention():
+    view = status_view(reports.believable())
+    assert [model.model for model in view.models] == [
+        "credit-risk",
+        "aml-v2",
+        "kyc-doc",
+        "fraud",
+        "savings-churn",
+        "marketing",
+    ]
+    assert [stream.name for stream in view.models[0].streams[:4]] == [
+        "income",
+        "bureau_score",
+        "prediction",
+        "age",
+    ]
+
+
+def test_what_drifted_is_told_with_since_when_how_badly_and_what_to_do():
+    text = words_of(html(reports.believable()))
+    assert "credit-risk v3 income : up 0.41 sd, PSI 0.31" in text
+    assert "since 10:19:58 UTC (11 min) · score 6.3 · from bureau-feed · retail-credit" in text
+    assert "income has drifted: up 0.41 sd, PSI 0.31. 1 other stream has drifted too." in text
+
+
+def test_muted_streams_need_no_attention_but_are_shown():
+    view = status_view(reports.believable())
+    assert {entry.model for entry in view.attention} == {"credit-risk"}
+    marketing = view.models[-1]
+    assert (marketing.state, marketing.muted, marketing.drifted) == ("steady", 1, 0)
+    assert marketing.score == 0.3
+
+
+def test_learning_unknown_and_absent_features_are_told():
+    text = words_of(html(reports.believable()))
+    assert "Learning its reference: 42 % of the events it needs." in text
+    assert "Not watched, though events carry it: score_x." in text
+    assert "In the reference, but no event carries it: inquiries." in text
+    assert "Not watched for drift: it has no reference." in text
+
+
+def test_books_that_do_not_balance_are_shouted_about():
+    assert "The books balance." in words_of(html(reports.believable()))
+    broken = TopicReport("decisions", 100, 90, 5, {Reason.MALFORMED: 4})
+    text = words_of(html(reports.report(topics=(broken,))))
+    assert "The books do not balance" in text
+
+
+def test_a_model_alone_is_shown_in_full():
+    text = html(reports.believable(), "credit-risk", "3")
+    assert "bureau_score" in text
+    assert "kyc-doc" not in text
+    assert html(reports.believable(), "credit-risk", "4") is None
+    assert html(reports.believable(), "no-such-model") is None
+
+
+def test_a_large_fleet_keeps_to_what_has_drifted():
+    fleet = reports.fleet(150, 52)
+    drifted = reports.model("late-riser", "1", [reports.stream("x", drifted=True)] * 40)
+    report = msgspec.structs.replace(fleet, models=(*fleet.models, drifted))
+    text = html(report)
+    assert text.count('class="model"') == 1
+    assert text.count("<tr") < 151 + 2 * STREAMS_SHOWN_MAX
+    assert "late-riser" in text
+    assert "model-149" in text
+
+
+def test_names_are_text_and_never_markup():
+    model = reports.model(NASTY, NASTY, [reports.stream(NASTY, drifted=True, summary=NASTY)],
+                          team=NASTY, runbook="javascript:alert(1)")  # fmt: skip
+    text = html(reports.report([model]))
+    assert "<script>alert" not in text
+    assert "javascript:" not in text
+    assert "49" not in re.findall(r"{{.*?}}", text)
+    assert text.count("<script") == 1
+
+
+@pytest.mark.parametrize("report", [reports.believable(), reports.empty(), reports.report()])
+def test_the_page_is_sound_for_a_screen_reader_and_the_content_policy(report):
+    outline = Outline(html(report))
+    assert outline.tags.count("h1") == 1
+    assert outline.tags.count("table") == outline.captions
+    assert outline.scopeless == 0
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert not outline.styled
+
+
+def test_state_is_told_by_word_and_shape_beside_colour():
+    text = words_of(html(reports.believable()))
+    for mark in (
+        "▲ drifted",
+        "● steady",
+        "○ learning",
+        "\N{BOX DRAWINGS LIGHT DIAGONAL CROSS} not watched",
+    ):
+        assert mark in text
+
+
+def test_the_twin_holds_what_the_page_shows():
+    twin = json.loads(page().json(published(reports.believable())))
+    assert twin["models"][0]["model"] == "credit-risk"
+    assert twin["models"][0]["streams"][0]["windows"][0]["psi"] == 0.31
+    assert twin["attention"][0]["feature"] == "income"
+    assert twin["models"][1]["watermark_seconds"] is None
+    assert twin["service"]["books"][0]["difference"] == 0
+    assert twin["service"]["resident_bytes"] == 123_000_000
+
+
+def test_nothing_undefined_reaches_json_as_nan():
+    window = reports.window(psi=math.nan, shift=math.nan)
+    stream = reports.stream(score=math.nan, windows=(window,))
+    owned = PartitionReport(Partition("t", 0), 0, 0, math.nan)
+    report = reports.report([reports.model(streams=[stream])], partitions=(owned,))
+    assert b"NaN" not in page().json(published(report))
+    assert html(report) is not None
+
+
+def test_a_page_is_rendered_once_a_second():
+    clock = ManualClock(reports.AT)
+    status = StatusPage(clock, lambda: 0)
+    one, other = published(reports.believable()), published(reports.empty())
+    first = status.html(one, None, None)
+    assert status.html(other, None, None) is first
+    clock.time_seconds += 1.0
+    assert status.html(other, None, None) != first
+
+
+def test_pages_of_models_that_do_not_exist_are_not_kept():
+    status = page()
+    for i in range(50):
+        assert status.html(published(reports.empty()), f"guess-{i}", None) is None
+    assert not status._kept
