@@ -51,9 +51,10 @@ class PageHinkley:
 
     With every n = 1, no slack, the running mean and a reset after each alarm it alarms exactly
     where `river.drift.PageHinkley` does: operations stand in the same order. An observation of
-    weight n counts as n values at its mean; its slack widens delta. Evidence is the height of the
-    sum over its minimum (or under its maximum); it is 0 below `min_instances`, keeps its value
-    while a stream is not seen, and goes on growing after an alarm until `reset`.
+    weight n adds n times its deviation (with a known mean and alpha 1: as n values at its mean
+    would); its slack widens delta. Evidence is the height of the sum over its minimum (or under its
+    maximum); it is 0 below `min_instances`, keeps its value while a stream is not seen, and goes on
+    growing after an alarm until `reset`.
     """
 
     def __init__(self, streams: int, parameters: PageHinkleyParameters | None = None) -> None:

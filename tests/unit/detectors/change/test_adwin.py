@@ -67,3 +67,105 @@ def test_every_alarm_index_is_rivers_with_unit_weights(settings):
     ours = our_alarms(Adwin(values.shape[1], AdwinParameters(**settings)), values)
     assert ours == [river_alarms(drift.ADWIN(**settings), column) for column in values.T]
     assert sum(map(len, ours)) > 5
+
+
+def parts(values, sizes):
+    """Consecutive values summarised in observations of one stream."""
+    for piece in np.split(values, np.cumsum(sizes)[:-1]):
+        mean = piece.mean()
+        yield Observation(
+            np.array([float(len(piece))]), np.array([mean]), np.array([((piece - mean) ** 2).sum()])
+        )
+
+
+def test_weighted_window_is_that_of_the_values_behind_it():
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(1, 50, 300)
+    values = rng.normal(5, 2, sizes.sum())
+    bank = Adwin(1, AdwinParameters(delta=1e-12))
+    for seen in parts(values, sizes):
+        bank.update(seen)
+    state = bank.state()
+    assert state["width"][0] == len(values)
+    assert state["sum"][0] == pytest.approx(values.sum())
+    assert state["variance"][0] == pytest.approx(values.var() * len(values))
+    for name in ("n", "total"):
+        whole = {"n": "width", "total": "sum"}[name]
+        assert state[name].sum() == pytest.approx(state[whole][0])
+
+
+def test_rows_hold_no_more_buckets_than_allowed_and_grow_with_the_logarithm():
+    bank = Adwin(2, AdwinParameters(max_buckets=3, delta=1e-12))
+    for index in range(1000):
+        bank.update(unit(np.array([0.0, float(index % 2)])))
+        assert (bank.state()["counts"] <= 3).all()
+    state = bank.state()
+    rows = state["counts"].shape[1]
+    assert rows <= 10
+    assert (state["counts"] @ 2 ** np.arange(rows)).tolist() == [1000, 1000]
+
+
+def largest_ratio(pieces, parameters):
+    """|mean0 - mean1| / (epsilon_cut + tolerance) over all cuts, from the definition."""
+    n, mean, m2 = (np.array([getattr(p, name)[0] for p in pieces]) for name in ("n", "mean", "m2"))
+    width, centre = n.sum(), (n * mean).sum() / n.sum()
+    variance = (m2.sum() + (n * (mean - centre) ** 2).sum()) / width
+    confidence = np.log(2 * np.log(width) / parameters.delta)
+    ratios = [0.0]
+    least = parameters.min_window_length
+    for cut in range(1, len(n)):
+        n0, n1 = n[:cut].sum(), n[cut:].sum()
+        if min(n0, n1) < least:
+            continue
+        apart = abs((n * mean)[:cut].sum() / n0 - (n * mean)[cut:].sum() / n1)
+        harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
+        epsilon = np.sqrt(2 * harmonic * variance * confidence) + 2 / 3 * confidence * harmonic
+        ratios.append(apart / (epsilon + parameters.tolerance))
+    return max(ratios)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.3])
+def test_evidence_is_the_largest_ratio_over_the_cuts(tolerance):
+    rng = np.random.default_rng(4)
+    sizes = rng.integers(1, 9, 20)
+    values = rng.normal(size=sizes.sum()) + 0.5 * (np.arange(sizes.sum()) > 40)
+    # Twenty buckets a row: nothing is merged, so every cut between observations is there.
+    parameters = AdwinParameters(delta=0.05, clock=1, max_buckets=20, tolerance=tolerance)
+    bank = Adwin(1, parameters)
+    pieces = []
+    for seen in parts(values, sizes):
+        pieces.append(seen)
+        verdict = bank.update(seen)
+        ripe = sum(p.n[0] for p in pieces) > parameters.grace_period
+        expected = largest_ratio(pieces, parameters) if ripe else 0.0
+        assert verdict.evidence[0] == pytest.approx(expected)
+        assert not verdict.alarm[0]
+
+
+def test_without_a_reset_what_came_before_the_change_is_dropped():
+    rng = np.random.default_rng(5)
+    bank = Adwin(1, AdwinParameters(clock=1))
+    alarms = 0
+    for index in range(600):
+        seen = unit(rng.normal(0, 0.1, 1) + 3.0 * (index >= 300))
+        alarms += bank.update(seen).alarm[0]
+    state = bank.state()
+    assert alarms > 0
+    assert state["width"][0] <= 310
+    assert state["sum"][0] / state["width"][0] == pytest.approx(3.0, abs=0.1)
+
+
+def test_tolerance_is_a_streams_own():
+    rng = np.random.default_rng(6)
+    bank = Adwin(2, AdwinParameters(clock=1, tolerance=(0.0, 1.0)))
+    alarmed = np.zeros(2, dtype=bool)
+    for index in range(600):
+        value = rng.normal(0, 0.1) + 0.8 * (index >= 300)
+        alarmed |= bank.update(unit(np.array([value, value]))).alarm
+    assert alarmed.tolist() == [True, False]
+
+
+def test_state_with_other_buckets_than_the_parameters_is_refused():
+    state = Adwin(1, AdwinParameters(max_buckets=5)).state()
+    with pytest.raises(ValueError, match="start a new detector"):
+        Adwin.from_state(AdwinParameters(max_buckets=6), state)
