@@ -17,6 +17,9 @@ PROBABILITIES = (
 ATOM_SHARE = 0.1
 """A bucket heavier than a decile is a cell of its own."""
 
+DOMINANT_SHARE, DOMINANT_ROWS_MIN = 0.95, 20
+"""Beside a cell of this share, smaller cells would alarm several times more often than promised."""
+
 DISCRETE_MAX = 100
 """A stream of no more different values is discrete: no values are expected between them."""
 
@@ -65,7 +68,8 @@ def numeric_cells(profile: Profile, rows_min: int = 5) -> NumericCells:
     Edges lie on bucket boundaries of the profile's histogram, so every count is exact: cell i holds
     the numbers in [edge i-1, edge i), the outermost cells are open. A bucket heavier than a decile
     (an *atom*: zeros, a constant, a small integer) becomes a cell of its own.
-    Cells smaller than `rows_min` join their smaller neighbour, an atom only if there is no choice.
+    Cells smaller than `rows_min` (or than DOMINANT_ROWS_MIN beside a bucket of nearly all numbers)
+    join their smaller neighbour, an atom only if there is no choice.
     Beyond an atom at either end of the range stays an empty cell, so that in a constant or discrete
     stream a new value outside of the range is seen. No number gives no edge and the one count 0.
     """
@@ -74,6 +78,8 @@ def numeric_cells(profile: Profile, rows_min: int = 5) -> NumericCells:
         return NumericCells(np.empty(0), np.zeros(1, dtype=np.int64))
     below = np.concatenate(([0], np.cumsum(buckets.counts)))
     atoms = _atoms(buckets, rows_min)
+    if buckets.counts.max() >= DOMINANT_SHARE * below[-1]:
+        rows_min = max(rows_min, DOMINANT_ROWS_MIN)
     cuts = _merged(_wanted_cuts(below, atoms), below, atoms, rows_min)
     return NumericCells(_edges(cuts, buckets, atoms), np.diff(below[[0, *cuts, -1]]))
 

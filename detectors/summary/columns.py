@@ -31,7 +31,9 @@ class Columns:
     @classmethod
     def of_rows(cls, rows: NDArray[np.float64]) -> Self:
         """Sort rows of shape (n, D), where NaN is missing and an infinity invalid."""
-        values = np.add(rows.T, 0.0, order="C")  # a copy in which -0.0 has become 0.0
+        values = np.add(
+            rows.T, 0.0, order="C", dtype=np.float64
+        )  # a copy in which -0.0 has become 0.0
         infinite = np.isinf(values)
         invalid = infinite.sum(axis=1, dtype=np.int64)
         if invalid.any():

@@ -81,8 +81,8 @@ class Profile:
         if len(self._waiting) >= NUMBERS_WAITING_MAX:
             self._settle()
 
-    def update_numbers(self, numbers: NDArray[np.float64]) -> None:
-        """Add numbers: float64 of any shape, NaN = missing, an infinity = invalid."""
+    def update_numbers(self, numbers: NDArray[Any]) -> None:
+        """Add numbers: an array of any shape, NaN = missing, an infinity = invalid."""
         columns = Columns.of_rows(numbers.reshape(-1, 1))
         self.missing += int(columns.missing[0])
         self.invalid += int(columns.invalid[0])

@@ -89,18 +89,21 @@ class Quantiles:
         """Quantiles of each stream, shape (D, len(probabilities)); NaN where nothing was seen.
 
         The midpoint of the bucket of the value with rank floor(q (n - 1)), from 0, clipped to
-        `minimum` and `maximum` (shape (D,)) if given.
+        `minimum` and `maximum` (shape (D,)) if given. A probability outside [0, 1] is a ValueError.
         """
-        result = np.full((len(self.shifts), len(probabilities)), np.nan)
-        bounds = np.concatenate(([0], np.cumsum(self.sizes)))
-        for stream in np.flatnonzero(self.sizes):
-            held = slice(bounds[stream], bounds[stream + 1])
-            below = np.cumsum(self.counts[held], dtype=np.int64)
-            ranks = np.floor(np.asarray(probabilities) * (below[-1] - 1)).astype(np.int64)
-            found = self.keys[held][np.searchsorted(below, ranks, side="right")]
-            lower, upper = self._bounds(found, int(self.shifts[stream]))
-            single = self.shifts[stream] == 0
-            result[stream] = lower if single else lower * 0.5 + upper * 0.5
+        wanted = np.asarray(probabilities, dtype=np.float64)
+        if not ((wanted >= 0.0) & (wanted <= 1.0)).all():
+            raise ValueError(f"probabilities lie in [0, 1], not {wanted.tolist()}")
+        result = np.full((len(self.shifts), len(wanted)), np.nan)
+        filled = np.flatnonzero(self.sizes)
+        upto = np.cumsum(self.counts, dtype=np.int64)
+        ends = upto[np.cumsum(self.sizes)[filled] - 1]
+        starts = np.concatenate(([0], ends[:-1])).astype(np.int64)[: len(filled)]
+        ranks = np.floor(wanted * (ends - starts - 1)[:, None]).astype(np.int64)
+        found = np.searchsorted(upto, starts[:, None] + ranks, side="right")
+        shifts = self.shifts[filled, None]
+        lower, upper = self._bounds(self.keys[found], shifts)
+        result[filled] = np.where(shifts == 0, lower, lower * 0.5 + upper * 0.5)
         if minimum is not None:
             result = np.maximum(result, minimum[:, None])
         if maximum is not None:
@@ -111,7 +114,7 @@ class Quantiles:
         """The filled buckets of one stream."""
         start = int(self.sizes[:stream].sum())
         held = slice(start, start + int(self.sizes[stream]))
-        lower, upper = self._bounds(self.keys[held], int(self.shifts[stream]))
+        lower, upper = self._bounds(self.keys[held], self.shifts[[stream]])
         return Buckets(lower, upper, self.counts[held].astype(np.int64))
 
     def relative_error(self) -> NDArray[np.float64]:
@@ -223,10 +226,11 @@ class Quantiles:
         self.shifts = np.where(full, fits.argmax(axis=1), self.shifts).astype(np.uint8)
 
     def _bounds(
-        self, keys: NDArray[Any], shift: int
+        self, keys: NDArray[Any], shifts: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         lower = keys.astype(np.uint64) << np.uint64(self.finest)
-        last = lower + np.uint64((1 << shift) - 1)
+        widths: NDArray[np.uint64] = np.left_shift(np.uint64(1), shifts.astype(np.uint64))
+        last = lower + (widths - np.uint64(1))
         with np.errstate(over="ignore"):  # above the largest float lies infinity
             return _values_of(lower), np.nextafter(_values_of(last), np.inf)
 

@@ -63,10 +63,14 @@ class Summary:
         numeric: shape (n, numeric streams), NaN = missing, an infinity = invalid.
         codes: shape (n, categorical streams): 0..C-1 a category, C = other, -1 missing, -2 invalid,
         -3 unseen. novel: names of the rows that are other or unseen. weight: predictions of all n.
+
+        Raises:
+            ValueError: an array has another shape, or a code no cell.
         """
         n = len(numeric)
         if n == 0:
             return
+        _check(self.layout, numeric, codes)
         self.rows += n
         self.weight += float(weight)
         for position, (_, names) in novel.items():
@@ -188,9 +192,11 @@ class Summary:
         Raises:
             ValueError: `layout` has other cells than the state.
         """
-        if len(state["cells"]) != layout.cell_count:
+        kept = (len(state["moments.n"]), len(state["cells"]))
+        if kept != (layout.numeric_count, layout.cell_count):
             raise ValueError(
-                f"the state has {len(state['cells'])} cells, its layout {layout.cell_count}"
+                f"a state of {kept[0]} numeric streams and {kept[1]} cells needs its own layout,"
+                f" not one of {layout.numeric_count} and {layout.cell_count}"
             )
         summary = cls(layout)
         summary.rows = int(state["rows"])
@@ -227,6 +233,17 @@ class Summary:
 def _part(state: Mapping[str, Any], part: str) -> dict[str, Any]:
     prefix = part + "."
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _check(layout: Layout, numeric: NDArray[np.float64], codes: NDArray[np.int32]) -> None:
+    widths = (layout.numeric_count, len(layout.categories))
+    if (numeric.shape, codes.shape) != tuple((len(numeric), width) for width in widths):
+        raise ValueError(
+            f"rows of {widths[0]} numeric and {widths[1]} categorical streams are needed,"
+            f" not {numeric.shape} and {codes.shape}"
+        )
+    if codes.size and (codes.min() < -3 or (codes > layout.value_cells[widths[0] :] - 2).any()):
+        raise ValueError("a code is neither a category's nor other, missing, invalid or unseen")
 
 
 def _count_columns(cells: NDArray[np.int64], layout: Layout, columns: Columns) -> None:

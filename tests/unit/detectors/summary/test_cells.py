@@ -99,6 +99,12 @@ def test_a_rating_has_a_cell_a_value_and_one_beyond_either_end():
     assert counts.tolist() == [0, 200, 200, 200, 200, 200, 0]
 
 
+@pytest.mark.parametrize(("ones", "cells"), [(19, 2), (20, 3)])
+def test_beside_a_dominant_value_a_cell_needs_more_rows(ones, cells):
+    numbers = np.concatenate([np.zeros(1000), np.ones(ones)])
+    assert len(numeric_cells(profile_of_numbers(numbers)).counts) == cells
+
+
 def test_no_number_gives_no_edge():
     edges, counts = numeric_cells(profile_of([None, INVALID_VALUE]))
     assert edges.tolist() == []

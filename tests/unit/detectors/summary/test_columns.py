@@ -43,3 +43,8 @@ def test_the_rows_are_left_as_they_were():
     assert Columns.of_rows(rows).runs
     assert np.array_equal(rows, before, equal_nan=True)
     assert np.array_equal(np.signbit(rows), np.signbit(before))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.bool_])
+def test_other_numbers_become_floats(dtype):
+    assert Columns.of_rows(np.array([[1], [0]], dtype=dtype)).values.tolist() == [[0.0, 1.0]]

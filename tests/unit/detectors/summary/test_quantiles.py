@@ -140,6 +140,12 @@ def test_state_round_trips_and_the_future_is_the_same():
     assert same_state(again.state(), bank.state())
 
 
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, np.nan])
+def test_probabilities_outside_of_zero_and_one_are_refused(wrong):
+    with pytest.raises(ValueError, match="probabilities"):
+        Quantiles(1).quantile(np.array([0.5, wrong]))
+
+
 def test_banks_of_other_shapes_refuse_to_merge():
     with pytest.raises(ValueError, match="as many streams"):
         Quantiles(2).merge(Quantiles(3))

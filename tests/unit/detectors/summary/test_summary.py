@@ -211,6 +211,22 @@ def test_a_copy_goes_its_own_way():
     assert copy.rows == 120
 
 
+@pytest.mark.parametrize("code", [-4, 3])
+def test_a_code_without_a_cell_is_refused(code):
+    codes = np.array([[0, 0, 0], [code, 0, 0]], dtype=np.int32)
+    with pytest.raises(ValueError, match="code"):
+        Summary(LAYOUT).update(np.zeros((2, 3)), codes, {}, 2.0)
+
+
+def test_rows_of_another_width_are_refused():
+    summary = Summary(LAYOUT)
+    with pytest.raises(ValueError, match="3 numeric and 3 categorical"):
+        summary.update(np.zeros((2, 4)), np.zeros((2, 3), np.int32), {}, 2.0)
+    with pytest.raises(ValueError, match="3 numeric and 3 categorical"):
+        summary.update(np.zeros((2, 3)), np.zeros((1, 3), np.int32), {}, 2.0)
+    assert summary.rows == 0
+
+
 def test_summaries_of_other_cells_refuse_to_merge():
     with pytest.raises(ValueError, match="different cells"):
         Summary(LAYOUT).merge(Summary(Layout(edges=(np.array([0.0]),))))
