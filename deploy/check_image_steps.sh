@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Does what the build stage of the Dockerfile does, without Docker: the very COPY and RUN lines, in a
+# temporary directory instead of / and a fresh virtual environment instead of the base image. Then it
+# starts the program as the image would. It cannot check the second stage (users, labels).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source=$PWD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"${PYTHON:-python3}" -m venv "$work/image"
+export PATH=$work/image/bin:$PATH
+mkdir "$work/build"
+
+# The COPY and RUN lines of the first stage, one a line.
+steps=$(sed -e ':join' -e '/\\$/{N;s/\\\n *//;bjoin' -e '}' Dockerfile \
+    | awk '/^FROM/ {stage++} stage == 1 && /^(COPY|RUN) /')
+echo "the image's build stage: $(wc -l <<< "$steps") steps"
+while read -r instruction line; do
+    echo "  $instruction $line"
+    if [[ $instruction == COPY ]]; then
+        read -ra words <<< "$line"
+        target=$work/build/${words[-1]}
+        for name in "${words[@]::${#words[@]}-1}"; do
+            if [[ -d $source/$name ]]; then
+                cp -r "$source/$name" "$target"
+            else
+                cp "$source/$name" "$target"
+            fi
+        done
+    else
+        (cd "$work/build" && bash -euo pipefail -c "${line//\/opt\/anchorwatch/$work\/opt\/anchorwatch}") \
+            > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+    fi
+done <<< "$steps"
+
+# As in the image: not from the checkout, and with nothing but the environment.
+cd /
+venv=$work/opt/anchorwatch/bin
+for module in pip setuptools hatchling pytest; do
+    if "$venv/python" -c "import $module" 2> /dev/null; then
+        echo "the image would hold $module, which has no business there" >&2
+        exit 1
+    fi
+done
+"$venv/python" - "$source" <<'PYTHON'
+import sys
+from pathlib import Path
+
+import service
+
+installed, checkout = Path(service.__file__).parent, Path(sys.argv[1])
+lost = [
+    path.relative_to(checkout)
+    for package in ("config", "detectors", "service")
+    for path in (checkout / package).rglob("*")
+    if path.is_file()
+    and "__pycache__" not in path.parts
+    and not (installed.parent / path.relative_to(checkout)).is_file()
+]
+sys.exit(f"the wheel has lost {', '.join(map(str, lost))}" if lost else 0)
+PYTHON
+"$venv/anchorwatch" --version
+"$venv/anchorwatch" --help > /dev/null
+"$venv/anchorwatch" run --help > /dev/null
+"$venv/anchorwatch" config show --config "$source/deploy/anchorwatch.yaml" > /dev/null
+echo "the program of the image starts ($(du -sh "$work/opt/anchorwatch" | cut -f1))"
