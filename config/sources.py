@@ -59,9 +59,10 @@ class TopicPattern(Section):
 class RowsSettings(Section):
     """How one half of a record (its features or its prediction) is laid out.
 
-    `rows` is where the value sits: one row, or many rows in `layout`. `layout` is one of auto,
-    records, matrix, split, csv, with decoding stages in front when the value is text ("json+auto",
-    "base64+csv"), or a mapping from what is found at its key `from` to one of these.
+    `rows` is where the value sits: many rows in `layout`, which is one of auto, records, matrix,
+    split, csv, or `single`: the value is one row (what a path written alone means). Decoding stages
+    stand in front when the value is text ("json+auto", "base64+csv"). A mapping tells the layout by
+    what is found at its key `from`.
     `columns` name positions (of a prediction: classes). `take` is a path inside each row.
     """
 
@@ -112,7 +113,7 @@ class LatencySettings(Section):
 
 
 def _as_rows(value: Any) -> Any:
-    return {"rows": value} if isinstance(value, str | list | tuple) else value
+    return {"rows": value, "layout": "single"} if isinstance(value, str | list | tuple) else value
 
 
 def _as_path(value: Any) -> Any:
@@ -149,10 +150,10 @@ class SourceSettings(Section):
     features: Annotated[
         FeatureSettings,
         BeforeValidator(_as_rows, json_schema_input_type=_OneOrMore | FeatureSettings),
-    ] = FeatureSettings()
+    ] = FeatureSettings(rows=("value.features",), layout="single")
     prediction: Annotated[
         RowsSettings, BeforeValidator(_as_rows, json_schema_input_type=_OneOrMore | RowsSettings)
-    ] = RowsSettings(rows=("value.prediction",))
+    ] = RowsSettings(rows=("value.prediction",), layout="single")
     latency: Annotated[
         LatencySettings,
         BeforeValidator(_as_path, json_schema_input_type=_OneOrMore | LatencySettings),

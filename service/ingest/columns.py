@@ -1,13 +1,15 @@
 """Rows of one model version and plan, as columns, from both paths; and the batch they make."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import inf, isnan
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.summary.profile import Value
+from detectors.summary.profile import INVALID_VALUE, Value
 from service.ingest.binding import Binding
 from service.values.batches import UNSEEN, Batch, Novel
 from service.values.records import Partition, Record
@@ -36,7 +38,7 @@ class Columns:
     rows: NDArray[np.int32]
     times_seconds: NDArray[np.float64]
     numeric: NDArray[np.float64]
-    categorical: list[list[Any]]
+    categorical: list[Sequence[Any]]
     latency_seconds: NDArray[np.float64]
     weights: NDArray[np.float64]
     learned: dict[StreamKey, list[Value]]
@@ -44,27 +46,39 @@ class Columns:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def take(self, order: NDArray[np.int64]) -> "Columns":
+        """Some of the rows, in the order given."""
+        return Columns(
+            positions=self.positions[order],
+            rows=self.rows[order],
+            times_seconds=self.times_seconds[order],
+            numeric=self.numeric[order],
+            categorical=[_picked(column, order) for column in self.categorical],
+            latency_seconds=self.latency_seconds[order],
+            weights=self.weights[order],
+            learned={key: _picked(values, order) for key, values in self.learned.items()},
+        )
+
 
 def joined(parts: list[Columns]) -> Columns:
     """All rows in the order of their records."""
     if len(parts) == 1:
         return parts[0]
-    positions = np.concatenate([part.positions for part in parts])
-    order = np.argsort(positions, kind="stable")
     learned = dict.fromkeys(key for part in parts for key in part.learned)
-    return Columns(
-        positions=positions[order],
-        rows=np.concatenate([part.rows for part in parts])[order],
-        times_seconds=np.concatenate([part.times_seconds for part in parts])[order],
-        numeric=np.concatenate([part.numeric for part in parts])[order],
+    whole = Columns(
+        positions=np.concatenate([part.positions for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
+        times_seconds=np.concatenate([part.times_seconds for part in parts]),
+        numeric=np.concatenate([part.numeric for part in parts]),
         categorical=[
-            _reordered(list(chain.from_iterable(columns)), order)
+            list(chain.from_iterable(columns))
             for columns in zip(*(part.categorical for part in parts), strict=True)
         ],
-        latency_seconds=np.concatenate([part.latency_seconds for part in parts])[order],
-        weights=np.concatenate([part.weights for part in parts])[order],
-        learned={key: _reordered(_column(parts, key), order) for key in learned},
+        latency_seconds=np.concatenate([part.latency_seconds for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+        learned={key: _column(parts, key) for key in learned},
     )
+    return whole.take(np.argsort(whole.positions, kind="stable"))
 
 
 def to_batch(
@@ -145,13 +159,12 @@ class RowBuilder:
         """What was gathered."""
         count, plan = len(self.positions), self.binding.plan
         numeric = np.array(self.numeric, dtype=np.float64)
-        by_stream = [list(column) for column in zip(*self.categorical, strict=True)]
         return Columns(
             positions=np.array(self.positions, dtype=np.int64),
             rows=np.array(self.rows, dtype=np.int32),
             times_seconds=np.array(self.times_seconds),
             numeric=numeric.reshape(count, len(plan.numeric)),
-            categorical=by_stream,
+            categorical=list(zip(*self.categorical, strict=True)),
             latency_seconds=np.array(self.latency_seconds),
             weights=np.array(self.weights),
             learned={
@@ -159,6 +172,13 @@ class RowBuilder:
                 for key, values in self.learned.items()
             },
         )
+
+
+def as_value(number: float) -> Value:
+    """A column's number as the value of a stream without cells."""
+    if number == inf:
+        return INVALID_VALUE
+    return None if isnan(number) else number
 
 
 def _codes(binding: Binding, columns: Columns) -> tuple[NDArray[np.int32], dict[int, Novel]]:
@@ -174,7 +194,7 @@ def _codes(binding: Binding, columns: Columns) -> tuple[NDArray[np.int32], dict[
     return codes, novel
 
 
-def _reordered(values: list[Any], order: NDArray[np.int64]) -> list[Any]:
+def _picked(values: Sequence[Any], order: NDArray[np.int64]) -> list[Any]:
     return [values[position] for position in order.tolist()]
 
 

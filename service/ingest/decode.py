@@ -3,9 +3,11 @@
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
 from service.ingest.bindings import Bindings
-from service.ingest.general import GeneralPath
+from service.ingest.general import UNIT_SECONDS, GeneralPath
 from service.ingest.harvest import Harvest
 from service.ingest.schedules import Schedules
+from service.ingest.shapes import shape_of
+from service.ingest.typed import TypedPath
 from service.ingest.where import Origin
 from service.values.batches import Batch, Decoded
 from service.values.records import Chunk
@@ -33,13 +35,20 @@ class Decoder:
             schedules, settings.missing, settings.features.exclude, limits.models
         )
         self._general = GeneralPath(settings, limits, self._bindings, pane_seconds, origin)
+        shape = shape_of(settings, origin)
+        unit = UNIT_SECONDS[settings.latency.unit]
+        self._typed = TypedPath(shape, self._bindings, limits.record, unit) if shape else None
 
     def decode(self, chunk: Chunk) -> Decoded:
         """What became of each record of a chunk; an empty chunk gives empty books."""
         self._bindings.begin()
         harvest = Harvest(chunk)
-        for position in range(len(chunk.records)):
+        left = self._typed.take(harvest) if self._typed else range(len(chunk.records))
+        for position in left:
             self._general.read(position, harvest)
+        seen = self._general.identity.taken()
+        if self._typed:
+            self._typed.learn(seen)
         batches = harvest.batches()
         return harvest.decoded(self._unknown(batches, harvest), batches)
 

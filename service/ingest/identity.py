@@ -11,6 +11,11 @@ from service.values.streams import ModelKey
 
 UNVERSIONED = "unversioned"
 
+Pair = tuple[str, str | int | None]
+"""A raw model name and a raw version."""
+
+_RAW_VERSIONS = (str, int, type(None))
+
 
 class Identity:
     """Reads the model's name and version, and admits both."""
@@ -23,10 +28,23 @@ class Identity:
         self.read_version = compile_where(settings.version, origin._replace(place=place))
         self._pattern = re.compile(settings.version_pattern) if settings.version_pattern else None
         self._names = Names()
+        self._seen: dict[Pair, ModelKey] = {}
 
     def of(self, envelope: Envelope) -> ModelKey | None:
-        """The model version; None when there is no name, or an empty one."""
-        return self.key(self.read_model(envelope), self.read_version(envelope))
+        """The model version; None when there is no name, or an empty one.
+
+        Notes which raw name and raw version it was, for `taken`.
+        """
+        model, version = self.read_model(envelope), self.read_version(envelope)
+        key = self.key(model, version)
+        if key is not None and type(model) is str and type(version) in _RAW_VERSIONS:
+            self._seen[model, version] = key
+        return key
+
+    def taken(self) -> dict[Pair, ModelKey]:
+        """The raw names and versions met since the last call."""
+        seen, self._seen = self._seen, {}
+        return seen
 
     def key(self, model: Any, version: Any) -> ModelKey | None:
         """The model version of a raw name and a raw version (text, or a number as its text)."""

@@ -1,12 +1,12 @@
 """One row of a record into the columns of its plan: a bad field costs that field alone."""
 
-from math import inf, isfinite, nan
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 from detectors.summary.profile import INVALID_VALUE, InvalidValue, Value
 from service.ingest.admission import Names, clean_name
 from service.ingest.binding import Binding
-from service.ingest.columns import Common, RowBuilder
+from service.ingest.columns import Common, RowBuilder, as_value
 from service.ingest.fields import Row
 from service.ingest.scalars import Reading
 from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
@@ -61,7 +61,7 @@ class RowReader:
         if binding.learns_prediction:
             builder.learn(PREDICTION, _learned_answer(answer, outputs))
         if binding.learns_latency:
-            builder.learn(LATENCY, _as_value(common.latency_seconds))
+            builder.learn(LATENCY, as_value(common.latency_seconds))
         if binding.plan.learn_inputs:
             surplus |= _learn(features, builder, inputs)
         builder.append(number, common, numbers, _categories(features, answer, binding, inputs))
@@ -99,7 +99,7 @@ class RowReader:
             position = binding.other_outputs.get(key)
             if position is not None:
                 numbers[position] = probability
-            elif binding.plan.learn_outputs and not builder.learn(key, _as_value(probability)):
+            elif binding.plan.learn_outputs and not builder.learn(key, as_value(probability)):
                 surplus.add(key.name)
         return surplus
 
@@ -162,10 +162,3 @@ def _top(probabilities: dict[str, float]) -> Any:
     if not finite:
         return INVALID_VALUE if probabilities else None
     return min(finite, key=lambda name: (-finite[name], name))
-
-
-def _as_value(number: float) -> Value:
-    """A column's number as the value of a stream without a type."""
-    if number == inf:
-        return INVALID_VALUE
-    return number if number == number else None  # noqa: PLR0124 - NaN is missing

@@ -150,7 +150,12 @@ def _list(value: Any, layout: str) -> list[Any]:
     raise MalformedError(f"layout {layout} needs a list, found {type(value).__name__}")
 
 
+def _single(value: Any, _: int) -> Items:
+    return Items([value], single=True)
+
+
 LAYOUTS: Mapping[str, Split] = {
+    "single": _single,
     "auto": _auto,
     "records": _records,
     "matrix": _matrix,
