@@ -209,7 +209,7 @@ class KafkaSettings(Section):
     out_of_range: Literal["stop", "earliest", "latest"] = Field(
         default="stop",
         description="When the log no longer holds our position: stop with an error, or go on at "
-        "its beginning or end. Counted and logged in any case.",
+        "the earliest or latest record that there is. Counted and logged in any case.",
     )
     dead_letters: str | None = Field(
         default=None,

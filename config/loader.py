@@ -80,6 +80,8 @@ class _Places:
 
     def problem(self, path: Path, message: str) -> Problem:
         name = _under(path, self.outer.names)
+        if not name and path not in self.document.lines:  # a section that only a variable names
+            name = next((n for n in self.outer.names if n[: len(path)] == path), ())
         if name:
             return Problem(f"environment {self.outer.names[name]}", None, dotted(path), message)
         known = path

@@ -23,7 +23,7 @@ _SIZE_UNITS = {
     "GB": 1000**3,
     "GiB": 1024**3,
 }
-_AMOUNT = r"\d{1,15}(?:\.\d{1,9})?"
+_AMOUNT = r"\d{1,18}(?:\.\d{1,9})?"
 DURATION_PATTERN = rf"^(?:{_AMOUNT}(?:ms|s|m|h|d|w))+$|^0$"
 SIZE_PATTERN = rf"^{_AMOUNT}(?:B|kB|KiB|MB|MiB|GB|GiB)$|^0$"
 _DURATION_PART = re.compile(rf"({_AMOUNT})(ms|s|m|h|d|w)", re.ASCII)

@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="anchorwatch", prog_name="anchorwatch")
 def anchorwatch() -> None:
-    r"""Watch machine-learning models for drift: Kafka in, Prometheus out.
+    """Watch machine-learning models for drift: Kafka in, Prometheus out.
 
     Anchorwatch reads the predictions that your models make, compares features, scores and latency
     with a reference of what is normal, and serves what it sees at /metrics and on a status page.
@@ -68,7 +68,7 @@ def anchorwatch() -> None:
       anchorwatch reference build train.parquet --model credit-risk --output ref.json
 
     Exit codes: 0 all well, 2 wrong usage, 70 going on would count wrong, 78 configuration.
-    """
+    """  # noqa: D301 - click's own mark of a paragraph that keeps its lines
 
 
 def main() -> None:

@@ -23,13 +23,13 @@ def command() -> None:
 def show_command(
     config_file: Path | None, model: str | None, feature: str | None, *, origin: bool
 ) -> None:
-    r"""Print the configuration in force as YAML, without secrets.
+    """Print the configuration in force as YAML, without secrets.
 
     \b
     anchorwatch config show --config anchorwatch.yaml
     anchorwatch config show --config anchorwatch.yaml --model credit-risk --origin
     anchorwatch config show --config anchorwatch.yaml --model credit-risk --feature income
-    """
+    """  # noqa: D301 - click's mark of a paragraph that keeps its lines
     if feature is not None and model is None:
         raise click.UsageError("--feature needs --model: features belong to a model")
     loaded = load_settings(config_file)
@@ -44,11 +44,11 @@ def show_command(
 
 @command.command("schema")
 def schema_command() -> None:
-    r"""Print the JSON Schema of the configuration file.
+    """Print the JSON Schema of the configuration file.
 
     Save it and name it in the first line of the file, and an editor completes and checks it:
 
     \b
     # yaml-language-server: $schema=anchorwatch.schema.json
-    """
+    """  # noqa: D301 - as above
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.units import format_duration, format_size, parse_duration, parse_size
@@ -51,6 +51,7 @@ def test_a_duration_is_written_as_people_say_it(seconds, text):
     assert format_duration(seconds) == text
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**11))
 def test_a_written_duration_is_read_back_exactly(milliseconds):
     seconds = milliseconds / 1000
@@ -76,6 +77,7 @@ def test_a_size_of_parts_of_a_byte_is_refused():
         parse_size("0.3B")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**50))
 def test_a_written_size_is_read_back_exactly(size):
     assert parse_size(format_size(size)) == size
