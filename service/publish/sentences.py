@@ -45,7 +45,8 @@ def _all_streams(number: int) -> str:
 
 def _watched(watched: int, known: int) -> str:
     if watched == known:
-        return "The one model is watched." if known == 1 else f"All {known} models are watched."
+        few = {1: "The one model is", 2: "Both models are"}
+        return f"{few.get(known, f'All {known} models are')} watched."
     return f"{watched} of {several(known, 'model is', 'models are')} watched."
 
 

@@ -25,7 +25,8 @@ def decimals(value: float | None) -> str:
     size = abs(value)
     if size < 0.001:
         return "0" if size < 0.0005 else f"{value:.3f}"
-    places = max(0, 1 - math.floor(math.log10(size)))
+    rounded = float(f"{size:.1e}")  # 0.0999 is 0.10, not 0.100
+    places = max(0, 1 - math.floor(math.log10(rounded)))
     return f"{value:,.{min(places, 3)}f}"
 
 
