@@ -143,12 +143,12 @@ def _bar_length(score: float) -> str:
 
 
 def _link(model: ModelView | AttentionView) -> str:
-    return "/?" + urlencode({"model": model.model, "version": model.version})
+    return "/?" + urlencode({"model": model.model, "version": model.version}, errors="replace")
 
 
 def _anchor(model: ModelView) -> str:
     """An id without spaces, unique as long as model and version are."""
-    return urlencode({"m": model.model, "v": model.version})
+    return urlencode({"m": model.model, "v": model.version}, errors="replace")
 
 
 def _safe_url(url: str) -> str:
