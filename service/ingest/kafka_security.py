@@ -1,6 +1,5 @@
 """How to reach and convince the brokers: our parameters to kafka-python's arguments."""
 
-import subprocess
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +18,8 @@ class KafkaSecurity(Struct, frozen=True):
     """Transport and identity. Files are PEM.
 
     `ca_file` None trusts the system's certificates. `certificate_file` and `key_file` are for
-    mutual TLS. The OAuth bearer token comes from a file or from what a command prints; either is
-    asked at every (re-)authentication, so whoever renews the token need not tell us.
+    mutual TLS. `token_file` holds one OAuth bearer token and is read anew at every
+    (re-)authentication, so whoever renews it need not tell us.
     """
 
     protocol: Protocol = "PLAINTEXT"
@@ -28,7 +27,6 @@ class KafkaSecurity(Struct, frozen=True):
     username: str | None = None
     password: str | None = None
     token_file: str | None = None
-    token_command: tuple[str, ...] = ()
     kerberos_service: str = "kafka"
     kerberos_domain: str | None = None
     ca_file: str | None = None
@@ -58,35 +56,11 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python ha
             token = self.path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
-                f"kafka.security.oauth_token_file: cannot read {self.path}: {error}"
+                f"kafka.security.token_file: cannot read {self.path}: {error}"
             ) from error
         if not token:
-            raise ConfigurationError(f"kafka.security.oauth_token_file: {self.path} is empty")
+            raise ConfigurationError(f"kafka.security.token_file: {self.path} is empty")
         return token
-
-
-class TokenCommand(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
-    """A bearer token that a program prints; it has ten seconds, since heartbeats wait for it."""
-
-    def __init__(self, command: tuple[str, ...]) -> None:
-        super().__init__()
-        self.command = command
-
-    def token(self) -> str:
-        """What the program prints now.
-
-        Raises:
-            ConfigurationError: it fails, prints nothing or takes too long.
-        """
-        try:
-            done = subprocess.run(  # noqa: S603 - the operator's own command, no shell
-                self.command, capture_output=True, text=True, timeout=10, check=True
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise ConfigurationError(f"kafka.security.oauth_token_command: {error}") from error
-        if not done.stdout.strip():
-            raise ConfigurationError("kafka.security.oauth_token_command: it prints nothing")
-        return done.stdout.strip()
 
 
 def client_arguments(security: KafkaSecurity) -> dict[str, Any]:
@@ -147,15 +121,9 @@ def _password(security: KafkaSecurity) -> dict[str, Any]:
 
 
 def _token(security: KafkaSecurity) -> dict[str, Any]:
-    if bool(security.token_file) == bool(security.token_command):
-        raise ConfigurationError(
-            "kafka.security: OAUTHBEARER needs oauth_token_file or oauth_token_command, one of them"
-        )
-    provider = (
-        TokenFile(security.token_file)
-        if security.token_file
-        else TokenCommand(security.token_command)
-    )
+    if not security.token_file:
+        raise ConfigurationError("kafka.security: OAUTHBEARER needs token_file")
+    provider = TokenFile(security.token_file)
     provider.token()
     return {"sasl_oauth_token_provider": provider}
 

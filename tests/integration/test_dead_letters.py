@@ -22,7 +22,7 @@ def letters(bootstrap, topic, count):
         where = TopicPartition(topic, 0)
         consumer.assign([where])
         consumer.seek_to_beginning(where)
-        return [message for message, _ in zip(consumer, range(count), strict=False)]
+        return [message for _, message in zip(range(count), consumer, strict=False)]
     finally:
         consumer.close()
 
