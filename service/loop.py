@@ -277,5 +277,7 @@ def _log_transitions(transitions: Iterable[Transition]) -> None:
             kind=change.stream.kind.value,
             feature=change.stream.name,
             pane=change.pane_start_seconds,
-            score=change.score,
+            score=round(change.score, 2),
+            detectors=change.detectors,
+            what=change.summary,
         )

@@ -1,4 +1,4 @@
-"""The port that events come in by. Kafka, files and the embedded demo stream pass one shared suite."""
+"""The port that events come in by: Kafka, files, memory and the demo, one shared suite."""
 
 from collections.abc import Mapping
 from typing import Protocol

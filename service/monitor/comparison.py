@@ -19,10 +19,12 @@ from detectors.catalogue import build, restore
 from detectors.change.observation import Detector, Observation
 from detectors.distance import Distances, distances
 from detectors.scores import CellScores, observe
+from detectors.summary.layout import Layout
 from service.monitor.drift import DriftStates
 from service.monitor.panes import Pane
 from service.monitor.reference import reference_cells
 from service.monitor.windows import Window
+from service.monitor.wording import in_words
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ModelKey, StreamKey
@@ -33,13 +35,18 @@ QUIET_ERRORS = 3.0
 
 
 class Transition(Struct, frozen=True):
-    """A stream began to drift, or ceased to, in the pane that starts at `pane_start_seconds`."""
+    """A stream began to drift, or ceased to, in the pane that starts at `pane_start_seconds`.
+
+    `detectors` are those that alarmed in it, `summary` says in words what changed.
+    """
 
     model: ModelKey
     stream: StreamKey
     drifted: bool
     pane_start_seconds: float
     score: float
+    detectors: tuple[str, ...]
+    summary: str
 
 
 class Bank:
@@ -135,9 +142,14 @@ class Comparison:
         ]
 
     @property
+    def layout(self) -> Layout:
+        """Where the cells lie."""
+        return self.plan.layout
+
+    @property
     def score(self) -> NDArray[np.float64]:
         """The largest evidence over level of each stream; at least 1 while it has drifted."""
-        largest = np.zeros(self.plan.layout.stream_count)
+        largest = np.zeros(self.layout.stream_count)
         for bank in self.banks:
             largest = np.maximum(largest, bank.score)
         return np.where(self.drift.drifted, np.maximum(largest, 1.0), largest)
@@ -148,12 +160,12 @@ class Comparison:
         for window in self.windows:
             window.add(pane.start_seconds, end, pane.summary)
         observation = standardise(
-            observe(self.plan.layout, self.scores, pane.summary.cells),
+            observe(self.layout, self.scores, pane.summary.cells),
             1.0,
             self.reference_values,
             self.watch.tolerance_sd,
         )
-        alarmed = np.zeros(self.plan.layout.stream_count, dtype=bool)
+        alarmed = np.zeros(self.layout.stream_count, dtype=bool)
         for bank in self.banks:
             alarmed |= bank.update(observation)
         seen = observation.seen
@@ -169,10 +181,10 @@ class Comparison:
 
     def distances(self, window: Window, open_cells: NDArray[np.int64]) -> Distances:
         """Distances of a window and the panes still open to the reference."""
-        numeric = self.reference.streams[: self.plan.layout.numeric_count]
-        padding = [math.nan] * (self.plan.layout.stream_count - len(numeric))
+        numeric = self.reference.streams[: self.layout.numeric_count]
+        padding = [math.nan] * (self.layout.stream_count - len(numeric))
         return distances(
-            self.plan.layout,
+            self.layout,
             window.total.cells + open_cells,
             self.counts,
             np.array([s.sd for s in numeric] + padding),
@@ -197,23 +209,33 @@ class Comparison:
         for position, window in enumerate(self.windows):
             kept = kept_windows.get((window.length.name, window.length.seconds))
             if kept is not None and kept["step_seconds"] == window.step_seconds:
-                self.windows[position] = Window.from_state(
-                    self.plan.layout, self._pane_seconds, kept
-                )
+                self.windows[position] = Window.from_state(self.layout, self._pane_seconds, kept)
         self.drift = DriftStates.from_state(state["drift"])
         kept_banks = {bank["name"]: bank for bank in state["banks"]}
         for position, bank in enumerate(self.banks):
             kept = kept_banks.get(bank.name)
             if kept is not None:
-                self.banks[position] = Bank.from_state(self.plan.layout.stream_count, kept)
+                self.banks[position] = Bank.from_state(self.layout.stream_count, kept)
 
     def _transitions(
         self, start: float, started: NDArray[np.bool_], recovered: NDArray[np.bool_]
     ) -> list[Transition]:
-        score = self.score
+        changed = np.flatnonzero(started | recovered).tolist()
+        if not changed:
+            return []
+        score, nothing_open = self.score, np.zeros_like(self.counts)
+        measured = [(window, self.distances(window, nothing_open)) for window in self.windows]
         return [
-            Transition(self.key, self.plan.streams[i], bool(started[i]), start, float(score[i]))
-            for i in np.flatnonzero(started | recovered).tolist()
+            Transition(
+                model=self.key,
+                stream=self.plan.streams[i],
+                drifted=bool(started[i]),
+                pane_start_seconds=start,
+                score=float(score[i]),
+                detectors=tuple(bank.name for bank in self.banks if bank.alarming[i]),
+                summary=in_words(self, measured, i, nothing_open),
+            )
+            for i in changed
         ]
 
 

@@ -51,6 +51,7 @@ class ModelJudge:
         self.references = references
         self.learner = Learner()
         self.comparison: Comparison | None = None
+        self.judged_from_seconds = math.inf
         self.judged_through_seconds = -math.inf
         self.panes_judged = 0
         self.rows_unjudged = 0
@@ -85,6 +86,7 @@ class ModelJudge:
         if end <= self.judged_through_seconds:
             self.rows_unjudged += pane.rows
             return []
+        self.judged_from_seconds = min(self.judged_from_seconds, pane.start_seconds)
         self.judged_through_seconds = end
         self.panes_judged += 1
         self._learn(pane, end, newest_seconds, now_seconds)
@@ -100,6 +102,7 @@ class ModelJudge:
             "references": self.references.state(),
             "learner": self.learner.state(),
             "comparison": None if self.comparison is None else self.comparison.state(),
+            "judged_from_seconds": self.judged_from_seconds,
             "judged_through_seconds": self.judged_through_seconds,
             "panes_judged": self.panes_judged,
             "rows_unjudged": self.rows_unjudged,
@@ -109,6 +112,7 @@ class ModelJudge:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken; `references` were restored by the caller."""
         self.learner = Learner.from_state(state["learner"])
+        self.judged_from_seconds = state["judged_from_seconds"]
         self.judged_through_seconds = state["judged_through_seconds"]
         self.panes_judged = state["panes_judged"]
         self.rows_unjudged = state["rows_unjudged"]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from service.monitor.model_judge import ModelJudge
 from service.monitor.shard import Shard
 from service.monitor.totals import ModelTotals, RecordBook
 from service.monitor.windows import QUANTILES, Window
+from service.monitor.wording import in_words
 from service.values.reports import (
     DetectorReport,
     ModelReport,
@@ -171,7 +171,7 @@ def _compared(
                     for (window, told), table in zip(measured, quantiles, strict=True)
                 ),
                 detectors=_detectors(comparison, i),
-                summary=_in_words(comparison, measured, i, open_cells) if drifted else "",
+                summary=in_words(comparison, measured, i, open_cells) if drifted else "",
             )
         )
     return reports
@@ -222,38 +222,6 @@ def _detectors(comparison: Comparison, stream: int) -> tuple[DetectorReport, ...
         )
         for bank in comparison.banks
     )
-
-
-def _in_words(
-    comparison: Comparison,
-    measured: list[tuple[Window, Distances]],
-    stream: int,
-    open_cells: NDArray[np.int64],
-) -> str:
-    """What changed, from the shortest window that has values: "up 0.41 sd, PSI 0.31"."""
-    for window, told in measured:
-        psi, shift = float(told.psi[stream]), float(told.mean_shift[stream])
-        if math.isnan(psi):
-            continue
-        if stream >= comparison.plan.layout.numeric_count:
-            return f"{_moved_most(comparison, window, stream, open_cells)}, PSI {psi:.2f}"
-        if math.isnan(shift) or abs(shift) < 0.1:
-            return f"shape changed, PSI {psi:.2f}"
-        return f"{'up' if shift > 0 else 'down'} {abs(shift):.2f} sd, PSI {psi:.2f}"
-    return "no values in any window now"
-
-
-def _moved_most(
-    comparison: Comparison, window: Window, stream: int, open_cells: NDArray[np.int64]
-) -> str:
-    """The category whose share moved most: "share of web from 40 % to 61 %"."""
-    cells = comparison.plan.layout.values_of(stream)
-    live = window.total.cells[cells] + open_cells[cells]
-    before: Any = comparison.counts[cells]
-    now, then = live / max(1, live.sum()), before / max(1, before.sum())
-    cell = int(np.argmax(np.abs(now - then)))
-    names = (*comparison.reference.streams[stream].categories, "other", "unseen")
-    return f"share of {names[cell]} from {then[cell]:.0%} to {now[cell]:.0%}".replace("%", " %")
 
 
 def _absent(comparison: Comparison | None) -> tuple[str, ...]:

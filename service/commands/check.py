@@ -1,0 +1,115 @@
+"""`anchorwatch check`: is the configuration sound?"""
+
+import os
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from config.settings import Settings
+from config.sources import TopicPattern
+from config.units import format_duration
+from detectors.catalogue import build
+from service.commands import config_option, load_settings
+from service.errors import ConfigurationError
+from service.ingest.decode import Decoder
+from service.ingest.kafka_client import consumer_arguments
+from service.monitor.judge import Judge
+from service.monitor.planning import plan_for
+from service.monitor.reference_directory import ReferenceDirectory
+from service.wiring import given_references, kafka_parameters, time_rules, watches
+
+
+@click.command("check")
+@config_option
+def command(config_file: Path | None) -> None:
+    r"""Say whether the configuration is sound, without connecting anywhere.
+
+    Reads the file, the references and the certificates that it names, compiles every mapping and
+    builds every detector. Exit code 0: sound, perhaps with hints. 78: every problem with its line.
+
+    \b
+    anchorwatch check --config anchorwatch.yaml
+    """
+    settings = load_settings(config_file).settings
+    _build_everything(settings)
+    console = Console()
+    console.print("The configuration is sound.")
+    console.print(_summary(settings))
+    for hint in _hints(settings):
+        console.print(f"Hint: {hint}", highlight=False)
+
+
+def _build_everything(settings: Settings) -> None:
+    """All that `run` would build, short of connecting. Raises ConfigurationError."""
+    rules = time_rules(settings.detection)
+    judge = Judge(
+        watches(settings),
+        given_references(settings),
+        plan_for,
+        rules,
+        settings.detection.idle_after,
+        settings.limits.models,
+    )
+    for source in settings.sources:
+        Decoder(source, judge, settings.limits, rules.pane_seconds)
+    for detector in settings.detection.detectors:
+        try:
+            build(detector.name, 1, dict(detector.parameters))
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"detection.detectors: {error}") from error
+    if any(source.topics for source in settings.sources):
+        consumer_arguments(kafka_parameters(settings.kafka, settings.sources))
+
+
+def _summary(settings: Settings) -> Table:
+    table = Table(show_header=False, box=None)
+    detection = settings.detection
+    lines = {
+        "Broker": ", ".join(settings.kafka.bootstrap_servers),
+        "Sources": "; ".join(f"{s.name} ({_places(s.topics, s.files)})" for s in settings.sources)
+        or "none",
+        "References": _references(settings.reference.directory),
+        "Panes": f"{format_duration(detection.pane)}, windows {', '.join(detection.window_names)}",
+        "Detectors": ", ".join(detector.name for detector in detection.detectors) or "none",
+        "Budget": str(detection.false_alarm_budget.text()),
+        "State": f"{settings.state.path}, every {format_duration(settings.state.every)}",
+        "Page": settings.web.listen,
+    }
+    for name, value in lines.items():
+        table.add_row(name, value)
+    return table
+
+
+def _places(topics: TopicPattern | tuple[str, ...] | None, files: tuple[str, ...] | None) -> str:
+    if isinstance(topics, TopicPattern):
+        return f"topics like {topics.pattern}"
+    return ", ".join(topics or files or ())
+
+
+def _references(directory: Path) -> str:
+    if not directory.is_dir():
+        return f"none: {directory} is not there"
+    found = [f"{r.model} {r.version or '(any version)'}" for r in ReferenceDirectory(directory)]
+    return f"{', '.join(found) or 'none'} in {directory}"
+
+
+def _hints(settings: Settings) -> list[str]:
+    hints = []
+    if not any(source.topics for source in settings.sources):
+        hints.append(
+            "no source has topics: `run` has nothing to read until one is named in `sources`."
+        )
+    parent = settings.state.path
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not os.access(parent, os.W_OK):
+        hints.append(f"{settings.state.path} cannot be written by this user; `run` will need it.")
+    learn = settings.reference.learn
+    if not settings.reference.directory.is_dir() and not learn.at_least:
+        hints.append(
+            f"models will learn what is normal from their first {learn.events:,} events, whatever "
+            "these are: set reference.learn.at_least to 24h or more, or build references."
+        )
+    return hints

@@ -1,0 +1,120 @@
+"""Recorded events through the same decoder, shards and judge: when would it have alarmed?"""
+
+import math
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from service.ingest.files import FilesSource
+from service.monitor.comparison import Transition
+from service.monitor.judge import Judge
+from service.monitor.reporting import model_reports, topic_reports
+from service.monitor.shard import Shard, TimeRules
+from service.routing import Decoder
+from service.values.records import Partition
+from service.values.reports import ModelReport, TopicReport
+from service.values.streams import ModelKey, StreamKey
+
+
+class Alarm(Struct, frozen=True):
+    """A drift that would have been told. `ended_seconds` None: it was still there at the end."""
+
+    model: ModelKey
+    stream: StreamKey
+    started_seconds: float
+    ended_seconds: float | None
+    score: float
+    detectors: tuple[str, ...]
+    summary: str
+
+
+class Outcome(Struct, frozen=True):
+    """All that a replay has to tell. `from_seconds` and `to_seconds` span the panes judged."""
+
+    alarms: tuple[Alarm, ...]
+    models: tuple[ModelReport, ...]
+    books: tuple[TopicReport, ...]
+    from_seconds: float
+    to_seconds: float
+
+
+class Replay:
+    """Files, one after the other, as if their events came in live.
+
+    Each file is a partition. One that was read to its end holds nobody up any more, and one that
+    was not begun not yet: so files must follow each other in time. Where they overlap, rows come
+    after their pane was judged and are counted as unjudged.
+    """
+
+    def __init__(
+        self, source: FilesSource, decoder: Decoder, judge: Judge, rules: TimeRules, now: float
+    ) -> None:
+        self._source = source
+        self._decoder = decoder
+        self._rules = rules
+        self._now = now
+        self.judge = judge
+        self.shards: dict[Partition, Shard] = {}
+
+    def run(self) -> Outcome:
+        """Read everything. Raises ConfigurationError when a file cannot be read."""
+        transitions: list[Transition] = []
+        self._source.poll(0.0)
+        self._source.resume(dict.fromkeys(self._source.partitions()))
+        while not self._source.finished:
+            for chunk in self._source.poll(0.0).chunks:
+                shard = self._shard(chunk.partition)
+                decoded = self._decoder.decode(chunk)
+                shard.apply(chunk, decoded, self._rules, self._now)
+                self.judge.note_unknown(decoded.unknown_features)
+                transitions += self.judge.advance(self.shards.values(), self._now)
+        transitions += self.judge.advance(self.shards.values(), self._now, to_the_end=True)
+        return self._outcome(transitions)
+
+    def _shard(self, partition: Partition) -> Shard:
+        """The shard of the file that is being read; those before it are over."""
+        if partition not in self.shards:
+            for earlier in self.shards.values():
+                earlier.caught_up_seconds = math.inf
+            self.shards[partition] = Shard(partition, 0, self._now)
+        return self.shards[partition]
+
+    def _outcome(self, transitions: list[Transition]) -> Outcome:
+        shards = self.shards.values()
+        judges = self.judge.models.values()
+        starts = [j.judged_from_seconds for j in judges if math.isfinite(j.judged_from_seconds)]
+        ends = [j.judged_through_seconds for j in judges if j.panes_judged]
+        return Outcome(
+            alarms=_alarms(transitions),
+            models=model_reports(self.judge, shards, self._rules.lateness_seconds, self._now),
+            books=topic_reports(shards),
+            from_seconds=min(starts, default=math.nan),
+            to_seconds=max(ends, default=math.nan),
+        )
+
+
+def _alarms(transitions: list[Transition]) -> tuple[Alarm, ...]:
+    """Starts paired with their ends, in order of time."""
+    alarms: list[Alarm] = []
+    running: dict[tuple[ModelKey, StreamKey], int] = {}
+    for change in transitions:
+        place = (change.model, change.stream)
+        if change.drifted:
+            running[place] = len(alarms)
+            alarms.append(_begun(change))
+        elif place in running:
+            position = running.pop(place)
+            alarms[position] = replace(alarms[position], ended_seconds=change.pane_start_seconds)
+    return tuple(sorted(alarms, key=lambda alarm: (alarm.started_seconds, alarm.stream)))
+
+
+def _begun(change: Transition) -> Alarm:
+    return Alarm(
+        model=change.model,
+        stream=change.stream,
+        started_seconds=change.pane_start_seconds,
+        ended_seconds=None,
+        score=change.score,
+        detectors=change.detectors,
+        summary=change.summary,
+    )
