@@ -72,8 +72,18 @@ class ModelSettings:
 
     @property
     def ignored_globs(self) -> tuple[str, ...]:
-        """Globs of ignored features; a later rule may take one back, as `for_feature` tells."""
-        return tuple(line.glob for line in self.feature_lines if line.rule.ignore)
+        """Globs of ignored features, without those that a later line as wide takes back.
+
+        A narrower line (`customer_id: {ignore: false}`) cannot be said in globs: `for_feature`
+        has the last word.
+        """
+        globs: list[str] = []
+        for line in self.feature_lines:
+            if line.rule.ignore:
+                globs.append(line.glob)
+            elif line.rule.ignore is not None:
+                globs = [glob for glob in globs if not fnmatchcase(glob, line.glob)]
+        return tuple(dict.fromkeys(globs))
 
     def for_feature(self, name: str) -> FeatureSettings:
         """What holds for one feature; remembered."""

@@ -77,6 +77,15 @@ def test_identifiers_are_ignored_until_a_line_says_otherwise(settings):
     assert not settings.for_model("credit-risk").for_feature("customer_id").ignore
     assert not settings.for_model("churn").for_feature("identity").ignore
     assert settings.for_model("churn").ignored_globs == ("*_id",)
+    assert settings.for_model("credit-risk").ignored_globs == ()
+
+
+def test_a_narrower_line_takes_back_one_feature_and_leaves_the_glob(loaded):
+    rules = "models: {'*': {features: {customer_id: {ignore: false}}}}"
+    model = loaded(rules).settings.for_model("m")
+    assert not model.for_feature("customer_id").ignore
+    assert model.for_feature("device_id").ignore
+    assert model.ignored_globs == ("*_id",)
 
 
 def test_names_are_matched_by_case(loaded):
