@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from detectors.summary.profile import INVALID_VALUE
 from service.errors import ConfigurationError
-from service.ingest import tables
+from service.ingest import table_formats
 from service.ingest.table_columns import (
     Codes,
     column_of_arrow,
@@ -200,8 +200,9 @@ def test_small_blocks_give_the_same_values_as_one(tmp_path, monkeypatch, name):
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     whole, _ = read(path)
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 4096)
-    monkeypatch.setattr(tables, "CELLS_MAX", 300)
+    monkeypatch.setattr(table_formats, "BLOCK_BYTES", 4096)
+    monkeypatch.setattr(table_formats, "CSV_BLOCK_BYTES", 2048)
+    monkeypatch.setattr(table_formats, "CELLS_MAX", 300)
     chunks = list(read_tables([path], [].append))
     assert len(chunks) > 5
     assert read(path)[0] == whole == {key: [row[key] for row in rows] for key in rows[0]}
@@ -246,8 +247,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_an_endless_line_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 1024)
-    monkeypatch.setattr(tables, "LINE_MAX_BYTES", 4096)
+    monkeypatch.setattr(table_formats, "BLOCK_BYTES", 1024)
+    monkeypatch.setattr(table_formats, "LINE_MAX_BYTES", 4096)
     with pytest.raises(ConfigurationError, match="a JSON array must be split"):
         read(file_of(tmp_path, "a.json", "[" + '{"x": 1},' * 1000 + "]"))
 
