@@ -5,23 +5,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-INSTRUCTIONS = frozenset(
-    [
-        "ARG",
-        "CMD",
-        "COPY",
-        "ENTRYPOINT",
-        "ENV",
-        "EXPOSE",
-        "FROM",
-        "HEALTHCHECK",
-        "LABEL",
-        "RUN",
-        "STOPSIGNAL",
-        "USER",
-        "VOLUME",
-        "WORKDIR",
-    ]
+KNOWN = re.compile(
+    r"(ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|RUN|STOPSIGNAL|USER|VOLUME|WORKDIR)"
 )
 
 
@@ -46,7 +31,7 @@ def read_dockerfile(path: Path) -> list[Instruction]:
     stage = 0
     for line in filter(None, map(str.strip, text.splitlines())):
         name, _, value = line.partition(" ")
-        if name not in INSTRUCTIONS:
+        if not KNOWN.fullmatch(name):
             raise ValueError(f"not an instruction: {line}")
         stage += name == "FROM"
         found.append(Instruction(stage, name, value.strip()))
