@@ -89,9 +89,7 @@ def test_labels_say_what_it_is_and_of_which_revision():
 
 
 def test_the_version_is_the_projects():
-    [version] = re.findall(
-        r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
-    )
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"VERSION={version}" in [i.value for i in final(INSTRUCTIONS, "ARG")]
 
 
