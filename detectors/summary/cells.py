@@ -69,7 +69,7 @@ def numeric_cells(profile: Profile, rows_min: int = 5) -> NumericCells:
     the numbers in [edge i-1, edge i), the outermost cells are open. A bucket heavier than a decile
     (an *atom*: zeros, a constant, a small integer) becomes a cell of its own.
     Cells smaller than `rows_min` (or than DOMINANT_ROWS_MIN beside a bucket of nearly all numbers)
-    join their smaller neighbour, an atom only if there is no choice.
+    join their smaller neighbour.
     Beyond an atom at either end of the range stays an empty cell, so that in a constant or discrete
     stream a new value outside of the range is seen. No number gives no edge and the one count 0.
     """
@@ -80,7 +80,7 @@ def numeric_cells(profile: Profile, rows_min: int = 5) -> NumericCells:
     atoms = _atoms(buckets, rows_min)
     if buckets.counts.max() >= DOMINANT_SHARE * below[-1]:
         rows_min = max(rows_min, DOMINANT_ROWS_MIN)
-    cuts = _merged(_wanted_cuts(below, atoms), below, atoms, rows_min)
+    cuts = _merged(_wanted_cuts(below, atoms), below, rows_min)
     return NumericCells(_edges(cuts, buckets, atoms), np.diff(below[[0, *cuts, -1]]))
 
 
@@ -125,27 +125,19 @@ def _wanted_cuts(below: NDArray[np.int64], atoms: NDArray[np.bool_]) -> list[int
     return sorted({*inside.tolist(), *heavy.tolist(), *(heavy + 1).tolist()})
 
 
-def _merged(
-    cuts: list[int], below: NDArray[np.int64], atoms: NDArray[np.bool_], rows_min: int
-) -> list[int]:
+def _merged(cuts: list[int], below: NDArray[np.int64], rows_min: int) -> list[int]:
     """Drop cuts until every cell, but an empty one beyond an atom, has `rows_min` rows."""
-    ends = {0, len(atoms)}  # cuts here only stand next to an atom and keep the beyond apart
+    last = len(below) - 1
+    ends = {0, last}  # cuts here only stand next to an atom and keep the beyond apart
     while True:
-        bounds = [0, *(cut for cut in cuts if cut not in ends), len(atoms)]
+        bounds = [0, *(cut for cut in cuts if cut not in ends), last]
         rows = np.diff(below[bounds])
         small = int(rows.argmin())
         if rows[small] >= rows_min or len(rows) == 1:
             return cuts
-        cuts = [cut for cut in cuts if cut != _cut_to_drop(small, bounds, rows, atoms)]
-
-
-def _cut_to_drop(
-    small: int, bounds: list[int], rows: NDArray[np.int64], atoms: NDArray[np.bool_]
-) -> int:
-    """The side on which a small cell joins its neighbour: no atom if possible, then the smaller."""
-    sides = [(small - 1, bounds[small]), (small + 1, bounds[small + 1])]
-    sides = [(cell, cut) for cell, cut in sides if 0 <= cell < len(rows)]
-    return min(sides, key=lambda side: (atoms[bounds[side[0]]], rows[side[0]]))[1]
+        neighbours = [cell for cell in (small - 1, small + 1) if 0 <= cell < len(rows)]
+        smaller = min(neighbours, key=rows.__getitem__)
+        cuts = [cut for cut in cuts if cut != bounds[max(small, smaller)]]
 
 
 def _edges(cuts: list[int], buckets: Buckets, atoms: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -157,6 +149,6 @@ def _edges(cuts: list[int], buckets: Buckets, atoms: NDArray[np.bool_]) -> NDArr
     discrete = last <= DISCRETE_MAX
     edges = []
     for cut in cuts:
-        tight = cut > 0 and atoms[cut - 1] and not discrete and not atoms[min(cut, last - 1)]
+        tight = cut > 0 and atoms[cut - 1] and not discrete
         edges.append(buckets.upper[cut - 1] if cut == last or tight else buckets.lower[cut])
     return np.array(edges, dtype=np.float64)

@@ -100,6 +100,15 @@ def test_beyond_the_exact_names_the_frequent_ones_are_kept_and_the_rest_estimate
     assert profile.singletons == pytest.approx(len(truth) - 1, rel=0.13)
 
 
+@pytest.mark.parametrize("prefix", "abcdef")
+def test_no_more_names_were_seen_once_than_no_counter_holds(prefix):
+    profile = Profile()
+    profile.update_texts([f"{prefix}{i}" for i in range(NAMES_MAX + 1)])
+    assert profile.names.error == 1
+    assert profile.singletons <= profile.texts
+    assert profile.singletons == pytest.approx(NAMES_MAX + 1, rel=0.13)
+
+
 def test_nothing_seen_is_zero_everywhere():
     profile = profile_of([])
     assert profile.rows == profile.numbers == profile.texts == profile.singletons == 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.summary.columns import Columns
-from detectors.summary.quantiles import SHIFT_PROMISED, Quantiles
+from detectors.summary.quantiles import SHIFT_PROMISED, Quantiles, _bit_length
 from tests.unit.detectors.summary.distributions import NAMES, draw, same_state
 
 PROBABILITIES = np.array([0.0, 0.001, 0.01, 0.25, 0.5, 0.75, 0.99, 0.999, 1.0])
@@ -48,6 +48,18 @@ def test_state_depends_on_the_values_alone_not_on_order_or_split(name):
     for part in np.split(shuffled, [5, 800, 801, 5000]):
         stepwise.update(Columns.of_rows(part).runs)
     assert same_state(stepwise.state(), whole)
+
+
+@pytest.mark.parametrize("octave_parts", [230, 256, 257])
+def test_many_values_in_few_buckets_are_not_coarsened_further_than_needed(octave_parts):
+    lower = np.exp2(np.arange(octave_parts) // 64) * (1 + np.arange(octave_parts) % 64 / 64)
+    values = np.concatenate([lower, lower * (1 + 2**-12), lower * (1 + 2**-9)])
+    whole = quantiles_of(values.reshape(-1, 1))
+    stepwise = Quantiles(1)
+    for part in np.split(values, range(50, len(values), 50)):
+        stepwise.update(Columns.of_rows(part.reshape(-1, 1)).runs)
+    assert same_state(whole.state(), stepwise.state())
+    assert whole.sizes[0] == octave_parts
 
 
 @settings(max_examples=150, deadline=None)
@@ -151,3 +163,9 @@ def test_banks_of_other_shapes_refuse_to_merge():
         Quantiles(2).merge(Quantiles(3))
     with pytest.raises(ValueError, match="coarser finest"):
         Quantiles(2, finest=0)
+
+
+def test_bit_lengths_are_exact_where_a_float_would_round():
+    values = [0, 1, 2, 3, 2**53 - 1, 2**54 - 1, 2**60 - 1, 2**63, 2**64 - 1]
+    lengths = _bit_length(np.array(values, dtype=np.uint64))
+    assert lengths.tolist() == [value.bit_length() for value in values]
