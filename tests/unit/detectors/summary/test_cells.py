@@ -105,6 +105,12 @@ def test_beside_a_dominant_value_a_cell_needs_more_rows(ones, cells):
     assert len(numeric_cells(profile_of_numbers(numbers)).counts) == cells
 
 
+def test_a_handful_of_different_numbers_has_no_atom():
+    edges, counts = numeric_cells(profile_of_numbers(np.arange(8.0)))
+    assert edges.tolist() == []
+    assert counts.tolist() == [8]
+
+
 def test_no_number_gives_no_edge():
     edges, counts = numeric_cells(profile_of([None, INVALID_VALUE]))
     assert edges.tolist() == []
