@@ -48,18 +48,12 @@ def value_type(profile: Profile) -> Literal["numeric", "categorical", "boolean"]
     """The type that most valid values have.
 
     Ties go to numeric, then to categorical; without a valid value it is numeric. Values of the
-    other types are invalid in this stream (`invalid_count`).
+    other types are invalid in this stream.
     """
     counts = _counts_by_type(profile)
     if counts["numeric"] == max(counts.values()):
         return "numeric"
     return "categorical" if counts["categorical"] >= counts["boolean"] else "boolean"
-
-
-def invalid_count(profile: Profile) -> int:
-    """Invalid values and values of another type than the stream's."""
-    counts = _counts_by_type(profile)
-    return profile.invalid + sum(counts.values()) - counts[value_type(profile)]
 
 
 def numeric_cells(profile: Profile, rows_min: int = 5) -> NumericCells:
