@@ -121,12 +121,6 @@ class Quantiles:
         """How far a quantile may be from an exact one, relative to it, shape (D,)."""
         return np.where(self.shifts == 0, 0.0, 2.0 ** (self.shifts - 53.0))
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays held."""
-        arrays = (self.shifts, self.sizes, self.keys, self.counts)
-        return sum(array.nbytes for array in arrays)
-
     def codes(self) -> NDArray[np.uint64]:
         """Stream (the first `finest` bits) and key of every filled bucket, ascending; a copy."""
         return self._numbered(np.repeat(np.arange(len(self.shifts)), self.sizes), self.keys)
