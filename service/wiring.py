@@ -75,6 +75,7 @@ def kafka_parameters(kafka: KafkaSettings, sources: Iterable[SourceSettings]) ->
     return KafkaParameters(
         bootstrap_servers=kafka.bootstrap_servers,
         group=kafka.group,
+        client_id=kafka.client_id,
         topics=topics,
         patterns=patterns,
         excluded=() if kafka.dead_letters is None else (kafka.dead_letters,),
@@ -139,7 +140,9 @@ def _feature(model: ModelSettings, name: str) -> FeatureWatch:
         type=None if found.kind is None else ValueType(found.kind),
         missing=found.missing,
         source=found.source,
-        mute=None if mute is None else Mute(_end_of_day(mute.until), mute.by, mute.why),
+        mute=None
+        if mute is None
+        else Mute(_end_of_day(mute.until), mute.by, mute.why, mute.ticket or ""),
     )
 
 

@@ -24,14 +24,14 @@ from service.wiring import given_references, kafka_parameters, time_rules, watch
 @click.command("check")
 @config_option
 def command(config_file: Path | None) -> None:
-    r"""Say whether the configuration is sound, without connecting anywhere.
+    """Say whether the configuration is sound, without connecting anywhere.
 
     Reads the file, the references and the certificates that it names, compiles every mapping and
     builds every detector. Exit code 0: sound, perhaps with hints. 78: every problem with its line.
 
     \b
     anchorwatch check --config anchorwatch.yaml
-    """
+    """  # noqa: D301 - click reads \b as its paragraph mark
     settings = load_settings(config_file).settings
     _build_everything(settings)
     console = Console()

@@ -37,11 +37,11 @@ _EVENTS_PER_SECOND = 400
 @click.option("--seconds", default=0.0, help="End after so many seconds; 0 = on Ctrl-C.")
 @click.option("--browser", is_flag=True, help="Open the page.")
 def command(*, port: int, host: str, drift_after: float, seconds: float, browser: bool) -> None:
-    r"""Watch two models of an embedded stream; one starts to drift after some seconds.
+    """Watch two models of an embedded stream; one starts to drift after some seconds.
 
     Needs no broker and writes nothing to disk. Panes last a second here, so that a drift is noticed
     in seconds; in production they last a minute.
-    """
+    """  # noqa: D301 - click reads \b as its paragraph mark
     settings = demo_settings()
     configure("console", "error")
     clock = SystemClock()

@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913 - one argument an option
     ignore: tuple[str, ...],
     json_file: Path | None,
 ) -> None:
-    r"""Run recorded events through the code of the live service and say what would have alarmed.
+    """Run recorded events through the code of the live service and say what would have alarmed.
 
     FILES are JSON Lines, CSV or Parquet (.jsonl .csv .parquet, also .gz), or globs of them; several
     are read in the order of their names and have to follow each other in time.
@@ -94,16 +94,19 @@ def command(  # noqa: PLR0913 - one argument an option
       anchorwatch replay 'events-2026-11-*.jsonl' --reference ref.json
     \b
     A table, one row a prediction:
-      anchorwatch replay scored.parquet --model credit-risk --time scored_at \
+      anchorwatch replay scored.parquet --model credit-risk --time scored_at \\
           --prediction score --ignore '*_id' --reference ref.json --json result.json
-    """
+    """  # noqa: D301 - click reads \b as its paragraph mark
     loaded = load_settings(config_file)
     configure("console", "error")
-    flat = _flat(
-        model, model_version, time_column, prediction, latency, latency_unit, ignore, files
-    )
     settings = loaded.settings
-    chosen = _source(settings, source, flat, files)
+    table = Columns(time_column, prediction, latency, latency_unit, ignore)
+    if model is None:
+        chosen = _named_source(settings, source, table, files)
+    elif source is not None:
+        raise click.UsageError("--source and --model exclude each other")
+    else:
+        chosen = _table_source(ModelKey(model, model_version), table, files)
     references = tuple(_read(file) for file in reference_files)
     outcome = _replay(settings, chosen, references, files)
     if json_file is not None:

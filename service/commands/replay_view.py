@@ -68,8 +68,8 @@ def _sentence(outcome: Outcome, settings: Settings) -> str:
     count = len(outcome.alarms)
     drifts = "1 drift" if count == 1 else f"{count} drifts" if count else "no drift"
     return (
-        f"{_minute(outcome.from_seconds)} to {_minute(outcome.to_seconds)} UTC: {rows:,} predictions "
-        f"in {panes:,} panes of {format_duration(settings.detection.pane)}. "
+        f"{_minute(outcome.from_seconds)} to {_minute(outcome.to_seconds)} UTC: {rows:,} "
+        f"predictions in {panes:,} panes of {format_duration(settings.detection.pane)}. "
         f"It would have told {drifts}."
     )
 
@@ -129,8 +129,8 @@ def _hints(outcome: Outcome, settings: Settings) -> list[str]:
     if late:
         lateness = format_duration(settings.detection.lateness)
         hints.append(
-            f"{late:,} rows were more than {lateness} behind newer ones and were not judged: sort the "
-            "file by time, or raise detection.lateness."
+            f"{late:,} rows were more than {lateness} behind newer ones and were not judged: sort "
+            "the file by time, or raise detection.lateness."
         )
     learning = [m for m in outcome.models if m.reference_state is ReferenceState.LEARNING]
     if learning:

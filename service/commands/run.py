@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
     help="Start anew although the group has read before and the state directory is empty.",
 )
 def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
-    r"""Consume prediction events, judge them, and serve /metrics and a status page.
+    """Consume prediction events, judge them, and serve /metrics and a status page.
 
     Ends on SIGTERM or SIGINT after one last checkpoint. Run one process with one state directory;
     it has to own every partition of its topics.
@@ -40,7 +40,7 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
     \b
     anchorwatch run --config anchorwatch.yaml
     curl http://localhost:9108/metrics
-    """
+    """  # noqa: D301 - click reads \b as its paragraph mark
     loaded = load_settings(config_file)
     configure(loaded.settings.log.format, loaded.settings.log.level)
     service = kafka_service(loaded.settings, loaded.hash, accept_lost_state=accept_lost_state)

@@ -23,6 +23,7 @@ class KafkaParameters(Struct, frozen=True):
 
     bootstrap_servers: tuple[str, ...]
     group: str
+    client_id: str = "anchorwatch"
     topics: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
@@ -49,7 +50,7 @@ def consumer_arguments(parameters: KafkaParameters) -> dict[str, Any]:
         raise ConfigurationError("kafka.bootstrap_servers is empty: name at least one broker")
     return {
         "bootstrap_servers": list(parameters.bootstrap_servers),
-        "client_id": "anchorwatch",
+        "client_id": parameters.client_id,
         "group_id": parameters.group,
         "group_instance_id": parameters.instance,
         "partition_assignment_strategy": [RangePartitionAssignor],

@@ -90,9 +90,10 @@ class ModelJudge:
         self.judged_through_seconds = end
         self.panes_judged += 1
         self._learn(pane, end, newest_seconds, now_seconds)
-        self.references.retire(end)
         comparison = self._comparison(pane)
-        return [] if comparison is None else comparison.judge(pane)
+        transitions = [] if comparison is None else comparison.judge(pane)
+        self.references.retire(end)
+        return transitions
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""

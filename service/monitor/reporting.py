@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from service.values.reports import (
     WindowReport,
 )
 from service.values.streams import Kind, StreamKey, ValueType
+from service.values.watches import Mute
 
 _NOTHING = np.zeros(3, dtype=np.int64)
 
@@ -152,14 +154,14 @@ def _compared(
     score, since = comparison.score, comparison.drift.since_seconds
     reports = []
     for i, key in enumerate(comparison.plan.streams):
-        muted = _muted(model, key, now)
-        drifted = not (muted or math.isnan(since[i]))
+        mute = _mute(model, key, now)
+        drifted = mute is None and not math.isnan(since[i])
         missing, invalid, unseen = totals.quality.get(key, _NOTHING).tolist()
         reports.append(
             StreamReport(
                 key=key,
                 type=comparison.reference.streams[i].type,
-                state=StreamState.MUTED if muted else StreamState.WATCHED,
+                state=StreamState.WATCHED if mute is None else StreamState.MUTED,
                 score=float(score[i]),
                 drifted_since_seconds=float(since[i]) if drifted else None,
                 missing_total=missing,
@@ -171,17 +173,28 @@ def _compared(
                     for (window, told), table in zip(measured, quantiles, strict=True)
                 ),
                 detectors=_detectors(comparison, i),
-                summary=in_words(comparison, measured, i, open_cells) if drifted else "",
+                summary=(
+                    in_words(comparison, measured, i, open_cells) if drifted else _in_short(mute)
+                ),
             )
         )
     return reports
 
 
-def _muted(model: ModelJudge, key: StreamKey, now: float) -> bool:
+def _mute(model: ModelJudge, key: StreamKey, now: float) -> Mute | None:
+    """The mute that holds now, if any."""
     if key.kind is not Kind.INPUT:
-        return False
+        return None
     mute = model.watch.feature(key.name).mute
-    return mute is not None and now < mute.until_seconds
+    return mute if mute is not None and now < mute.until_seconds else None
+
+
+def _in_short(mute: Mute | None) -> str:
+    if mute is None:
+        return ""
+    last_day = datetime.fromtimestamp(mute.until_seconds - 1, UTC).date()
+    ticket = f" ({mute.ticket})" if mute.ticket else ""
+    return f"muted until {last_day} by {mute.by}: {mute.why}{ticket}"
 
 
 def _window(

@@ -35,6 +35,7 @@ class Mute(Struct, frozen=True):
     until_seconds: float
     by: str
     why: str
+    ticket: str = ""
 
 
 class FeatureWatch(Struct, frozen=True):
