@@ -35,6 +35,8 @@ class AdwinParameters:
     the next row. min_window_length: the weight either side of a cut must have. grace_period: no
     cut before the window weighs more than this. tolerance: how far two parts of a window may lie
     apart, beyond epsilon_cut, without a cut; in the unit of the means, one number or one a stream.
+    value_range: the largest value less the smallest that can be, one number or one a stream; the
+    paper and river take it to be 1, whatever they are fed.
     """
 
     delta: float = 0.002
@@ -43,6 +45,7 @@ class AdwinParameters:
     min_window_length: float = 5
     grace_period: float = 10
     tolerance: float | tuple[float, ...] = 0.0
+    value_range: float | tuple[float, ...] = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.delta < 1:
@@ -75,6 +78,7 @@ class Adwin:
     def __init__(self, streams: int, parameters: AdwinParameters | None = None) -> None:
         self.parameters = parameters or AdwinParameters()
         self._tolerance = per_stream(self.parameters.tolerance, streams, "tolerance")
+        self._range = per_stream(self.parameters.value_range, streams, "value_range")
         slots = (streams, 1, self.parameters.max_buckets + 1)
         self._n, self._total, self._m2 = np.zeros(slots), np.zeros(slots), np.zeros(slots)
         self._counts = np.zeros(slots[:2], dtype=np.int64)
@@ -225,7 +229,7 @@ class Adwin:
             confidence = self._confidence(self._width[streams])[:, None]
             harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
             spread = 2 * harmonic * (self._variance[streams, None] / width) * confidence
-            epsilon = np.sqrt(spread) + 2 / 3 * confidence * harmonic
+            epsilon = np.sqrt(spread) + 2 / 3 * confidence * harmonic * self._range[streams, None]
             bound = epsilon + self._tolerance[streams, None]
             apart = np.abs(u0 / n0 - u1 / n1)
             ratio = np.where(tested, apart / bound, 0.0)

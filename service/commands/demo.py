@@ -41,7 +41,7 @@ def command(*, port: int, host: str, drift_after: float, seconds: float, browser
 
     Needs no broker and writes nothing to disk. Panes last a second here, so that a drift is noticed
     in seconds; in production they last a minute.
-    """  # noqa: D301 - click reads \b as its paragraph mark
+    """
     settings = demo_settings()
     configure("console", "error")
     clock = SystemClock()

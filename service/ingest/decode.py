@@ -6,7 +6,7 @@ from service.ingest.bindings import Bindings
 from service.ingest.general import UNIT_SECONDS, GeneralPath
 from service.ingest.harvest import Harvest
 from service.ingest.schedules import Schedules
-from service.ingest.shapes import shape_of
+from service.ingest.shapes import NoType, shape_of
 from service.ingest.typed import TypedPath
 from service.ingest.where import Origin
 from service.values.batches import Batch, Decoded
@@ -35,9 +35,7 @@ class Decoder:
             schedules, settings.missing, settings.features.exclude, limits.models
         )
         self._general = GeneralPath(settings, limits, self._bindings, pane_seconds, origin)
-        shape = shape_of(settings, origin)
-        unit = UNIT_SECONDS[settings.latency.unit]
-        self._typed = TypedPath(shape, self._bindings, limits.record, unit) if shape else None
+        self._typed = self._typed_path(settings, limits, origin)
 
     def decode(self, chunk: Chunk) -> Decoded:
         """What became of each record of a chunk; an empty chunk gives empty books."""
@@ -51,6 +49,16 @@ class Decoder:
             self._typed.learn(seen)
         batches = harvest.batches()
         return harvest.decoded(self._unknown(batches, harvest), batches)
+
+    def _typed_path(
+        self, settings: SourceSettings, limits: LimitsSettings, origin: Origin
+    ) -> TypedPath | None:
+        shape = shape_of(settings, origin)
+        unit = UNIT_SECONDS[settings.latency.unit]
+        try:
+            return TypedPath(shape, self._bindings, limits.record, unit) if shape else None
+        except NoType:
+            return None
 
     def _unknown(self, batches: list[Batch], harvest: Harvest) -> dict[ModelKey, frozenset[str]]:
         """Features that no plan watches, looked for in the first record of each model version."""

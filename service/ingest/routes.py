@@ -32,7 +32,10 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """Grows by the model versions that the general path met, if their schedules allow it."""
+    """Grows by the model versions that the general path met, if their schedules allow it.
+
+    Construction raises NoType when no struct can hold what the shape reads.
+    """
 
     def __init__(self, shape: Shape, bindings: Bindings) -> None:
         self._shape = shape
@@ -76,7 +79,14 @@ class Routes:
         schedule = self._bindings.schedule(model)
         full = len(self._routes) >= ROUTES_MAX
         full |= pair[0] not in self._types and len(self._types) >= MODELS_MAX
-        if schedule is None or full or pair in self._routes or self._refused.get(pair) is schedule:
+        altered = pair[0] != model.model  # such as a lone surrogate, which cannot be a tag
+        if (
+            schedule is None
+            or full
+            or altered
+            or pair in self._routes
+            or self._refused.get(pair) is schedule
+        ):
             return None
         plan = schedule.plans[0][1]
         if not schedule.settled or plan.learn_inputs:

@@ -153,7 +153,11 @@ def event_type(shape: Shape, model: str, leaves: Leaves) -> EventType:
         _plant(tree, path, kind)
     attributes: dict[Path, str] = {}
     tag = {} if shape.model is None else {"tag_field": shape.model, "tag": model}
-    return EventType(_struct(tree, (), "", attributes, **tag), leaves, attributes)
+    try:
+        struct = _struct(tree, (), "", attributes, **tag)
+    except (ValueError, TypeError) as error:  # such as a quote in a field's name
+        raise NoType(str(error)) from error
+    return EventType(struct, leaves, attributes)
 
 
 def _leaves(shape: Shape, bindings: Iterable[Binding]) -> list[tuple[Path, Any]]:
@@ -198,7 +202,4 @@ def _struct(
             fields.append((name, kind, None))
             attributes[(*path, key)] = prefix + name
     names = {f"f{position}": key for position, key in enumerate(tree)}
-    try:
-        return msgspec.defstruct("Event", fields, rename=names, gc=False, kw_only=True, **tag)  # type: ignore[arg-type]
-    except (ValueError, TypeError) as error:
-        raise NoType(str(error)) from error
+    return msgspec.defstruct("Event", fields, rename=names, gc=False, kw_only=True, **tag)  # type: ignore[arg-type]

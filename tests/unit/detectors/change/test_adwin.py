@@ -145,14 +145,14 @@ def test_evidence_is_the_largest_ratio_over_the_cuts(tolerance):
 def test_without_a_reset_what_came_before_the_change_is_dropped():
     rng = np.random.default_rng(5)
     bank = Adwin(1, AdwinParameters(clock=1))
-    alarms = 0
-    for index in range(600):
-        seen = unit(rng.normal(0, 0.1, 1) + 3.0 * (index >= 300))
-        alarms += bank.update(seen).alarm[0]
+    values = rng.normal(0, 0.1, 600) + 3.0 * (np.arange(600) >= 300)
+    alarms = sum(bank.update(unit(values[i : i + 1])).alarm[0] for i in range(600))
     state = bank.state()
+    kept = values[-int(state["width"][0]) :]
     assert alarms > 0
-    assert state["width"][0] <= 310
-    assert state["sum"][0] / state["width"][0] == pytest.approx(3.0, abs=0.1)
+    assert len(kept) <= 310
+    assert state["sum"][0] == pytest.approx(kept.sum())
+    assert state["variance"][0] == pytest.approx(kept.var() * len(kept))
 
 
 def test_tolerance_is_a_streams_own():

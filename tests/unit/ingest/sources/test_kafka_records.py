@@ -1,4 +1,4 @@
-"""Record batches, as kafka-python itself writes them, are read whole; damaged ones become a value."""
+"""Record batches as kafka-python writes them are read whole; damaged ones become a value."""
 
 import gzip
 import math
