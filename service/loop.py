@@ -14,6 +14,7 @@ from service.monitor.comparison import Transition
 from service.monitor.judge import Judge
 from service.monitor.shard import Shard, TimeRules
 from service.routing import Decoder
+from service.state.snapshot import encode_part
 from service.state.store import Store
 from service.values.records import Chunk, Partition, Turn
 from service.values.rejects import Reject
@@ -167,7 +168,7 @@ class Loop:
     def state(self) -> dict[str, Any]:
         """Everything, as a tree for a snapshot."""
         return {
-            "judge": self.judge.state(),
+            "judge": self.judge.state(encode_part),
             "shards": [shard.state() for shard in self.shards.values()],
         }
 

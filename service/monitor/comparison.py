@@ -23,7 +23,7 @@ from detectors.summary.layout import Layout
 from service.monitor.drift import DriftStates
 from service.monitor.panes import Pane
 from service.monitor.reference import reference_cells
-from service.monitor.windows import Window
+from service.monitor.windows import Freeze, Window
 from service.monitor.wording import in_words
 from service.values.plans import Plan
 from service.values.references import Reference
@@ -192,11 +192,11 @@ class Comparison:
             np.array([s.maximum for s in numeric] + padding),
         )
 
-    def state(self) -> dict[str, Any]:
+    def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
         return {
             "reference_hash": self.plan.reference_hash,
-            "windows": [window.state() for window in self.windows],
+            "windows": [window.state(freeze) for window in self.windows],
             "drift": self.drift.state(),
             "banks": [bank.state() for bank in self.banks],
         }

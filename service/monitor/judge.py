@@ -10,6 +10,7 @@ from service.monitor.panes import Pane
 from service.monitor.references import References
 from service.monitor.shard import Shard, TimeRules
 from service.monitor.totals import ModelTotals
+from service.monitor.windows import Freeze
 from service.values.plans import Plan, Schedule
 from service.values.references import Reference
 from service.values.streams import ModelKey
@@ -88,11 +89,11 @@ class Judge:
                     totals.add_quality(pane.quality())
         return totals
 
-    def state(self) -> dict[str, Any]:
-        """Plain values and arrays for a snapshot."""
+    def state(self, freeze: Freeze = lambda part: part) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot; `freeze` is given what will not change again."""
         return {
             "over_limit": self.over_limit,
-            "models": [model.state() for model in self.models.values()],
+            "models": [model.state(freeze) for model in self.models.values()],
         }
 
     def restore(self, state: dict[str, Any], newest_seconds: Mapping[ModelKey, float]) -> None:

@@ -11,6 +11,7 @@ from service.monitor.learner import Learner
 from service.monitor.panes import Pane
 from service.monitor.reference import build_reference, merge_references
 from service.monitor.references import InForce, References
+from service.monitor.windows import Freeze
 from service.values.references import Lineage, Reference
 from service.values.reports import ReferenceState
 from service.values.streams import ModelKey, StreamKey, ValueType
@@ -95,14 +96,14 @@ class ModelJudge:
         self.references.retire(end)
         return transitions
 
-    def state(self) -> dict[str, Any]:
+    def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
         return {
             "model": self.key.model,
             "version": self.key.version,
             "references": self.references.state(),
             "learner": self.learner.state(),
-            "comparison": None if self.comparison is None else self.comparison.state(),
+            "comparison": None if self.comparison is None else self.comparison.state(freeze),
             "judged_from_seconds": self.judged_from_seconds,
             "judged_through_seconds": self.judged_through_seconds,
             "panes_judged": self.panes_judged,

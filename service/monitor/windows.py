@@ -1,6 +1,7 @@
 """Sliding windows over closed panes, each kept in steps so that its cost does not grow with it."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from detectors.summary.layout import Layout
 from detectors.summary.summary import Summary
 from service.values.watches import WindowLength
+
+Freeze = Callable[[Any], Any]
+"""Turns a part of the state that will not change any more into what a snapshot keeps of it."""
 
 STEPS = 12
 """Steps a window is kept in. It drops one whole step at a time, so it reaches back between 11/12 of
@@ -35,6 +39,7 @@ class Window:
         self.total = Summary(layout)
         self._steps: dict[float, Summary] = {}
         self._quantiles: NDArray[np.float64] | None = None
+        self._frozen: dict[float, Any] = {}
 
     @property
     def start_seconds(self) -> float:
@@ -58,6 +63,7 @@ class Window:
         left_behind = [start for start in self._steps if start < oldest - 1e-9]
         for start in left_behind:
             del self._steps[start]
+            self._frozen.pop(start, None)
         if left_behind:
             self._sum_up()
 
@@ -67,14 +73,23 @@ class Window:
             self._quantiles = self.total.quantiles.quantile(np.array(QUANTILES))
         return self._quantiles
 
-    def state(self) -> dict[str, Any]:
-        """Plain values and arrays for a snapshot."""
+    def state(self, freeze: Freeze) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot.
+
+        Panes come in order of time, so of the steps only the last one still changes: the others are
+        frozen once.
+        """
+        last = max(self._steps, default=None)
+        for start, summary in self._steps.items():
+            if start != last and start not in self._frozen:
+                self._frozen[start] = freeze(summary.state())
+        steps = [[s, self._frozen.get(s) or self._steps[s].state()] for s in self._steps]
         return {
             "name": self.length.name,
             "seconds": self.length.seconds,
             "step_seconds": self.step_seconds,
             "end_seconds": self.end_seconds,
-            "steps": [[start, summary.state()] for start, summary in self._steps.items()],
+            "steps": steps,
         }
 
     @classmethod
