@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from detectors.change.observation import Observation
 
+PerStream = float | tuple[float, ...] | NDArray[np.float64]
+"""One number for all streams, or one for each."""
+
 ALLOWANCE = 0.5
 """Page-Hinkley's delta in standard errors of a pane: tuned for a shift of twice that."""
 
@@ -67,26 +70,30 @@ def page_hinkley_threshold(alarm_mean: float) -> float:
 def adwin_delta(alarm_mean: float) -> float:
     """The delta at which ADWIN, clock 1 and fed weighted means, runs `alarm_mean` panes or longer.
 
-    min(0.1, 30 / A): without any tolerance it measured 0.009 (60 values a pane) to 0.026 delta
-    (6,000) alarms a pane, for delta from 1e-2 to 1e-4. Never 0, since ADWIN takes its logarithm.
+    min(0.1, 50 / A): with the range of the scores known and without any tolerance it measured
+    0.0006 delta (60 values a pane) to 0.015 delta (6,000) alarms a pane, for delta 0.01. Never 0,
+    since ADWIN takes its logarithm.
     """
-    return max(min(0.1, 30 / alarm_mean), 1e-300) if alarm_mean > 0 else 0.1
+    return max(min(0.1, 50 / alarm_mean), 1e-300) if alarm_mean > 0 else 0.1
 
 
 def calibrated(
-    name: str, alarm_mean: float, tolerance: float | tuple[float, ...]
+    name: str, alarm_mean: float, tolerance: PerStream, value_range: PerStream
 ) -> Mapping[str, Any]:
     """The parameters that keep the detector `name` within `alarm_mean` panes to a false alarm.
 
-    `tolerance` is in sd of the reference, one number or one a stream. Nothing is known of river's
-    detectors: they keep their defaults, and their false alarms are their own.
+    `tolerance` is in sd of the reference; `value_range` is `CellScores.ranges`: of scores between
+    -3 and 14 (a share of 0.5 %) ADWIN would alarm a hundred times as often if it took them to lie
+    between 0 and 1. One number or one a stream. Nothing is known of river's detectors: they keep
+    their defaults, and their false alarms are their own.
     """
     if name == "page_hinkley":
         threshold = page_hinkley_threshold(alarm_mean)
         fixed = {"min_instances": 1, "alpha": 1.0, "known_mean": 0.0}
         return {**fixed, "delta": ALLOWANCE, "threshold": threshold}
     if name == "adwin":
-        return {"clock": 1, "delta": adwin_delta(alarm_mean), "tolerance": tolerance}
+        bounds = {"tolerance": tolerance, "value_range": value_range}
+        return {"clock": 1, "delta": adwin_delta(alarm_mean), **bounds}
     return {}
 
 

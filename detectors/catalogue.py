@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
 from detectors.change.adwin import Adwin, AdwinParameters
 from detectors.change.observation import Detector
 from detectors.change.page_hinkley import PageHinkley, PageHinkleyParameters
@@ -23,7 +25,8 @@ def names() -> tuple[str, ...]:
 def build(name: str, streams: int, parameters: Mapping[str, Any] | None = None) -> Detector:
     """A fresh bank over `streams` streams.
 
-    `parameters` are the fields of the detector's parameters (river's own arguments for `river.*`).
+    `parameters` are the fields of the detector's parameters (river's own arguments for `river.*`);
+    what may be a number a stream is a list, a tuple or an array.
     Raises ValueError for an unknown name or parameter and for values out of bounds.
     """
     bank, checked = _resolve(name, parameters or {})
@@ -48,5 +51,9 @@ def _resolve(name: str, parameters: Mapping[str, Any]) -> tuple[type[Any], Any]:
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise ValueError(f"{name} does not take {', '.join(unknown)}; it takes {', '.join(known)}")
-    hashable = {k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()}
-    return bank, kind(**hashable)
+    return bank, kind(**{key: _frozen(value) for key, value in parameters.items()})
+
+
+def _frozen(value: Any) -> Any:
+    """A number a stream is kept as a tuple, however it was given."""
+    return tuple(np.asarray(value).tolist()) if isinstance(value, list | np.ndarray) else value

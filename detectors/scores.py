@@ -48,6 +48,11 @@ class CellScores:
             values[cells] = _scores(np.asarray(counts[cells], dtype=np.float64), ordered=ordered)
         return cls(values)
 
+    def ranges(self, layout: Layout) -> NDArray[np.float64]:
+        """The largest less the smallest score of each stream's value cells, shape (D,)."""
+        scored = (self.values[layout.values_of(stream)] for stream in range(layout.stream_count))
+        return np.array([np.ptp(values) for values in scored], dtype=np.float64)
+
 
 def observe(layout: Layout, scores: CellScores, cells: NDArray[np.int64]) -> Observation:
     """What the counts `cells` of one pane, shape (cell_count,), say of each stream's mean score.

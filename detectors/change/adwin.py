@@ -93,8 +93,7 @@ class Adwin:
     def update(self, observation: Observation) -> Verdict:
         """Take one observation of each stream; see `Detector.update`."""
         n, mean, m2, _ = columns(observation, self.streams)
-        seen = n > 0
-        self._insert(np.flatnonzero(seen), n, mean, m2)
+        self._insert(np.flatnonzero(n > 0), n, mean, m2)
         due = np.flatnonzero(
             (self._ticks % self.parameters.clock == 0)
             & (self._width > self.parameters.grace_period)
@@ -102,7 +101,8 @@ class Adwin:
         )
         evidence, alarm = np.zeros(self.streams), np.zeros(self.streams, dtype=np.bool_)
         evidence[due], cut = self._cuts(due)
-        alarmed = due[cut & seen[due]]
+        # Only a new bucket can bring a cut: those that hold are dropped until none does.
+        alarmed = due[cut]
         alarm[alarmed] = True
         while len(alarmed):
             self._drop_oldest(alarmed)
@@ -224,7 +224,7 @@ class Adwin:
         n1 = np.subtract.accumulate(np.concatenate((width, n), axis=1), axis=1)[:, 1:]
         u1 = np.subtract.accumulate(np.concatenate((whole, total), axis=1), axis=1)[:, 1:]
         least = self.parameters.min_window_length
-        tested = (n0 >= least) & (n1 >= least) & (n0 > 0) & self._has_newer(streams)
+        tested = (n0 >= least) & (n1 >= least)
         with np.errstate(divide="ignore", invalid="ignore"):
             confidence = self._confidence(self._width[streams])[:, None]
             harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
@@ -243,11 +243,3 @@ class Adwin:
         """
         delta = self.parameters.delta
         return np.array([log(2 * log(w) / delta) if w > 1 else nan for w in width.tolist()])
-
-    def _has_newer(self, streams: Indices) -> Flags:
-        """Whether a bucket newer than this slot is left, shape (streams, rows * slots)."""
-        slots = np.arange(self.parameters.max_buckets + 1)
-        counts = self._counts[streams, ::-1, None]
-        newest_row = np.arange(counts.shape[1]) == counts.shape[1] - 1
-        last: Flags = newest_row[:, None] & (slots >= counts - 1)
-        return ~last.reshape(len(streams), counts.shape[1] * len(slots))

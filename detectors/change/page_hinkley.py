@@ -42,6 +42,8 @@ class PageHinkleyParameters:
     def __post_init__(self) -> None:
         if self.mode not in ("up", "down", "both"):
             raise ValueError(f"mode is {self.mode!r}; it must be up, down or both")
+        if np.min(self.delta, initial=0.0) < 0:
+            raise ValueError(f"delta is {self.delta}; it must not be negative")
         if not 0 < self.alpha <= 1:
             raise ValueError(f"alpha is {self.alpha}; it must lie in (0, 1]")
 
@@ -62,9 +64,8 @@ class PageHinkley:
         self._delta = per_stream(self.parameters.delta, streams, "delta")
         self._threshold = per_stream(self.parameters.threshold, streams, "threshold")
         self._n, self._mean, self._up, self._up_min, self._down, self._down_max = (
-            np.empty(streams) for _ in ARRAYS
+            np.zeros(streams) for _ in ARRAYS
         )
-        self.reset(np.ones(streams, dtype=np.bool_))
 
     @property
     def streams(self) -> int:
@@ -87,13 +88,10 @@ class PageHinkley:
 
     def reset(self, mask: Flags) -> None:
         """Forget everything about the masked streams; see `Detector.reset`."""
-        for column in (self._n, self._mean, self._up, self._down):
-            column[mask] = 0.0
-        # river starts its minimum at infinity and its maximum at -1; a sum that is compared with
-        # a known mean starts at zero on both sides, or the first observation would count for less.
-        running = self.parameters.known_mean is None
-        self._up_min[mask] = np.inf if running else 0.0
-        self._down_max[mask] = -1.0 if running else 0.0
+        # river starts its minimum at infinity and its maximum at -1. Against a running mean the
+        # first deviation is 0, so that 0 does the same; against a known one it is the CUSUM's.
+        for name in ARRAYS:
+            getattr(self, f"_{name}")[mask] = 0.0
 
     def state(self) -> State:
         """A copy of the six columns, each of shape (D,)."""

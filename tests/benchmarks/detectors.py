@@ -23,15 +23,16 @@ ALARM_MEAN = alarm_mean_panes(1, 30 * 86_400, 60, STREAMS, 0.1)
 QUANTILES = np.array([0, 0.001, 0.01, 0.05, *np.arange(1, 10) / 10, 0.95, 0.99, 0.999, 1])
 DETECTORS = ("page_hinkley", "adwin")
 POOL = 200_000
+SCORE_RANGE = 6.8
 
 
 def scored(values, rng):
-    """Mean scores of panes: an endless supply of (mean, m2) for `values` a pane, any shape."""
+    """Panes of `values` scores of any shape: many a (mean, m2), and the range of the scores."""
     shares = np.diff(QUANTILES)
     counts = np.append((shares * ROWS).round().astype(np.int64), [0, 0])
     layout = Layout(edges=(np.arange(len(shares) - 1.0),))
     scores = CellScores.from_reference(layout, counts).values[:-2]
-    return tallied(rng.multinomial(values, shares, POOL), scores)
+    return (*tallied(rng.multinomial(values, shares, POOL), scores), np.ptp(scores))
 
 
 def rare(values, rng):
@@ -39,7 +40,7 @@ def rare(values, rng):
     layout = Layout(categories=(("false", "true"),))
     counts = np.array([ROWS - ROWS // 200, ROWS // 200, 0, 0, 0, 0])
     scores = CellScores.from_reference(layout, counts).values[:2]
-    return tallied(rng.multinomial(values, [0.995, 0.005], POOL), scores)
+    return (*tallied(rng.multinomial(values, [0.995, 0.005], POOL), scores), np.ptp(scores))
 
 
 def tallied(counts, scores):
@@ -55,13 +56,14 @@ def lognormal(values, rng):
     draws = rng.lognormal(0, spread, (size, values))
     draws -= np.exp(spread**2 / 2)
     draws /= np.sqrt(np.expm1(spread**2) * np.exp(spread**2))
-    return draws.mean(axis=1), draws.var(axis=1) * values
+    return draws.mean(axis=1), draws.var(axis=1) * values, SCORE_RANGE
 
 
 def autocorrelated(values, rng):
     """AR(1) of 0.9 from value to value, judged as if they were independent (dispersion 1)."""
     inflation = (1 + 0.9) / (1 - 0.9)
-    return rng.normal(size=POOL) * np.sqrt(inflation / values), np.full(POOL, float(values))
+    means = rng.normal(size=POOL) * np.sqrt(inflation / values)
+    return means, np.full(POOL, float(values)), SCORE_RANGE
 
 
 WORLDS = {
@@ -73,17 +75,28 @@ WORLDS = {
 }
 
 
-def panes(world, values, streams, rng):
-    """Endless observations of `streams` streams, each off by its reference's error."""
+def watched(name, world, values, tolerance, streams, rng):
+    """A calibrated detector and what it is fed, without end."""
+    pools = supplies(world, values, rng)
+    ranges = max(pool[3] for pool in pools)
+    detector = build(name, streams, calibrated(name, ALARM_MEAN, tolerance, ranges))
+    return detector, panes(pools, streams, rng)
+
+
+def supplies(world, values, rng):
+    """One pool of panes, or one for each rate of events from a third to three times `values`."""
     supply, varies = WORLDS[world]
-    offset = rng.normal(size=streams) / np.sqrt(ROWS)
     levels = np.unique((values * 10 ** (np.linspace(-1, 1, 9) / 2)).astype(int))
-    pools = [supply(int(n), rng) for n in (levels if varies else [values])]
+    return [(float(n), *supply(int(n), rng)) for n in (levels if varies else [values])]
+
+
+def panes(pools, streams, rng):
+    """Endless observations of `streams` streams, each off by its reference's error."""
+    offset = rng.normal(size=streams) / np.sqrt(ROWS)
     for minute in range(10**9):
         level = (np.sin(minute / 1440 * 2 * np.pi) + 1) / 2 * (len(pools) - 1)
-        mean, m2 = pools[round(level)]
+        n, mean, m2, _ = pools[round(level)]
         drawn = rng.integers(0, len(mean), streams)
-        n = float(levels[round(level)]) if varies else float(values)
         yield Observation(np.full(streams, n), mean[drawn] + offset, m2[drawn])
 
 
@@ -91,9 +104,9 @@ def false_alarms(name, world, values, tolerance, months, seed=1):
     """Alarms a model-month; an alarmed stream starts afresh."""
     streams = STREAMS * max(1, round(months * PANES_A_MONTH / PANES))
     rng = np.random.default_rng(seed)
-    detector = build(name, streams, calibrated(name, ALARM_MEAN, tolerance))
+    detector, supply = watched(name, world, values, tolerance, streams, rng)
     alarms = 0
-    for _, observation in zip(range(PANES), panes(world, values, streams, rng), strict=False):
+    for _, observation in zip(range(PANES), supply, strict=False):
         alarm = detector.update(prepare(name, observation, 1.0, ROWS, tolerance)).alarm
         alarms += int(alarm.sum())
         detector.reset(alarm)
@@ -104,9 +117,8 @@ def delay_panes(name, values, shift_sd, tolerance):
     """Median panes from a shift of the mean to the alarm, the pane of the alarm included."""
     streams, quiet, longest = 200, 500, 500
     rng = np.random.default_rng(2)
-    detector = build(name, streams, calibrated(name, ALARM_MEAN, tolerance))
+    detector, steady = watched(name, "any shape, scored", values, tolerance, streams, rng)
     first = np.full(streams, np.inf)
-    steady = panes("any shape, scored", values, streams, rng)
     for pane, seen in zip(range(quiet + longest), steady, strict=False):
         moved = Observation(seen.n, seen.mean + shift_sd * (pane >= quiet), seen.m2)
         alarm = detector.update(prepare(name, moved, 1.0, ROWS, tolerance)).alarm
@@ -120,8 +132,7 @@ def delay_panes(name, values, shift_sd, tolerance):
 def cost_microseconds(name, streams, updates=2000):
     """Microseconds of one update of a bank, by stream."""
     rng = np.random.default_rng(3)
-    detector = build(name, streams, calibrated(name, ALARM_MEAN, 0.15))
-    supply = panes("any shape, scored", 600, streams, rng)
+    detector, supply = watched(name, "any shape, scored", 600, 0.15, streams, rng)
     prepared = [prepare(name, next(supply), 1.0, ROWS, 0.15) for _ in range(updates)]
     started = time.perf_counter()
     for observation in prepared:

@@ -10,6 +10,9 @@ from detectors import budget
 from detectors.catalogue import build
 from detectors.change.observation import Observation
 
+RANGE = 6.8
+"""Of the scores of a numeric stream with twenty cells."""
+
 
 def test_alarm_mean_shares_the_budget_over_streams_and_detectors():
     mean = budget.alarm_mean_panes(1, 30 * 86_400, 60, streams=22, share=0.1)
@@ -37,7 +40,7 @@ def test_thresholds_of_extreme_budgets_stay_usable():
     assert budget.page_hinkley_threshold(inf) == inf
     assert budget.adwin_delta(0.0) == budget.adwin_delta(1.0) == 0.1
     assert 0 < budget.adwin_delta(inf) < 1e-200
-    assert budget.adwin_delta(3e6) == pytest.approx(1e-5)
+    assert budget.adwin_delta(5e6) == pytest.approx(1e-5)
 
 
 def test_standardised_mean_has_variance_one_and_slack_for_reference_and_tolerance():
@@ -79,7 +82,7 @@ def test_stationary_streams_keep_a_budget(name):
     """
     rng = np.random.default_rng(1)
     streams, count = 300, 1000
-    detector = build(name, streams, budget.calibrated(name, 20_000, 0.0))
+    detector = build(name, streams, budget.calibrated(name, 20_000, 0.0, RANGE))
     alarms = 0
     for seen in panes(rng, count, streams, 600, np.zeros(streams)):
         alarm = detector.update(budget.prepare(name, seen, 1.0, inf, 0.0)).alarm
@@ -93,7 +96,7 @@ def test_shift_beyond_the_tolerance_is_found_in_few_panes_and_one_within_it_neve
     rng = np.random.default_rng(2)
     streams = 100
     mean = budget.alarm_mean_panes(1, 30 * 86_400, 60, streams=22, share=0.1)
-    detector = build(name, streams, budget.calibrated(name, mean, 0.15))
+    detector = build(name, streams, budget.calibrated(name, mean, 0.15, RANGE))
     harmless = np.where(np.arange(streams) % 2 == 0, 0.1, 0.0)
     shift = np.where(np.arange(streams) < 50, 0.5, 0.0)
     found = np.full(streams, inf)
@@ -109,7 +112,7 @@ def test_shift_beyond_the_tolerance_is_found_in_few_panes_and_one_within_it_neve
 
 def test_harmless_offset_does_not_alarm_when_the_rate_of_events_varies_tenfold():
     rng = np.random.default_rng(3)
-    detector = build("adwin", 50, budget.calibrated("adwin", 9.5e6, 0.0))
+    detector = build("adwin", 50, budget.calibrated("adwin", 9.5e6, 0.0, RANGE))
     for pane in range(1500):
         values = 600 * 10 ** np.sin(pane / 240)
         seen = next(panes(rng, 1, 50, values, 0.1))
@@ -117,4 +120,4 @@ def test_harmless_offset_does_not_alarm_when_the_rate_of_events_varies_tenfold()
 
 
 def test_nothing_is_calibrated_for_rivers_own_detectors():
-    assert budget.calibrated("river.KSWIN", 1e6, 0.1) == {}
+    assert budget.calibrated("river.KSWIN", 1e6, 0.1, RANGE) == {}

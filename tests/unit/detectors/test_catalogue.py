@@ -129,6 +129,8 @@ UNSEEN = {
     "mean infinite": (1.0, np.inf, 0.0),
     "m2 NaN": (1.0, 5.0, np.nan),
     "weight NaN": (np.nan, 5.0, 0.0),
+    "slack NaN": (1.0, 5.0, 0.0, np.nan),
+    "slack infinite": (1.0, 5.0, 0.0, np.inf),
 }
 
 
@@ -228,6 +230,7 @@ def test_unknown_name_is_refused_with_those_there_are(name):
     [
         ("page_hinkley", {"mode": "sideways"}, "up, down or both"),
         ("page_hinkley", {"alpha": 0.0}, "alpha"),
+        ("page_hinkley", {"delta": -1.0}, "delta is -1.0"),
         ("page_hinkley", {"delta": [1.0, 2.0]}, "2 values for 3 streams"),
         ("page_hinkley", {"threshold": [1.0]}, "1 values for 3 streams"),
         ("adwin", {"delta": 1.5}, "between 0 and 1"),
@@ -235,6 +238,7 @@ def test_unknown_name_is_refused_with_those_there_are(name):
         ("adwin", {"max_buckets": 1}, "max_buckets"),
         ("adwin", {"min_window_length": 0}, "min_window_length"),
         ("adwin", {"tolerance": [0.1]}, "1 values for 3 streams"),
+        ("adwin", {"value_range": np.ones(4)}, "4 values for 3 streams"),
         ("river.KSWIN", {"window_size": 3}, "stat_size must be smaller"),
         ("river.DDM", {}, "right and wrong"),
         ("river.binary.EDDM", {}, "right and wrong"),

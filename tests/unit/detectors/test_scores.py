@@ -50,6 +50,13 @@ def test_numeric_scores_ascend_with_the_values():
     assert (np.diff(CellScores.from_reference(layout, counts).values[:31]) > 0).all()
 
 
+def test_range_is_from_the_lowest_score_to_the_highest():
+    layout = Layout(edges=(np.array([0.0]), np.zeros(0)), categories=(("a", "b"),))
+    scores = CellScores(np.array([-1.0, 2.0, 0, 0, 0.5, 0, 0, -2.0, -1.0, 1.0, 5.0, 0, 0]))
+    assert scores.ranges(layout).tolist() == [3.0, 0.0, 7.0]
+    assert CellScores(np.zeros(0)).ranges(EMPTY_LAYOUT).shape == (0,)
+
+
 def test_missing_and_invalid_cells_score_nothing_and_count_for_nothing():
     counts = np.arange(LAYOUT.cell_count)
     scores = CellScores.from_reference(LAYOUT, counts)

@@ -69,6 +69,21 @@ def test_every_alarm_index_is_rivers_with_unit_weights(settings):
     assert sum(map(len, ours)) > 5
 
 
+def test_window_is_rivers_to_the_last_bit():
+    values = streams(3)
+    bank = Adwin(values.shape[1], AdwinParameters(delta=0.05))
+    theirs = [drift.ADWIN(delta=0.05) for _ in values.T]
+    for row in values:
+        alarm = bank.update(unit(row)).alarm
+        for detector, value in zip(theirs, row.tolist(), strict=True):
+            detector.update(value)
+        state = bank.state()
+        assert state["width"].tolist() == [detector.width for detector in theirs]
+        assert state["sum"].tolist() == [detector.total for detector in theirs]
+        assert state["variance"].tolist() == [detector.variance for detector in theirs]
+        bank.reset(alarm)
+
+
 def parts(values, sizes):
     """Consecutive values summarised in observations of one stream."""
     for piece in np.split(values, np.cumsum(sizes)[:-1]):
@@ -119,18 +134,22 @@ def largest_ratio(pieces, parameters):
             continue
         apart = abs((n * mean)[:cut].sum() / n0 - (n * mean)[cut:].sum() / n1)
         harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
-        epsilon = np.sqrt(2 * harmonic * variance * confidence) + 2 / 3 * confidence * harmonic
+        epsilon = (
+            np.sqrt(2 * harmonic * variance * confidence)
+            + 2 / 3 * confidence * harmonic * parameters.value_range
+        )
         ratios.append(apart / (epsilon + parameters.tolerance))
     return max(ratios)
 
 
-@pytest.mark.parametrize("tolerance", [0.0, 0.3])
-def test_evidence_is_the_largest_ratio_over_the_cuts(tolerance):
+@pytest.mark.parametrize(("tolerance", "value_range"), [(0.0, 1.0), (0.3, 1.0), (0.0, 4.0)])
+def test_evidence_is_the_largest_ratio_over_the_cuts(tolerance, value_range):
     rng = np.random.default_rng(4)
     sizes = rng.integers(1, 9, 20)
     values = rng.normal(size=sizes.sum()) + 0.5 * (np.arange(sizes.sum()) > 40)
     # Twenty buckets a row: nothing is merged, so every cut between observations is there.
-    parameters = AdwinParameters(delta=0.05, clock=1, max_buckets=20, tolerance=tolerance)
+    bounds = {"tolerance": tolerance, "value_range": value_range}
+    parameters = AdwinParameters(delta=0.05, clock=1, max_buckets=20, **bounds)
     bank = Adwin(1, parameters)
     pieces = []
     for seen in parts(values, sizes):

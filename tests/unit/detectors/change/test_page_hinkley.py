@@ -66,6 +66,20 @@ def test_every_alarm_index_is_rivers_with_unit_weights(settings):
     assert sum(map(len, ours)) > 5
 
 
+def test_evidence_is_rivers_to_the_last_bit():
+    values = streams(3)
+    bank = PageHinkley(values.shape[1], PageHinkleyParameters(min_instances=1))
+    theirs = [drift.PageHinkley(min_instances=1) for _ in values.T]
+    for row in values:
+        verdict = bank.update(unit(row))
+        for detector, value in zip(theirs, row.tolist(), strict=True):
+            detector.update(value)
+        up = [detector._sum_increase - detector._min_increase for detector in theirs]
+        down = [detector._max_decrease - detector._sum_decrease for detector in theirs]
+        assert verdict.evidence.tolist() == np.maximum(up, down).tolist()
+        bank.reset(verdict.alarm)
+
+
 def watch(parameters, rows, slack=0.0):
     """The evidence after each of `rows`, shape (rows, D)."""
     bank = PageHinkley(len(rows[0]), parameters)
