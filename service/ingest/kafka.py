@@ -20,7 +20,7 @@ from kafka.errors import (
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError, RecoverableError
 from service.ingest.kafka_client import KafkaParameters, consumer_arguments, subscribe
-from service.ingest.kafka_fetch import is_connected, known_partitions, open_client
+from service.ingest.kafka_fetch import is_connected, open_client
 from service.ingest.kafka_session import Session, Unanswered, ours, theirs
 from service.ingest.positions import LogRange, recover
 from service.values.records import Partition, Record, Turn
@@ -59,6 +59,7 @@ class KafkaSource:
         fetched = self._fetch(session, timeout_seconds)
         assigned, revoked = session.membership.take()
         session.placed -= assigned | revoked
+        session.look_for_topics(self._clock.monotonic())
         chunks = list(session.chunks(fetched))
         return Turn(chunks, frozenset(map(ours, assigned)), frozenset(map(ours, revoked)))
 
@@ -85,12 +86,9 @@ class KafkaSource:
         """All partitions of the subscribed topics by the newest metadata; none before the first."""
         if self._session is None:
             return frozenset()
-        consumer = self._session.consumer
-        topics = consumer.subscription() or ()
+        topics = self._session.partitions()
         return frozenset(
-            Partition(topic, number)
-            for topic in topics
-            for number in known_partitions(consumer, topic)
+            Partition(t, number) for t, numbers in topics.items() for number in numbers
         )
 
     def ends(self) -> dict[Partition, int]:

@@ -76,6 +76,15 @@ def is_connected(consumer: KafkaConsumer) -> bool:
     return any(client.connected(broker.node_id) for broker in client.cluster.brokers())
 
 
+def ask_for_metadata(consumer: KafkaConsumer) -> None:
+    """Ask for the topics' partitions now, in the background.
+
+    A subscription made while an older metadata request is under way is answered without its topics,
+    and kafka-python asks again only when the metadata has aged.
+    """
+    consumer._cluster.request_update()  # noqa: SLF001 - there is no public way to ask
+
+
 def known_partitions(consumer: KafkaConsumer, topic: str) -> frozenset[int]:
     """A topic's partitions by the metadata at hand; the public method may block for ever."""
     return frozenset(consumer._cluster.partitions_for_topic(topic) or ())  # noqa: SLF001

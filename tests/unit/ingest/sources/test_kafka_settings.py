@@ -82,7 +82,7 @@ def test_plain_text_needs_nothing():
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_user_and_password_reach_the_client(mechanism):
-    security = KafkaSecurity("SASL_PLAINTEXT", mechanism, username="u", password="p")  # noqa: S106
+    security = KafkaSecurity("SASL_PLAINTEXT", mechanism, username="u", password="p")
     assert client_arguments(security) == {
         "security_protocol": "SASL_PLAINTEXT",
         "sasl_mechanism": mechanism,
@@ -100,7 +100,7 @@ def test_certificates_reach_the_client(tmp_path):
         ca_file=files["ca"],
         certificate_file=files["certificate"],
         key_file=files["key"],
-        key_password="secret",  # noqa: S106
+        key_password="secret",
         check_hostname=False,
     )
     assert client_arguments(security) == {
@@ -143,7 +143,7 @@ def test_kerberos_needs_its_package_and_passes_service_and_domain(monkeypatch):
         (KafkaSecurity("SSL", "PLAIN"), "protocol"),
         (KafkaSecurity("SASL_SSL", "PLAIN", username="u"), "password"),
         (KafkaSecurity("SASL_SSL", "OAUTHBEARER"), "token_file"),
-        (KafkaSecurity("SASL_SSL", "OAUTHBEARER", token_file="/nowhere"), "token_file"),  # noqa: S106
+        (KafkaSecurity("SASL_SSL", "OAUTHBEARER", token_file="/nowhere"), "token_file"),
         (KafkaSecurity("SSL", ca_file="/nowhere"), "ca_file"),
         (KafkaSecurity("SSL", key_file=__file__), "certificate_file"),
     ],
