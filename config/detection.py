@@ -56,27 +56,15 @@ class FalseAlarmBudget(Atom):
         return {"type": "string", "pattern": f"{said}|{INTERPOLATION_PATTERN}"}
 
 
-class RateTolerance(Section):
-    """What is too small to matter in a share; a change has to exceed both."""
-
-    ratio: Annotated[float, Real("1", "100")] = Field(
-        default=1.5, description="New share over old, or old over new."
-    )
-    points: Annotated[float, Real("0", "1")] = Field(
-        default=0.002, description="Difference of the shares: 0.002 is 0.2 percentage points."
-    )
-
-
 class Tolerance(Section):
     """A smaller change never alarms, however certain it is."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"rate"})
 
     shift: Annotated[float, Real("0", "10")] = Field(
         default=0.15,
         description="Numeric streams: shift of the mean in standard deviations of the reference, "
         "or as much in shape (0.15 is about PSI 0.02).",
-    )
-    rate: RateTolerance = Field(
-        default=RateTolerance(), description="Shares: of classes, of missing values."
     )
 
 
@@ -162,6 +150,11 @@ class DetectionSettings(Section):
     )
     future: Annotated[float, Seconds("0s", "24h")] = Field(
         default=300.0, description="An event further ahead of our clock is rejected."
+    )
+    forget_after: Annotated[float, Seconds("1m", "400d")] = Field(
+        default=7 * 86_400.0,
+        description="A model version without an event for so long is forgotten: its series leave "
+        "the page, its state the checkpoint.",
     )
     detectors: tuple[DetectorSettings, ...] = Field(
         default=(DetectorSettings(name="adwin"), DetectorSettings(name="page_hinkley")),

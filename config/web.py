@@ -15,23 +15,14 @@ def _is_address(text: str) -> str:
     return text
 
 
-def _is_url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", text):
-        raise ValueError("must be an http(s) address, for example https://anchorwatch.example")
-    return text.rstrip("/")
-
-
 class WebSettings(Section):
     """What is served over HTTP."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"config_file", "frame_ancestors"})
+    later: ClassVar[frozenset[str]] = frozenset({"config_file", "external_url", "frame_ancestors"})
 
     listen: Annotated[str, AfterValidator(_is_address)] = Field(
         default="0.0.0.0:9108",
         description="Address and port; port 0 = any free one.",
-    )
-    external_url: Annotated[str, AfterValidator(_is_url)] | None = Field(
-        default=None, description="How people reach the page, for links to it."
     )
     flush: Annotated[float, Seconds("100ms", "60s")] = Field(
         default=1.0, description="How often the metrics page is rendered anew."

@@ -19,12 +19,12 @@ def test_no_file_is_a_configuration():
 def test_the_defaults_are_those_of_the_product():
     s = Settings()
     assert s.detection.false_alarm_budget.text() == "1 per 30d per team"
-    assert (s.detection.tolerance.shift, s.detection.tolerance.rate.ratio) == (0.15, 1.5)
-    assert s.detection.tolerance.rate.points == 0.002
+    assert s.detection.tolerance.shift == 0.15
     assert (s.detection.pane, s.detection.windows) == (60.0, (300.0, 3600.0, 86_400.0))
     assert s.detection.window_names == ("5m", "1h", "24h")
     assert (s.detection.lateness, s.detection.recover_after) == (60.0, 3)
     assert (s.detection.idle_after, s.detection.future) == (60.0, 300.0)
+    assert s.detection.forget_after == 604_800.0
     assert [d.name for d in s.detection.detectors] == ["adwin", "page_hinkley"]
     assert (s.kafka.group, s.kafka.start.where, s.kafka.out_of_range) == (
         "anchorwatch",
@@ -174,7 +174,7 @@ def test_the_environment_overrides_the_file(loaded):
         ANCHORWATCH_KAFKA__GROUP="0123",
         ANCHORWATCH_KAFKA__BOOTSTRAP_SERVERS="a:1,b:2",
         ANCHORWATCH_DETECTION__WINDOWS="[5m, 1h]",
-        ANCHORWATCH_DETECTION__TOLERANCE__RATE__RATIO="2",
+        ANCHORWATCH_DETECTION__TOLERANCE__SHIFT="0.2",
         ANCHORWATCH_REFERENCE__FROM="/refs",
         ANCHORWATCH_SOURCES="[{name: a, topics: [t]}]",
         ANCHORWATCH_MODELS="'*': {team: risk}",
@@ -182,7 +182,7 @@ def test_the_environment_overrides_the_file(loaded):
     assert settings.kafka.group == "0123"
     assert settings.kafka.bootstrap_servers == ("a:1", "b:2")
     assert settings.detection.windows == (300.0, 3600.0)
-    assert settings.detection.tolerance.rate.ratio == 2.0
+    assert settings.detection.tolerance.shift == 0.2
     assert str(settings.reference.directory) == "/refs"
     assert [source.name for source in settings.sources] == ["a"]
     assert settings.for_model("m").team == "risk"

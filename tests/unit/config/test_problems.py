@@ -60,8 +60,8 @@ LATER = "comes with a later version and has no effect in this one; take it out"
             "2: detection.tolerance.shift: must be from 0 to 10 (it is .nan)",
         ),
         (
-            "detection:\n  tolerance: {rate: 2}",
-            "2: detection.tolerance.rate: must be a mapping (key: value) (it is 2)",
+            "detection:\n  tolerance: 2",
+            "2: detection.tolerance: must be a mapping (key: value) (it is 2)",
         ),
         (
             "detection:\n  false_alarm_budget: 3 per month",
@@ -128,11 +128,8 @@ LATER = "comes with a later version and has no effect in this one; take it out"
             "1: web.listen: must be host:port, for example 0.0.0.0:9108 (it is host)",
         ),
         (
-            "web: {external_url: ftp://x}",
-            (
-                "1: web.external_url: must be an http(s) address, for "
-                "example https://anchorwatch.example (it is ftp://x)"
-            ),
+            "detection: {forget_after: 59s}",
+            "1: detection.forget_after: must be from 1m to 400d (it is 59s)",
         ),
         (
             "state: {store: topic}",
@@ -240,9 +237,12 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
             )
         ),
         ("detection: {season: {}}", "detection.season"),
+        ("detection: {tolerance: {rate: {ratio: 2}}}", "detection.tolerance.rate"),
+        ("models: {a: {tolerance: {rate: {points: 0.1}}}}", "models.a.tolerance.rate"),
         ("reference: {versions: {}}", "reference.versions"),
         ("state: {episodes: {}}", "state.episodes"),
         ("web: {config_file: null}", "web.config_file"),
+        ("web: {external_url: 'https://a.example'}", "web.external_url"),
         ("kafka: {security: {token_command: []}}", "kafka.security.token_command"),
         ("models: {a: {schedule: continuous}}", "models.a.schedule"),
         ("models: {a: {prediction: {}}}", "models.a.prediction"),

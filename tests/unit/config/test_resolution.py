@@ -5,6 +5,7 @@ import pytest
 RULES = """\
 detection:
   tolerance: {shift: 0.2}
+reference: {if_missing: stop}
 models:
   '*':
     tier: 3
@@ -15,7 +16,6 @@ models:
   credit-*:
     team: credit
     missing: [-999, '']
-    tolerance: {rate: {ratio: 2}}
     reference: {learn: {events: 500}}
     features:
       income: {missing: [0]}
@@ -55,8 +55,8 @@ def test_the_order_of_lines_decides_not_how_exact_a_glob_is(loaded):
 
 def test_sections_merge_key_by_key(settings):
     model = settings.for_model("credit-risk")
-    assert (model.tolerance.shift, model.tolerance.rate.ratio) == (0.3, 2.0)
-    assert model.tolerance.rate.points == 0.002
+    assert model.tolerance.shift == 0.3
+    assert model.reference.if_missing == "stop"
     assert (model.reference.learn.events, model.reference.learn.at_least) == (500, 0.0)
     assert str(model.reference.directory) == "/etc/anchorwatch/references"
     assert settings.for_model("other").tolerance.shift == 0.2

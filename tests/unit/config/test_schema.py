@@ -33,7 +33,7 @@ sources:
     keep_if: {value.channel: [branch, app], value.loadTest: [false], header.x: present}
 detection:
   false_alarm_budget: 1 per 30d per team
-  tolerance: {shift: 0.15, rate: {ratio: 1.5, points: 0.002}}
+  tolerance: {shift: 0.15}
   pane: 1m
   windows: [5m, 1h, 24h]
   detectors: [adwin, {name: river.KSWIN, alpha: 0.01}]

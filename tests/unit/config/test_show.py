@@ -96,7 +96,7 @@ def test_a_model_is_shown_with_the_line_of_each_value(shown, tmp_path):
     assert "team: '1e5' # anchorwatch.yaml:14" in lines
     assert "tier: 2 # default" in lines
     assert "shift: 0.3 # anchorwatch.yaml:15" in lines
-    assert "ratio: 1.5 # default" in lines
+    assert "events: 10000 # default" in lines
     assert "windows: [5m, 1h, 24h] # default" in lines
     assert "- {'*_id': {ignore: true}} # default" in lines
     assert "- {income: {missing: [0]}} # anchorwatch.yaml:17" in lines
