@@ -95,6 +95,16 @@ class Sentinels:
         return bool(self.everywhere or self.by_feature)
 
 
+class InputKeys(dict[str, StreamKey]):
+    """Feature name -> its stream, remembered for the first 20,000 names."""
+
+    def __missing__(self, name: str) -> StreamKey:
+        key = StreamKey(Kind.INPUT, name)
+        if len(self) < _MEMO_MAX:
+            self[name] = key
+        return key
+
+
 class Binding:
     """Where each column of a plan comes from. Positions are columns of the batch's two matrices.
 
@@ -127,8 +137,11 @@ class Binding:
             if key.kind is Kind.OUTPUT and key != PREDICTION
         }
         self.in_order = self.numeric_positions == list(range(len(self.numeric_positions)))
-        self.padding = [np.nan] * (len(plan.numeric) - len(self.numeric_positions))
+        self.padding: list[float | None] = [None] * (
+            len(plan.numeric) - len(self.numeric_positions)
+        )
         self._ignored: dict[str, bool] = {}
+        self.keys = InputKeys()
         watched = frozenset(plan.streams)
         self.learns_prediction = plan.learn_outputs and PREDICTION not in watched
         self.learns_latency = plan.learn_outputs and LATENCY not in watched

@@ -117,11 +117,11 @@ class RowBuilder:
     positions: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     times_seconds: list[float] = field(default_factory=list)
-    numeric: list[list[float]] = field(default_factory=list)
+    numeric: list[list[float | None]] = field(default_factory=list)
     categorical: list[list[Any]] = field(default_factory=list)
     latency_seconds: list[float] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
-    learned: dict[StreamKey, dict[int, Value]] = field(default_factory=dict)
+    learned: dict[StreamKey, list[Value]] = field(default_factory=dict)
     learned_max: int = 0
 
     def __post_init__(self) -> None:
@@ -139,12 +139,15 @@ class RowBuilder:
             if key not in _ALWAYS and len(self.learned) >= self.learned_max:
                 return False
             self.learned_max += key in _ALWAYS
-            values = self.learned[key] = {}
-        values[len(self.positions)] = value
+            values = self.learned[key] = []
+        absent = len(self.positions) - len(values)
+        if absent:
+            values.extend([None] * absent)
+        values.append(value)
         return True
 
     def append(
-        self, row: int, common: Common, numeric: list[float], categorical: list[Any]
+        self, row: int, common: Common, numeric: list[float | None], categorical: list[Any]
     ) -> None:
         """Add a row, after its values were learned."""
         self.positions.append(common.position)
@@ -159,6 +162,7 @@ class RowBuilder:
         """What was gathered."""
         count, plan = len(self.positions), self.binding.plan
         numeric = np.array(self.numeric, dtype=np.float64)
+        numeric[np.isinf(numeric)] = np.inf
         return Columns(
             positions=np.array(self.positions, dtype=np.int64),
             rows=np.array(self.rows, dtype=np.int32),
@@ -168,8 +172,7 @@ class RowBuilder:
             latency_seconds=np.array(self.latency_seconds),
             weights=np.array(self.weights),
             learned={
-                key: [values.get(row) for row in range(count)]
-                for key, values in self.learned.items()
+                key: values + [None] * (count - len(values)) for key, values in self.learned.items()
             },
         )
 

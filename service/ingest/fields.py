@@ -136,16 +136,20 @@ def _sheet(
     """Features and predictions paired by position; the surplus of the longer side is wrong."""
     if inputs is None and outputs is None:
         return Sheet([Row({}, None)])
+    if inputs is not None and outputs is not None and inputs.single and outputs.single:
+        features = _features(inputs.rows[0], names)
+        row = Row(features, _prediction(outputs.rows[0], classes))
+        return Sheet([row], inputs.text, outputs.text)
     if inputs is None or outputs is None:
         rows = _one_sided(inputs, outputs, names, classes)
         return Sheet(rows, inputs is not None and inputs.text, outputs is not None and outputs.text)
     if inputs.single and not outputs.single:
         outputs = outputs._replace(rows=[_only(outputs.rows)])
-    features = [_features(row, inputs.columns or names) for row in inputs.rows]
+    maps = [_features(row, inputs.columns or names) for row in inputs.rows]
     predictions = [_prediction(row, outputs.columns or classes) for row in outputs.rows]
-    rows = [Row(*pair) for pair in zip(features, predictions, strict=False)]
-    surplus = max(len(features), len(predictions)) - len(rows)
-    wrong = f"{len(features)} rows of features, {len(predictions)} predictions"
+    rows = [Row(*pair) for pair in zip(maps, predictions, strict=False)]
+    surplus = max(len(maps), len(predictions)) - len(rows)
+    wrong = f"{len(maps)} rows of features, {len(predictions)} predictions"
     return Sheet(rows + [Row({}, None, wrong)] * surplus, inputs.text, outputs.text)
 
 

@@ -36,9 +36,12 @@ class Identity:
         Notes which raw name and raw version it was, for `taken`.
         """
         model, version = self.read_model(envelope), self.read_version(envelope)
-        key = self.key(model, version)
-        if key is not None and type(model) is str and type(version) in _RAW_VERSIONS:
-            self._seen[model, version] = key
+        plain = type(model) is str and type(version) in _RAW_VERSIONS
+        key = self._seen.get((model, version)) if plain else None
+        if key is None:
+            key = self.key(model, version)
+            if plain and key is not None:
+                self._seen[model, version] = key
         return key
 
     def taken(self) -> dict[Pair, ModelKey]:

@@ -1,6 +1,6 @@
 """One row of a record into the columns of its plan: a bad field costs that field alone."""
 
-from math import isfinite, nan
+from math import isfinite
 from typing import Any, NamedTuple
 
 from detectors.summary.profile import INVALID_VALUE, InvalidValue, Value
@@ -12,6 +12,8 @@ from service.ingest.scalars import Reading
 from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
 
 _SURPLUS_MAX = 100
+_NEEDS_NO_READING = frozenset({float, type(None)})
+_HAS_NO_CODE = frozenset({dict, list})
 
 
 class Answer(NamedTuple):
@@ -91,7 +93,9 @@ class RowReader:
         found = {names[name]: outputs.number(value) for name, value in prediction.items()}
         return Answer(INVALID_VALUE if found else None, _top(found), found)
 
-    def _probabilities(self, answer: Answer, numbers: list[float], builder: RowBuilder) -> set[str]:
+    def _probabilities(
+        self, answer: Answer, numbers: list[float | None], builder: RowBuilder
+    ) -> set[str]:
         surplus: set[str] = set()
         binding = builder.binding
         for name, probability in answer.probabilities.items():
@@ -104,12 +108,14 @@ class RowReader:
         return surplus
 
 
-def _numbers(features: dict[str, Any], binding: Binding, inputs: Reading) -> list[float]:
-    get, number = features.get, inputs.number
-    found = [number(get(name)) for name in binding.numeric_inputs]
+def _numbers(features: dict[str, Any], binding: Binding, inputs: Reading) -> list[float | None]:
+    """The numeric columns of a row; None = missing, infinite = invalid."""
+    found: list[Any] = list(map(features.get, binding.numeric_inputs))
+    if not _NEEDS_NO_READING.issuperset(map(type, found)):
+        found = list(map(inputs.number, found))
     if binding.in_order:
         return found + binding.padding
-    row = [nan] * len(binding.plan.numeric)
+    row: list[float | None] = [None] * len(binding.plan.numeric)
     for position, value in zip(binding.numeric_positions, found, strict=True):
         row[position] = value
     return row
@@ -119,33 +125,36 @@ def _categories(
     features: dict[str, Any], answer: Answer, binding: Binding, inputs: Reading
 ) -> list[Any]:
     """Raw values in the order of the plan, which the codes know how to read."""
-    row: list[Any] = [None] * len(binding.booleans)
-    for position, name in zip(
-        binding.categorical_positions, binding.categorical_inputs, strict=True
-    ):
-        value = features.get(name)
-        kind = type(value)
-        if kind is dict or kind is list:
-            value = INVALID_VALUE
-        elif inputs.text and kind is str:
-            value = inputs.boolean(value) if binding.booleans[position] else value or None
-        row[position] = value
+    found: list[Any] = list(map(features.get, binding.categorical_inputs))
+    if inputs.text or not _HAS_NO_CODE.isdisjoint(map(type, found)):
+        pairs = zip(binding.categorical_positions, found, strict=True)
+        found = [_scalar(value, binding.booleans[at], inputs) for at, value in pairs]
     if binding.prediction_categorical is not None:
-        row[binding.prediction_categorical] = answer.category
-    return row
+        # The inputs are in the plan's order, so the prediction's place among them is its column.
+        found.insert(binding.prediction_categorical, answer.category)
+    return found
+
+
+def _scalar(value: Any, is_boolean: bool, inputs: Reading) -> Any:
+    if type(value) in _HAS_NO_CODE:
+        return INVALID_VALUE
+    if inputs.text and type(value) is str:
+        return inputs.boolean(value) if is_boolean else value or None
+    return value
 
 
 def _learn(features: dict[str, Any], builder: RowBuilder, inputs: Reading) -> set[str]:
     binding = builder.binding
-    watched, is_one = binding.plan.features, binding.sentinels.is_one
+    watched, keys = binding.plan.features, binding.keys
+    sentinels = binding.sentinels or None
     surplus: set[str] = set()
     for name, raw in features.items():
         if name in watched or binding.ignores(name):
             continue
         value = inputs.learned(raw)
-        if is_one(name, value):
+        if sentinels and sentinels.is_one(name, value):
             value = None
-        if not builder.learn(StreamKey(Kind.INPUT, name), value) and len(surplus) < _SURPLUS_MAX:
+        if not builder.learn(keys[name], value) and len(surplus) < _SURPLUS_MAX:
             surplus.add(name)
     return surplus
 

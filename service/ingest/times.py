@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from service.ingest.scalars import number_in_text
+from service.ingest.scalars import number, number_in_text
 
 MILLISECONDS_FROM = 1e11
 """An epoch number from here on counts milliseconds (as seconds it would be the year 5138)."""
@@ -20,8 +20,7 @@ def event_time(value: Any) -> float:
     A number may stand in text (headers have no other way). NaN when the value cannot be read or
     lies outside of 1970 to 9999.
     """
-    found = number_in_text(value)
-    seconds = _of_text(value) if type(value) is str and isinf(found) else _of_number(found)
+    seconds = _of_text(value) if type(value) is str else _of_number(number(value))
     return seconds if 0.0 <= seconds <= TIME_MAX_SECONDS else nan
 
 
@@ -33,8 +32,9 @@ def _of_text(text: str) -> float:
     try:
         moment = msgspec.convert(text, datetime)
     except (ValueError, OverflowError):
-        return _of_iso(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        found = number_in_text(text)
+        return _of_iso(text) if isinf(found) else _of_number(found)
+    return _timestamp(moment)
 
 
 def _of_iso(text: str) -> float:
@@ -43,4 +43,8 @@ def _of_iso(text: str) -> float:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         return nan
+    return _timestamp(moment)
+
+
+def _timestamp(moment: datetime) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
