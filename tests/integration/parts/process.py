@@ -81,4 +81,6 @@ def _dies_with_us() -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None or threading.current_thread() is not threading.main_thread():
         return []
-    return [setpriv, "--pdeathsig", "KILL"]
+    # If we died before it could ask, its parent is already another.
+    unless_orphaned = '[ "$PPID" = "$0" ] && exec "$@"'
+    return [setpriv, "--pdeathsig", "KILL", "sh", "-c", unless_orphaned, str(os.getpid())]
