@@ -61,38 +61,34 @@ class Sentinels:
     """What means "not there", for every feature and for some."""
 
     def __init__(self, plan: Plan, everywhere: tuple[float | str, ...]) -> None:
-        self.everywhere = plan.missing + everywhere
-        self.by_feature = plan.missing_by_feature
-        self._memo: dict[str, frozenset[str]] = {}
-
-    def of(self, feature: str) -> tuple[float | str, ...]:
-        """The sentinels of one feature."""
-        return self.everywhere + tuple(self.by_feature.get(feature, ()))
-
-    def numbers(self, feature: str) -> tuple[float, ...]:
-        """Those that are numbers."""
-        return tuple(float(s) for s in self.of(feature) if not isinstance(s, str))
-
-    def is_one(self, feature: str, value: Any) -> bool:
-        """Whether a number or a text is one."""
-        if type(value) is str:
-            return value in self._texts(feature)
-        return type(value) is float and value in self.numbers(feature)
-
-    def _texts(self, feature: str) -> frozenset[str]:
-        found = self._memo.get(feature)
-        if found is None:
-            found = self.texts(feature)
-            if feature in self.by_feature or len(self._memo) < _MEMO_MAX:
-                self._memo[feature] = found
-        return found
-
-    def texts(self, feature: str) -> frozenset[str]:
-        """All of them as text, as categories would be written."""
-        return frozenset(text for s in self.of(feature) if (text := text_of(s)) is not None)
+        self._everywhere = plan.missing + everywhere
+        self._of_all = _Marks(self._everywhere)
+        self._of_some = {
+            feature: _Marks((*self._everywhere, *marks))
+            for feature, marks in plan.missing_by_feature.items()
+        }
 
     def __bool__(self) -> bool:
-        return bool(self.everywhere or self.by_feature)
+        return bool(self._everywhere or self._of_some)
+
+    def of(self, feature: str) -> "_Marks":
+        """The sentinels of one feature."""
+        return self._of_some.get(feature, self._of_all)
+
+    def is_one(self, feature: str, value: Any) -> bool:
+        """Whether a float or a text is one."""
+        kind = type(value)
+        if kind is str:
+            return value in self.of(feature).texts
+        return kind is float and value in self.of(feature).numbers
+
+
+class _Marks:
+    """Sentinels: those that are numbers, and all as text, as a category would be written."""
+
+    def __init__(self, marks: tuple[float | str, ...]) -> None:
+        self.numbers = frozenset(float(mark) for mark in marks if not isinstance(mark, str))
+        self.texts = frozenset(text for mark in marks if (text := text_of(mark)) is not None)
 
 
 class InputKeys(dict[str, StreamKey]):
@@ -164,17 +160,17 @@ class Binding:
         if not self.sentinels:
             return
         for position, name in zip(self.numeric_positions, self.numeric_inputs, strict=True):
-            numbers = self.sentinels.numbers(name)
+            numbers = self.sentinels.of(name).numbers
             if numbers:
                 column = numeric[:, position]
-                column[np.isin(column, numbers)] = np.nan
+                column[np.isin(column, list(numbers))] = np.nan
 
     def _codes(self) -> list[Codes]:
         categories = self.plan.layout.categories
         return [
             Codes(
                 names,
-                self.sentinels.texts(key.name) if _is_input(key) else frozenset(),
+                self.sentinels.of(key.name).texts if _is_input(key) else frozenset(),
                 booleans=is_boolean,
             )
             for key, names, is_boolean in zip(

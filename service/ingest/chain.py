@@ -11,6 +11,7 @@ from service.errors import ConfigurationError
 from service.ingest.json_text import MalformedError, read_json
 
 UNPACKED_BYTES_MAX = 64 * 1024 * 1024
+GZIP_MEMBERS_MAX = 100
 _GZIP = zlib.MAX_WBITS | 16
 
 Decode = Callable[[Any], Any]
@@ -76,7 +77,7 @@ def _gzip(value: Any) -> bytes:
     if isinstance(packed, str):
         raise MalformedError("gzip needs bytes; decode the text first (base64)")
     whole = bytearray()
-    while packed:
+    for _ in range(GZIP_MEMBERS_MAX):
         stream = zlib.decompressobj(_GZIP)
         try:
             whole += stream.decompress(packed, UNPACKED_BYTES_MAX + 1 - len(whole))
@@ -87,7 +88,9 @@ def _gzip(value: Any) -> bytes:
         if not stream.eof:
             raise MalformedError("gzip is cut off")
         packed = stream.unused_data
-    return bytes(whole)
+        if not packed:
+            return bytes(whole)
+    raise MalformedError(f"gzip of more than {GZIP_MEMBERS_MAX} members")
 
 
 def _bytes_or_text(value: Any) -> bytes | str:
