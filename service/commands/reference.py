@@ -99,7 +99,7 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     meta: tuple[str, ...],
     force: bool,
 ) -> None:
-    r"""Summarise FILES (CSV, Parquet, JSON Lines; globs too) into one reference.
+    """Summarise FILES (CSV, Parquet, JSON Lines; globs too) into one reference.
 
     The files may be larger than memory. Kinds of columns are inferred. An example:
 
