@@ -34,7 +34,12 @@ class Loaded:
     settings: Settings
     origins: Mapping[str, str]
     hash: str
-    written: Mapping[Path, str] = field(default_factory=dict, repr=False)
+    written: Mapping[Path, str] = field(repr=False)
+    places: "Places" = field(repr=False, compare=False)
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """What turned out later to be wrong with a setting, with its file and line."""
+        return self.places.problem(path, message)
 
     def origin(self, path: Path) -> str:
         """Where a setting comes from; of a section, where the first of its settings does."""
@@ -57,7 +62,7 @@ def load(path: FilePath | None, environ: Mapping[str, str]) -> Loaded:
     document = _document(path)
     inner = interpolate(document.data, environ)
     outer = override(inner.data, environ, Settings)
-    place = _Places(document, outer)
+    place = Places(document, outer)
     problems = [*document.problems, *outer.problems]
     failed = [path for path, _ in inner.faults if not _under(path, outer.names)]
     problems += [place.problem(path, why) for path, why in inner.faults if path in failed]
@@ -68,17 +73,18 @@ def load(path: FilePath | None, environ: Mapping[str, str]) -> Loaded:
     if problems or settings is None:
         raise ConfigurationProblems(sorted(problems, key=_order))
     origins = {dotted(p): place.origin(p) for p, _ in leaves(settings)}
-    return Loaded(settings, origins, _hash(_shown(settings, written)), written)
+    return Loaded(settings, origins, _hash(_shown(settings, written)), written, place)
 
 
 @dataclass(frozen=True)
-class _Places:
+class Places:
     """Finds the line or the variable that a path comes from."""
 
     document: Document
     outer: Overridden
 
     def problem(self, path: Path, message: str) -> Problem:
+        """A problem with the file and line, or the variable, that its path comes from."""
         name = _under(path, self.outer.names)
         if not name and path not in self.document.lines:  # a section that only a variable names
             name = next((n for n in self.outer.names if n[: len(path)] == path), ())
@@ -91,6 +97,7 @@ class _Places:
         return Problem(self.document.file, line, dotted(path), message)
 
     def origin(self, path: Path) -> str:
+        """`file:line`, `environment NAME` or `default`."""
         said = _said(self.outer.data, path)
         if not said:
             return "default"

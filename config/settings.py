@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path as FilePath
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,6 +19,7 @@ from config.resolution import ModelSettings, Resolver
 from config.section import Section, refuse
 from config.sources import SourceSettings
 from config.state import StateSettings
+from config.tree import Path
 from config.watchdog import WatchdogSettings
 from config.web import WebSettings
 
@@ -68,6 +70,17 @@ class Settings(Section):
     def for_model(self, name: str) -> ModelSettings:
         """What holds for one model: the rules whose glob matches, first to last; remembered."""
         return self.resolver.model(name)
+
+    @property
+    def reference_directories(self) -> dict[Path, FilePath]:
+        """The directories of references that somebody named, by the path of the setting."""
+        sections: dict[Path, ReferenceSettings | None] = {("reference",): self.reference}
+        sections |= {("models", glob, "reference"): r.reference for glob, r in self.models.items()}
+        return {
+            (*path, "from"): section.directory
+            for path, section in sections.items()
+            if section is not None and "directory" in section.model_fields_set
+        }
 
     @cached_property
     def resolver(self) -> Resolver:

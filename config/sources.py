@@ -43,7 +43,7 @@ class Section(BaseModel):
 
 
 class TopicPattern(Section):
-    """Topics by name: every topic that `pattern` matches from its beginning.
+    """Topics by name: every topic whose whole name `pattern` matches.
 
     Its named groups can be used as `topic.<group>`.
     """

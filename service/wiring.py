@@ -48,24 +48,22 @@ def time_rules(detection: DetectionSettings, *, use_host_clock: bool = True) -> 
 def given_references(settings: Settings, extra: Iterable[Reference] = ()) -> GivenReference:
     """The reference file of a model version; `extra` ones, as given on a command line, come first.
 
-    Raises ConfigurationError when a file is no sound reference. A directory that is not there is
-    one without files as long as nobody named it.
+    Raises ConfigurationError at once when a directory that somebody named is not there, or a file
+    in one is no sound reference. The default directory is taken as empty when it is not there.
     """
     watch_for = watches(settings)
     by_hand = {(r.model, r.version): r for r in extra}
-    directories: dict[Path, ReferenceDirectory] = {}
+    named = set(settings.reference_directories.values())
+    default = {d for d in (settings.reference.directory,) if d.is_dir()}
+    directories = {directory: ReferenceDirectory(directory) for directory in named | default}
 
     def find(key: ModelKey) -> Reference | None:
         found = by_hand.get((key.model, key.version)) or by_hand.get((key.model, None))
-        directory = settings.for_model(key.model).reference.directory
-        if found is None and _is_there(settings, directory):
-            if directory not in directories:
-                directories[directory] = ReferenceDirectory(directory)
-            found = directories[directory].find(key.model, key.version)
+        directory = directories.get(settings.for_model(key.model).reference.directory)
+        if found is None and directory is not None:
+            found = directory.find(key.model, key.version)
         return None if found is None else watched_part(found, watch_for(key.model))
 
-    if _is_there(settings, settings.reference.directory):
-        directories[settings.reference.directory] = ReferenceDirectory(settings.reference.directory)
     return find
 
 
@@ -153,11 +151,6 @@ def _end_of_day(day: date) -> float:
 
 def _budget(budget: FalseAlarmBudget) -> Budget:
     return Budget(budget.alarms, budget.period_seconds, _SCOPES[budget.scope])
-
-
-def _is_there(settings: Settings, directory: Path) -> bool:
-    named = "directory" in settings.reference.model_fields_set
-    return named or directory.is_dir()
 
 
 def _topics(sources: Iterable[SourceSettings]) -> tuple[tuple[str, ...], tuple[str, ...]]:

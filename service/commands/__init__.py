@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from config.errors import ConfigurationProblems
 from config.loader import Loaded, load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,3 +29,14 @@ def config_option(command: F) -> F:
 def load_settings(config_file: Path | None) -> Loaded:
     """The settings from a file and this process's environment; raises ConfigurationProblems."""
     return load(config_file, os.environ)
+
+
+def require_references(loaded: Loaded) -> None:
+    """Raise ConfigurationProblems for every directory of references that was named in vain."""
+    absent = [
+        loaded.problem(path, f"{directory} is no directory; make it, or take the line out")
+        for path, directory in loaded.settings.reference_directories.items()
+        if not directory.is_dir()
+    ]
+    if absent:
+        raise ConfigurationProblems(absent)

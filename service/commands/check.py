@@ -11,7 +11,7 @@ from config.settings import Settings
 from config.sources import TopicPattern
 from config.units import format_duration
 from detectors.catalogue import build
-from service.commands import config_option, load_settings
+from service.commands import config_option, load_settings, require_references
 from service.errors import ConfigurationError
 from service.ingest.decode import Decoder
 from service.ingest.kafka_client import consumer_arguments
@@ -32,7 +32,9 @@ def command(config_file: Path | None) -> None:
     \b
     anchorwatch check --config anchorwatch.yaml
     """  # noqa: D301 - click reads \b as its paragraph mark
-    settings = load_settings(config_file).settings
+    loaded = load_settings(config_file)
+    require_references(loaded)
+    settings = loaded.settings
     _build_everything(settings)
     console = Console()
     console.print("The configuration is sound.")
@@ -70,7 +72,7 @@ def _summary(settings: Settings) -> Table:
         "Broker": ", ".join(settings.kafka.bootstrap_servers),
         "Sources": "; ".join(f"{s.name} ({_places(s.topics, s.files)})" for s in settings.sources)
         or "none",
-        "References": _references(settings.reference.directory),
+        "References": _references(settings),
         "Panes": f"{format_duration(detection.pane)}, windows {', '.join(detection.window_names)}",
         "Detectors": ", ".join(detector.name for detector in detection.detectors) or "none",
         "Budget": str(detection.false_alarm_budget.text()),
@@ -88,11 +90,17 @@ def _places(topics: TopicPattern | tuple[str, ...] | None, files: tuple[str, ...
     return ", ".join(topics or files or ())
 
 
-def _references(directory: Path) -> str:
-    if not directory.is_dir():
-        return f"none: {directory} is not there"
-    found = [f"{r.model} {r.version or '(any version)'}" for r in ReferenceDirectory(directory)]
-    return f"{', '.join(found) or 'none'} in {directory}"
+def _references(settings: Settings) -> str:
+    told = []
+    for directory in dict.fromkeys(
+        (settings.reference.directory, *settings.reference_directories.values())
+    ):
+        if not directory.is_dir():
+            told.append(f"none: {directory} is not there")
+            continue
+        found = [f"{r.model} {r.version or '(any version)'}" for r in ReferenceDirectory(directory)]
+        told.append(f"{', '.join(found) or 'none'} in {directory}")
+    return "; ".join(told)
 
 
 def _hints(settings: Settings) -> list[str]:

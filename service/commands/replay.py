@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from config.settings import Settings
 from config.sources import FeatureSettings, LatencySettings, RowsSettings, SourceSettings
 from service.clock import SystemClock
-from service.commands import config_option, load_settings
+from service.commands import config_option, load_settings, require_references
 from service.commands.replay_view import as_json, show
 from service.errors import ConfigurationError
 from service.ingest.decode import Decoder
@@ -98,6 +98,7 @@ def command(  # noqa: PLR0913 - one argument an option
           --prediction score --ignore '*_id' --reference ref.json --json result.json
     """  # noqa: D301 - click reads \b as its paragraph mark
     loaded = load_settings(config_file)
+    require_references(loaded)
     configure("console", "error")
     settings = loaded.settings
     table = Columns(time_column, prediction, latency, latency_unit, ignore)

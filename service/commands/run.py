@@ -12,7 +12,7 @@ import click
 import structlog
 
 from service.app import Service, kafka_service
-from service.commands import config_option, load_settings
+from service.commands import config_option, load_settings, require_references
 from service.logs import configure
 
 _SWITCH_SECONDS = 0.001
@@ -42,6 +42,7 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
     curl http://localhost:9108/metrics
     """  # noqa: D301 - click reads \b as its paragraph mark
     loaded = load_settings(config_file)
+    require_references(loaded)
     configure(loaded.settings.log.format, loaded.settings.log.level)
     service = kafka_service(loaded.settings, loaded.hash, accept_lost_state=accept_lost_state)
     web = loaded.settings.web
