@@ -166,7 +166,8 @@ def _outside(expression: str, origin: Origin) -> Read:
     if kind == "header" and name:
         return lambda envelope: _header(envelope.record, name)
     if kind == "topic" and dot:
-        return _group(expression, name, origin.topic_pattern, origin)
+        pattern = origin.topic_pattern and rf"\A(?:{origin.topic_pattern})\Z"  # the whole name
+        return _group(expression, name, pattern, origin)
     if kind == "path" and dot:
         return _group(expression, name, origin.path_pattern, origin)
     known = 'value..., header.<name>, key, topic.<group>, path.<group>, record.timestamp, "text"'

@@ -63,6 +63,9 @@ def test_the_first_place_that_is_there_counts():
 
 def test_groups_are_of_the_topic_or_the_path():
     assert read("topic.env", topic="other") is None
+    greedy = ORIGIN._replace(topic_pattern="(?P<model>.+?)")
+    read_model = compile_where(("topic.model",), greedy)
+    assert read_model(Envelope(VALUE, RECORD, "churn")) == "churn"
     assert read("path.day", topic="/data/20261123/x.jsonl") == "20261123"
 
 
