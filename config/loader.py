@@ -61,7 +61,7 @@ def load(path: FilePath | None, environ: Mapping[str, str]) -> Loaded:
     """
     document = _document(path)
     inner = interpolate(document.data, environ)
-    outer = override(inner.data, environ, Settings)
+    outer = override(inner.data, environ)
     place = Places(document, outer)
     problems = [*document.problems, *outer.problems]
     failed = [path for path, _ in inner.faults if not _under(path, outer.names)]

@@ -200,10 +200,54 @@ def test_variables_that_kubernetes_sets_are_not_ours(loaded):
         ANCHORWATCH_PORT="tcp://10.0.0.1:9108",
         ANCHORWATCH_SERVICE_HOST="10.0.0.1",
         ANCHORWATCH_PORT_9108_TCP_ADDR="10.0.0.1",
+        ANCHORWATCH_WEB_PORT="tcp://10.0.0.1:9108",
+        ANCHORWATCH_KAFKA_SERVICE_HOST="10.0.0.2",
+    )
+    assert loaded.settings == Settings()
+
+
+def test_variables_of_ours_that_set_nothing_are_not_refused(loaded):
+    loaded = loaded(
+        "",
         ANCHORWATCH_CONFIG="/etc/anchorwatch.yaml",
+        ANCHORWATCH_REVISION="4f1c2ab",
         ANCHORWATCH_VERSION="0.1.0",
     )
     assert loaded.settings == Settings()
+
+
+def test_only_the_environment_that_was_given_counts(loaded, monkeypatch):
+    monkeypatch.setenv("ANCHORWATCH_KAFKA__GROUP", "of-the-process")
+    monkeypatch.setenv("ANCHORWATCH_LIMITS__MODELS", "nonsense")
+    assert loaded("", ANCHORWATCH_KAFKA__GROUP="given").settings.kafka.group == "given"
+    assert loaded("").settings == Settings()
+
+
+def test_a_variable_is_read_as_the_kind_of_its_setting(loaded):
+    settings = loaded(
+        "kafka: {security: {protocol: SSL}}",
+        ANCHORWATCH_KAFKA__SECURITY__CHECK_HOSTNAME="false",
+        ANCHORWATCH_KAFKA__DEAD_LETTERS="[not, yaml]",
+        ANCHORWATCH_KAFKA__START="-7d",
+        ANCHORWATCH_DETECTION__FALSE_ALARM_BUDGET="1 per 90d in all",
+        ANCHORWATCH_DETECTION__DETECTORS="[{name: river.KSWIN, alpha: 0.001}]",
+        ANCHORWATCH_STATE__PATH="/data: 1",
+    ).settings
+    assert settings.kafka.security.check_hostname is False
+    assert settings.kafka.dead_letters == "[not, yaml]"
+    assert settings.kafka.start.ago_seconds == 604_800.0
+    assert settings.detection.false_alarm_budget.text() == "1 per 90d in all"
+    assert settings.detection.detectors[0].parameters == {"alpha": 0.001}
+    assert str(settings.state.path) == "/data: 1"
+
+
+def test_a_longer_name_wins_over_a_shorter_one(loaded):
+    settings = loaded(
+        "log: {format: console}",
+        ANCHORWATCH_LOG__LEVEL="error",
+        ANCHORWATCH_LOG="{level: debug}",
+    ).settings
+    assert (settings.log.level, settings.log.format) == ("error", "json")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +266,17 @@ def test_variables_that_kubernetes_sets_are_not_ours(loaded):
             ("models.credit.team: is set as a whole: ANCHORWATCH_MODELS, as YAML"),
         ),
         ("LIMITS__MODELS", "many", "limits.models: must be a whole number (it is many)"),
-        ("LIMITS__MODELS", "", "limits.models: must be one value from 1 to 100000 (it is null)"),
+        ("LIMITS__MODELS", "", "limits.models: must be a whole number (it is '')"),
+        ("LOG", "debug", "log: must be a mapping (key: value) (it is debug)"),
+        ("KAFKA__GROUP__NAME", "x", "kafka.group: must be text"),
+        (
+            "WEB__EXTERNAL_URL",
+            "http://a",
+            (
+                "web.external_url: comes with a later version and has no "
+                "effect in this one; take it out"
+            ),
+        ),
         (
             "SOURCES",
             "[",
