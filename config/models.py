@@ -1,6 +1,5 @@
 """Section `models`: what holds for some models only, by glob; later lines win."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -10,16 +9,7 @@ from pydantic import BeforeValidator, Field
 from config.detection import Tolerance, Window
 from config.reference import ReferenceSettings
 from config.section import Section, Whole
-
-
-def _is_sentinel(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or _is_nan(value):
-        raise ValueError("must be a number or a text (null is missing anyway)")
-    return value
-
-
-def _is_nan(value: float | str) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+from config.sentinels import Sentinels
 
 
 def _is_date(value: Any) -> Any:
@@ -36,9 +26,6 @@ def _is_runbook(value: str) -> str:
 
 def _placeholders(text: str) -> list[str]:
     return ["{" + part.partition("}")[0] + "}" for part in text.split("{")[1:]]
-
-
-Sentinels = tuple[Annotated[float | str, BeforeValidator(_is_sentinel)], ...]
 
 
 class Mute(Section):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from config.section import Seconds, Section, Whole
+from config.section import Seconds, Section, Whole, later_values
 
 
 def _is_directory(value: Any) -> Any:
@@ -13,12 +13,6 @@ def _is_directory(value: Any) -> Any:
         raise ValueError(
             "only a directory can be read; topics and object stores come with a later version"
         )
-    return value
-
-
-def _is_available(value: Any) -> Any:
-    if value == "inherit":
-        raise ValueError("inherit comes with a later version; write learn or stop")
     return value
 
 
@@ -45,7 +39,9 @@ class ReferenceSettings(Section):
         alias="from",
         description="Directory of the files that `anchorwatch reference build` wrote.",
     )
-    if_missing: Annotated[Literal["learn", "stop"], BeforeValidator(_is_available)] = Field(
+    if_missing: Annotated[
+        Literal["learn", "stop"], later_values("inherit", write="learn or stop")
+    ] = Field(
         default="learn",
         description="A model without a reference: learn one from its first events, or stop short "
         "of judging it (volume, latency and quality are still told).",

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 from pydantic_core import CoreSchema, core_schema
 from pydantic_core.core_schema import ValidationInfo
 
@@ -54,6 +60,17 @@ def refuse(*faults: tuple[bool, str | tuple[str, ...], str]) -> None:
     wrong = [(key, why) for is_wrong, key, why in faults if is_wrong]
     if wrong:
         raise Misfit(*wrong)
+
+
+def later_values(*names: str, write: str) -> BeforeValidator:
+    """A check that refuses values of a later version by name, and says what to write instead."""
+
+    def check(value: Any) -> Any:
+        if value in names:
+            raise ValueError(f"{value} comes with a later version; write {write}")
+        return value
+
+    return BeforeValidator(check)
 
 
 @dataclass(frozen=True)

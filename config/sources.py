@@ -1,17 +1,25 @@
-"""Where events come from, and where in a foreign record each part of an event sits."""
+"""Section `sources`: where events come from, and where in a record each part of one sits."""
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-LATER_KEYS = ("part", "pair", "outputs", "segments", "kpis")
-"""Keys of the product's mapping that this version knows of and does not understand yet."""
+from config.section import Section, later_values
+from config.sentinels import Sentinels
 
 
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
+
+
+def _as_rows(value: Any) -> Any:
+    return {"rows": value, "layout": "single"} if isinstance(value, str | list | tuple) else value
+
+
+def _as_path(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str | list | tuple) else value
 
 
 def _is_pattern(text: str) -> str:
@@ -24,52 +32,46 @@ def _is_pattern(text: str) -> str:
 
 _OneOrMore = str | tuple[str, ...]
 
-Where = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=_OneOrMore),
-    Field(min_length=1),
-]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=_OneOrMore)]
+"""One name or glob, or a list of them."""
+
+Where = Annotated[Names, Field(min_length=1)]
 """One place or a list of places, of which the first that is there counts."""
 
-Globs = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=_OneOrMore)]
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+"""A regular expression."""
 
 Scalar = str | bool | int | float | None
 
-
-class Section(BaseModel):
-    """A frozen part of the configuration that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+Conditions = Mapping[str, Literal["present"] | tuple[Scalar, ...]]
+"""Where -> the values it may have, or `present`."""
 
 
 class TopicPattern(Section):
-    """Topics by name: every topic whose whole name `pattern` matches.
+    """Topics by name."""
 
-    Its named groups can be used as `topic.<group>`.
-    """
-
-    pattern: str = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _compiles(self) -> Self:
-        _is_pattern(self.pattern)
-        return self
+    pattern: Annotated[Pattern, Field(min_length=1)] = Field(
+        description="Every topic that it matches from its beginning. Its named groups can be used "
+        "as topic.<group>."
+    )
 
 
 class RowsSettings(Section):
-    """How one half of a record (its features or its prediction) is laid out.
+    """How one half of a record (its features or its prediction) is laid out."""
 
-    `rows` is where the value sits: many rows in `layout`, which is one of auto, records, matrix,
-    split, csv, or `single`: the value is one row (what a path written alone means). Decoding stages
-    stand in front when the value is text ("json+auto", "base64+csv"). A mapping tells the layout by
-    what is found at its key `from`.
-    `columns` name positions (of a prediction: classes). `take` is a path inside each row.
-    """
+    later: ClassVar[frozenset[str]] = frozenset({"request", "response"})
 
-    rows: Where | None = None
-    layout: str | Mapping[str, str] = "auto"
-    columns: tuple[str, ...] = ()
-    take: str | None = None
+    rows: Where | None = Field(default=None, description="Where the value sits.")
+    layout: str | Mapping[str, str] = Field(
+        default="auto",
+        description="Many rows: auto, records, matrix, split or csv; single: the value is one row "
+        "(what a path alone means). Decoding stages stand in front when the value is text: "
+        "json+auto, base64+csv. A mapping tells the layout by what is found at its key `from`.",
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="Names of positions; of a prediction: its classes."
+    )
+    take: str | None = Field(default=None, description="A path inside each row.")
 
     @model_validator(mode="after")
     def _switch_says_from_where(self) -> Self:
@@ -79,15 +81,13 @@ class RowsSettings(Section):
 
 
 class FeatureSettings(RowsSettings):
-    """Where the features are: under `rows`, or the fields of a flat record that `include` names.
+    """Where the features are: under `rows`, or the fields of a flat record that `include` names."""
 
-    `include` are globs of fields ("value.f_*"), `strip_prefix` is taken off their names,
-    `exclude` are globs of feature names never looked at.
-    """
-
-    include: Globs = ()
-    strip_prefix: str = ""
-    exclude: Globs = ()
+    include: Names = Field(
+        default=(), description="Instead of rows: globs of fields of a flat record, value.f_*."
+    )
+    strip_prefix: str = Field(default="", description="Taken off the names of these fields.")
+    exclude: Names = Field(default=(), description="Globs of features never looked at.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -99,85 +99,94 @@ class FeatureSettings(RowsSettings):
 
 
 class WeightSettings(Section):
-    """How many predictions a record stands for; `inverse`: the field is the share that was kept."""
+    """How many predictions a record stands for."""
 
-    path: Where
-    inverse: bool = False
+    path: Where = Field(description="Where the number is.")
+    inverse: bool = Field(
+        default=False, description="True: it is the share that was kept, 0.1 stands for ten."
+    )
 
 
 class LatencySettings(Section):
-    """Where the model's own latency is, and its unit."""
+    """How long the model took."""
 
-    path: Where
-    unit: Literal["s", "ms", "us"] = "s"
-
-
-def _as_rows(value: Any) -> Any:
-    return {"rows": value, "layout": "single"} if isinstance(value, str | list | tuple) else value
-
-
-def _as_path(value: Any) -> Any:
-    return {"path": value} if isinstance(value, str | list | tuple) else value
-
-
-Conditions = Mapping[str, Literal["present"] | tuple[Scalar, ...]]
-"""Where -> the values it may have, or `present`."""
+    path: Where = Field(description="Where the number is.")
+    unit: Literal["s", "ms", "us"] = Field(default="s", description="Its unit: s, ms or us.")
 
 
 class SourceSettings(Section):
-    """One source of events. What is not said is as in the native event (`format: native`).
+    """One source of events. What is not said is as in the native event."""
 
-    Exactly one of `topics` and `files`. `missing` are sentinels that mean "not there".
-    `version_pattern`: its first group is the version. `text_numbers`: numbers and booleans inside
-    strings are read, and an empty string is missing (as in CSV).
-    """
+    later: ClassVar[frozenset[str]] = frozenset({"part", "pair", "outputs", "segments", "kpis"})
 
-    name: str = Field(min_length=1)
-    topics: TopicPattern | Globs | None = None
-    files: Globs | None = None
-    path_pattern: (
-        Annotated[str, BeforeValidator(_is_pattern, json_schema_input_type=str)] | None
-    ) = None
-    format: Literal["native"] = "native"
-    decode: Globs = ("json",)
-    model: Where = ("value.model",)
-    version: Where = ("value.version",)
-    version_pattern: (
-        Annotated[str, BeforeValidator(_is_pattern, json_schema_input_type=str)] | None
-    ) = None
-    id: Where = ("value.id",)
-    time: Where = ("value.timestamp",)
+    name: str = Field(min_length=1, description="Unique; in messages and logs.")
+    topics: TopicPattern | Names | None = Field(
+        default=None, description="Topics by name, or {pattern: ...}. Either these or files."
+    )
+    files: Names | None = Field(default=None, description="Files by glob, for replay.")
+    path_pattern: Pattern | None = Field(
+        default=None,
+        description="Matched in the path of a file; its named groups can be used as path.<group>.",
+    )
+    format: Annotated[
+        Literal["native"],
+        later_values(
+            *("kserve", "seldon", "mlserver", "hopsworks", "sagemaker", "databricks"),
+            write="native, and below it where in the record things sit",
+        ),
+    ] = Field(default="native", description="What a record looks like, unless said below: native.")
+    decode: Names = Field(default=("json",), description="Stages from bytes to a value.")
+    model: Where = Field(default=("value.model",), description="Where the model's name is.")
+    version: Where = Field(default=("value.version",), description="Where its version is.")
+    version_pattern: Pattern | None = Field(
+        default=None, description="Its first group is the version, so that 3.1.7 can count as 3."
+    )
+    id: Where = Field(default=("value.id",), description="Where the prediction's id is.")
+    time: Where = Field(
+        default=("value.timestamp",),
+        description="When it was made: RFC 3339, epoch seconds or milliseconds; else Kafka's time.",
+    )
     features: Annotated[
         FeatureSettings,
         BeforeValidator(_as_rows, json_schema_input_type=_OneOrMore | FeatureSettings),
-    ] = FeatureSettings(rows=("value.features",), layout="single")
+    ] = Field(
+        default=FeatureSettings(rows=("value.features",), layout="single"),
+        description="Where the features are; a place alone means one row.",
+    )
     prediction: Annotated[
         RowsSettings, BeforeValidator(_as_rows, json_schema_input_type=_OneOrMore | RowsSettings)
-    ] = RowsSettings(rows=("value.prediction",), layout="single")
+    ] = Field(
+        default=RowsSettings(rows=("value.prediction",), layout="single"),
+        description="Where the prediction is; a place alone means one row.",
+    )
     latency: Annotated[
         LatencySettings,
         BeforeValidator(_as_path, json_schema_input_type=_OneOrMore | LatencySettings),
-    ] = LatencySettings(path=("value.latency_ms",), unit="ms")
-    keep_if: Conditions = {}
-    drop_if: Conditions = {}
+    ] = Field(
+        default=LatencySettings(path=("value.latency_ms",), unit="ms"),
+        description="Where the model's own latency is; a place alone means seconds.",
+    )
+    keep_if: Conditions = Field(
+        default={}, description="Keep a record only if each place has one of these values."
+    )
+    drop_if: Conditions = Field(
+        default={}, description="Drop a record if any place has one of these values."
+    )
     weight: (
         Annotated[
             WeightSettings,
             BeforeValidator(_as_path, json_schema_input_type=_OneOrMore | WeightSettings),
         ]
         | None
-    ) = None
-    missing: tuple[float | str, ...] = ()
-    text_numbers: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _later_keys_are_named(cls, given: Any) -> Any:
-        later = [key for key in LATER_KEYS if isinstance(given, Mapping) and key in given]
-        if later:
-            names = ", ".join(f"`{key}`" for key in later)
-            raise ValueError(f"{names}: known, comes with a later version; take it out for now")
-        return given
+    ) = Field(
+        default=None, description="How many predictions a record stands for; none: each is one."
+    )
+    missing: Sentinels = Field(default=(), description="Sentinels that mean `not there`.")
+    text_numbers: bool = Field(
+        default=False,
+        description="True: numbers and booleans inside texts are read, and an empty text is "
+        "missing, as in CSV.",
+    )
 
     @model_validator(mode="after")
     def _comes_from_somewhere(self) -> Self:

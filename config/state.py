@@ -1,17 +1,11 @@
 """Section `state`: what survives a restart, and where."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from config.section import Seconds, Section
-
-
-def _is_available(value: Any) -> Any:
-    if value == "topic":
-        raise ValueError("topic comes with a later version; write directory")
-    return value
+from config.section import Seconds, Section, later_values
 
 
 class StateSettings(Section):
@@ -19,7 +13,7 @@ class StateSettings(Section):
 
     later: ClassVar[frozenset[str]] = frozenset({"episodes"})
 
-    store: Annotated[Literal["directory"], BeforeValidator(_is_available)] = Field(
+    store: Annotated[Literal["directory"], later_values("topic", write="directory")] = Field(
         default="directory", description="Where checkpoints are kept: directory."
     )
     path: Path = Field(

@@ -189,6 +189,27 @@ LATER = "comes with a later version and has no effect in this one; take it out"
             "3: sources[1].name: is needed",
         ),
         (
+            "sources:\n  - {name: a, topics: [t], format: kserve}",
+            (
+                "2: sources[0].format: kserve comes with a later version; write native, and below "
+                "it where in the record things sit"
+            ),
+        ),
+        (
+            "sources:\n  - {name: a, topics: [t], missing: [true]}",
+            (
+                "2: sources[0].missing[0]: must be a number or a text "
+                "(null is missing anyway) (it is true)"
+            ),
+        ),
+        (
+            "sources:\n  - {name: a, topics: [t], version_pattern: '['}",
+            (
+                "2: sources[0].version_pattern: not a regular expression: "
+                "unterminated character set at position 0"
+            ),
+        ),
+        (
             "sources:\n  - {name: a, topics: 5}",
             "2: sources[0].topics: must be a mapping (key: value) or a list (it is 5)",
         ),
@@ -244,6 +265,14 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
         ("web: {config_file: null}", "web.config_file"),
         ("web: {external_url: 'https://a.example'}", "web.external_url"),
         ("kafka: {security: {token_command: []}}", "kafka.security.token_command"),
+        *(
+            (f"sources: [{{name: a, topics: [t], {key}: x}}]", f"sources[0].{key}")
+            for key in ("part", "pair", "outputs", "segments", "kpis")
+        ),
+        (
+            "sources: [{name: a, topics: [t], features: {request: {rows: value.x}}}]",
+            "sources[0].features.request",
+        ),
         ("models: {a: {schedule: continuous}}", "models.a.schedule"),
         ("models: {a: {prediction: {}}}", "models.a.prediction"),
         ("models: {a: {features: {f: {values: hidden}}}}", "models.a.features.f.values"),

@@ -20,12 +20,6 @@ def test_a_path_alone_means_one_row():
     assert settings.topics == ("events",)
 
 
-@pytest.mark.parametrize("key", ["part", "pair", "outputs", "segments", "kpis"])
-def test_keys_of_later_versions_are_refused_by_name(key):
-    with pytest.raises(ValidationError, match=f"`{key}`: known, comes with a later version"):
-        source(**{key: "x"})
-
-
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
