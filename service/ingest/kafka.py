@@ -20,7 +20,7 @@ from kafka.errors import (
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError, RecoverableError
 from service.ingest.kafka_client import KafkaParameters, consumer_arguments, subscribe
-from service.ingest.kafka_fetch import is_connected, open_client
+from service.ingest.kafka_fetch import is_connected, keep_joining, open_client
 from service.ingest.kafka_session import Session, Unanswered, ours, theirs
 from service.ingest.positions import LogRange, recover
 from service.values.records import Partition, Record, Turn
@@ -59,7 +59,6 @@ class KafkaSource:
         fetched = self._fetch(session, timeout_seconds)
         assigned, revoked = session.membership.take()
         session.placed -= assigned | revoked
-        session.look_for_topics(self._clock.monotonic())
         chunks = list(session.chunks(fetched))
         return Turn(chunks, frozenset(map(ours, assigned)), frozenset(map(ours, revoked)))
 
@@ -152,6 +151,7 @@ class KafkaSource:
     def _fetch(
         self, session: Session, timeout_seconds: float
     ) -> dict[TopicPartition, list[Record]]:
+        keep_joining(session.consumer)
         try:
             fetched: dict[TopicPartition, list[Record]] = session.consumer.poll(
                 timeout_ms=round(timeout_seconds * 1000)

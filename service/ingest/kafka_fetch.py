@@ -54,7 +54,8 @@ def open_client(kind: type, arguments: dict[str, Any]) -> Any:
     """A consumer or producer that has met a broker; one that has not leaves nothing behind.
 
     Raises:
-        KafkaError: no broker answered in time, or none that lets us in.
+        KafkaError: no broker answered in time. If one refused our login, its refusal; kafka-python
+            itself would only say that the time is over.
     """
     made: list[KafkaNetClient] = []
 
@@ -64,9 +65,12 @@ def open_client(kind: type, arguments: dict[str, Any]) -> Any:
 
     try:
         return kind(**arguments, kafka_client=make)
-    except Exception:
+    except Exception as error:
+        refusals = [refusal for client in made if (refusal := _refusal(client))]
         for client in made:
             client.close()
+        if refusals:
+            raise refusals[0] from error
         raise
 
 
@@ -76,18 +80,27 @@ def is_connected(consumer: KafkaConsumer) -> bool:
     return any(client.connected(broker.node_id) for broker in client.cluster.brokers())
 
 
-def ask_for_metadata(consumer: KafkaConsumer) -> None:
-    """Ask for the topics' partitions now, in the background.
+def keep_joining(consumer: KafkaConsumer) -> None:
+    """Finish a join that a poll began and ran out of time for.
 
-    A subscription made while an older metadata request is under way is answered without its topics,
-    and kafka-python asks again only when the metadata has aged.
+    A leader that joins because partitions changed takes note of the change in the middle of it. If
+    that poll's time is over before the answer is there, kafka-python sees no reason to join any
+    more: the assignment is never applied and no heartbeat is ever sent again.
     """
-    consumer._cluster.request_update()  # noqa: SLF001 - there is no public way to ask
+    coordinator = consumer._coordinator  # noqa: SLF001 - there is no public way to ask
+    if coordinator.rejoining and not coordinator.need_rejoin():
+        coordinator.request_rejoin()
 
 
 def known_partitions(consumer: KafkaConsumer, topic: str) -> frozenset[int]:
     """A topic's partitions by the metadata at hand; the public method may block for ever."""
     return frozenset(consumer._cluster.partitions_for_topic(topic) or ())  # noqa: SLF001
+
+
+def _refusal(client: KafkaNetClient) -> Exception | None:
+    manager = client._manager  # noqa: SLF001 - there is no public way to ask
+    nodes = (broker.node_id for broker in client.cluster.bootstrap_brokers())
+    return next((error for node in nodes if (error := manager.auth_failure(node))), None)
 
 
 class Reader:

@@ -8,13 +8,12 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from service.ingest.kafka_fetch import Progress, ask_for_metadata, install, known_partitions
+from service.ingest.kafka_fetch import Progress, install, known_partitions
 from service.ingest.kafka_membership import Membership
 from service.ingest.positions import LogRange
 from service.values.records import Chunk, Partition, Record
 
 COMMIT_SECONDS_MAX = 5.0
-_LOOK_AGAIN_SECONDS = 2.0
 
 
 class Unanswered(Exception):
@@ -31,18 +30,11 @@ class Session:
         self._progress: Progress = install(consumer)
         self._ends: dict[TopicPartition, int] = {}
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
-        self._look_again_at = float("-inf")
 
     def partitions(self) -> dict[str, frozenset[int]]:
         """The partitions of each subscribed topic by the newest metadata."""
         topics = self.consumer.subscription() or ()
         return {topic: known_partitions(self.consumer, topic) for topic in topics}
-
-    def look_for_topics(self, now_seconds: float) -> None:
-        """Ask again, every two seconds, for the topics that have no partitions yet."""
-        if now_seconds >= self._look_again_at and not all(self.partitions().values()):
-            self._look_again_at = now_seconds + _LOOK_AGAIN_SECONDS
-            ask_for_metadata(self.consumer)
 
     def chunks(self, fetched: Mapping[TopicPartition, list[Record]]) -> Iterator[Chunk]:
         """What was read, but of placed partitions only; the rest is read again after its seek."""

@@ -1,6 +1,7 @@
 """The Kafka source on a real broker."""
 
 import contextlib
+import time
 import uuid
 
 import pytest
@@ -222,6 +223,15 @@ def test_partitions_that_are_added_are_assigned(kafka, topic, source_of):
     with KafkaAdminClient(bootstrap_servers=kafka.bootstrap) as admin:
         admin.create_partitions({name: 3})
     assert assigned(source, 3) == {Partition(name, n) for n in range(3)}
+
+
+def test_a_join_survives_polls_that_are_too_short_for_it(kafka, topic, source_of):
+    for _ in range(5):
+        name = topic()
+        source = source_of(parameters(kafka, name))
+        deadline = time.monotonic() + 15
+        while not source.poll(0.001).assigned:
+            assert time.monotonic() < deadline
 
 
 def test_a_pattern_finds_topics_that_come_later_and_never_the_excluded_one(kafka, topic, source_of):
