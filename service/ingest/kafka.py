@@ -215,8 +215,13 @@ class KafkaSource:
             ) from error
         if isinstance(error, _REFUSED):
             raise ConfigurationError(f"Kafka refused us: {error}") from error
-        self._note("unreachable", error=str(error))
+        self._note("unreachable", error=str(error), **self._hint())
         time.sleep(min(timeout_seconds, _PAUSE_AFTER_ERROR_SECONDS))
+
+    def _hint(self) -> dict[str, str]:
+        if self.parameters.security.mechanism is None:
+            return {}
+        return {"hint": "a broker that refuses the login looks the same: check kafka.security"}
 
     def _committed_position(self, partition: Partition) -> int | None:
         timeout_ms = self._arguments["request_timeout_ms"]

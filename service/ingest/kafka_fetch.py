@@ -54,8 +54,8 @@ def open_client(kind: type, arguments: dict[str, Any]) -> Any:
     """A consumer or producer that has met a broker; one that has not leaves nothing behind.
 
     Raises:
-        KafkaError: no broker answered in time. If one refused our login, its refusal; kafka-python
-            itself would only say that the time is over.
+        KafkaError: no broker answered in time. A refused login mostly ends so, too: the broker
+            closes the connection, and kafka-python drops the answer that came before.
     """
     made: list[KafkaNetClient] = []
 
@@ -65,12 +65,9 @@ def open_client(kind: type, arguments: dict[str, Any]) -> Any:
 
     try:
         return kind(**arguments, kafka_client=make)
-    except Exception as error:
-        refusals = [refusal for client in made if (refusal := _refusal(client))]
+    except Exception:
         for client in made:
             client.close()
-        if refusals:
-            raise refusals[0] from error
         raise
 
 
@@ -95,12 +92,6 @@ def keep_joining(consumer: KafkaConsumer) -> None:
 def known_partitions(consumer: KafkaConsumer, topic: str) -> frozenset[int]:
     """A topic's partitions by the metadata at hand; the public method may block for ever."""
     return frozenset(consumer._cluster.partitions_for_topic(topic) or ())  # noqa: SLF001
-
-
-def _refusal(client: KafkaNetClient) -> Exception | None:
-    manager = client._manager  # noqa: SLF001 - there is no public way to ask
-    nodes = (broker.node_id for broker in client.cluster.bootstrap_brokers())
-    return next((error for node in nodes if (error := manager.auth_failure(node))), None)
 
 
 class Reader:
