@@ -127,8 +127,7 @@ class KafkaBroker:
             *java,
             "kafka.tools.StorageTool",
             "format",
-            "-t",
-            cluster,
+            f"--cluster-id={cluster}",  # it may begin with a dash
             "-c",
             str(self._properties),
         ]
