@@ -49,11 +49,13 @@ class ModelSettings:
     """What holds for one model.
 
     `runbook` has the model's name filled in, and is empty when there is none. `windows` are
-    seconds. `feature_lines` are in the order in which they win. `origins` tells for each setting
-    somebody could have set here the path of the one that holds.
+    seconds. `globs` are those of the rules that match, `feature_lines` their rules for features,
+    both first to last. `origins` tells for each setting somebody could have set here the path of
+    the one that holds.
     """
 
     name: str
+    globs: tuple[str, ...]
     team: str
     tier: int
     runbook: str
@@ -85,13 +87,17 @@ class ModelSettings:
                 globs = [glob for glob in globs if not fnmatchcase(glob, line.glob)]
         return tuple(dict.fromkeys(globs))
 
+    def lines_for(self, feature: str) -> tuple[FeatureLine, ...]:
+        """The rules that match a feature, first to last; the first may be the built-in one."""
+        return tuple(line for line in self.feature_lines if fnmatchcase(feature, line.glob))
+
     def for_feature(self, name: str) -> FeatureSettings:
         """What holds for one feature; remembered."""
         found = self._features.get(name)
         if found is None:
             if len(self._features) >= CACHED_MAX:
                 self._features.clear()
-            found = self._features[name] = _resolve_feature(self.feature_lines, name)
+            found = self._features[name] = _resolve_feature(self.lines_for(name))
         return found
 
     @cached_property
@@ -141,11 +147,10 @@ class Resolver:
 
     def _resolve(self, name: str) -> ModelSettings:
         values, origins = dict(self.start), dict(self.start_origins)
+        globs = tuple(glob for glob in self.rules if fnmatchcase(name, glob))
         lines = [FeatureLine(glob, rule) for glob, rule in BUILT_IN_FEATURES]
-        for glob, rule in self.rules.items():
-            if not fnmatchcase(name, glob):
-                continue
-            at: Path = ("models", glob)
+        for glob in globs:
+            rule, at = self.rules[glob], ("models", glob)
             for key in rule.model_fields_set - {"features"}:
                 given = getattr(rule, key)
                 if given is not None:
@@ -156,7 +161,9 @@ class Resolver:
                 for inner, feature in rule.features.items()
             ]
         values["runbook"] = values["runbook"].replace("{model}", name)
-        return ModelSettings(name=name, **values, feature_lines=tuple(lines), origins=origins)
+        return ModelSettings(
+            name=name, globs=globs, **values, feature_lines=tuple(lines), origins=origins
+        )
 
 
 def _merged(under: Any, over: Any) -> Any:
@@ -167,12 +174,10 @@ def _merged(under: Any, over: Any) -> Any:
     return under.model_copy(update=given)
 
 
-def _resolve_feature(lines: tuple[FeatureLine, ...], name: str) -> FeatureSettings:
+def _resolve_feature(lines: tuple[FeatureLine, ...]) -> FeatureSettings:
     values: dict[str, Any] = {}
     origins: dict[str, Path] = {}
     for line in lines:
-        if not fnmatchcase(name, line.glob):
-            continue
         for key in line.rule.model_fields_set:
             given = getattr(line.rule, key)
             if given is not None or key == "mute":

@@ -11,6 +11,9 @@ from config.tree import Path, leaves, replaced
 Line = tuple[int, str, Path | None]
 """Depth, text, and the path of the value on it (None: a heading)."""
 
+_BUILT_IN = "built in"
+"""The origin of a rule that nobody wrote and that is none of a setting's defaults."""
+
 
 def show(loaded: Loaded, *, origin: bool = False) -> str:
     """The whole configuration in force, secrets as they were written or as `***`.
@@ -23,26 +26,70 @@ def show(loaded: Loaded, *, origin: bool = False) -> str:
 
 
 def show_model(loaded: Loaded, name: str, *, origin: bool = False) -> str:
-    """What holds for one model. `features` are its rules in the order in which they win."""
+    """What holds for one model, below a line that names the globs under `models` that match.
+
+    `features` are its rules, first to last.
+    """
     settings = loaded.settings.for_model(name)
     data, sources = _model_data(loaded, settings)
 
     def of(path: Path) -> str:
-        return loaded.origin(sources[path]) if sources.get(path) else "default"
+        source = sources.get(path)
+        return loaded.origin(source) if source else _unsaid(path)
 
-    return _text(_lines(data, set(sources)), of if origin else None)
+    heading = f"# Model {_named(name)}: {_matching(settings.globs, 'under `models`')}\n"
+    lines = _explained(_lines(data, set(sources)))
+    return heading + _text(lines, of if origin else None)
 
 
 def show_feature(loaded: Loaded, model: str, name: str, *, origin: bool = False) -> str:
-    """What holds for one feature of one model."""
-    feature = loaded.settings.for_model(model).for_feature(name)
+    """What holds for one feature of one model, below a line that names the globs that match."""
+    settings = loaded.settings.for_model(model)
+    feature = settings.for_feature(name)
     data = _feature_data(loaded, feature)
 
     def of(path: Path) -> str:
-        line = feature.origins.get(str(path[0]))
-        return loaded.origin(line) if line else "default"
+        key = str(path[0])
+        if key not in feature.origins:
+            return "default: inferred" if key == "kind" else "default"
+        source = feature.origins[key]
+        return loaded.origin(source) if source else _BUILT_IN
 
-    return _text(_lines(data, {(key,) for key in data}), of if origin else None)
+    globs = tuple(dict.fromkeys(line.glob for line in settings.lines_for(name)))
+    matching = _matching(globs, "for features")
+    heading = f"# Feature {_named(name)} of model {_named(model)}: {matching}\n"
+    return heading + _text(_lines(data, {(key,) for key in data}), of if origin else None)
+
+
+def _named(name: str) -> str:
+    """A name that fits into a comment, whatever is in it."""
+    return " ".join(flow(name).split())
+
+
+def _matching(globs: tuple[str, ...], where: str) -> str:
+    """Which lines matched a name, in one sentence."""
+    if not globs:
+        return f"no line {where} matches"
+    if len(globs) == 1:
+        return f"one line {where} matches: {_named(globs[0])}"
+    return f"lines {where} that match, later ones win: {', '.join(map(_named, globs))}"
+
+
+def _explained(lines: Iterator[Line]) -> Iterator[Line]:
+    """A model's lines, its rules for features below a word on how they are meant."""
+    for depth, text, path in lines:
+        if (depth, text) == (0, "features:"):
+            yield (
+                0,
+                "# Rules for features, later ones win; --feature NAME resolves them for one",
+                None,
+            )
+        yield depth, text, path
+
+
+def _unsaid(path: Path) -> str:
+    """The origin of a model's setting that nobody wrote."""
+    return _BUILT_IN if path[0] == "features" else "default"
 
 
 def _model_data(loaded: Loaded, settings: ModelSettings) -> tuple[dict[str, Any], dict[Path, Path]]:

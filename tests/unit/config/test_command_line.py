@@ -54,7 +54,10 @@ def test_a_model_is_shown_with_origins(write):
     path = write("models:\n  credit-*:\n    team: risk\n")
     done = run("config", "show", "--config", str(path), "--model", "credit-risk", "--origin")
     assert f"# {path}:3" in done.output
-    assert done.output.startswith("team: risk ")
+    assert done.output.startswith(
+        "# Model credit-risk: one line under `models` matches: credit-*\n"
+    )
+    assert "\nteam: risk " in done.output
 
 
 def test_a_feature_needs_its_model():

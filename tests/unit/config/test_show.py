@@ -1,5 +1,6 @@
 import pytest
 
+from config.document import read_document
 from config.loader import load
 from config.show import show, show_feature, show_model
 
@@ -98,7 +99,7 @@ def test_a_model_is_shown_with_the_line_of_each_value(shown, tmp_path):
     assert "shift: 0.3 # anchorwatch.yaml:15" in lines
     assert "events: 10000 # default" in lines
     assert "windows: [5m, 1h, 24h] # default" in lines
-    assert "- {'*_id': {ignore: true}} # default" in lines
+    assert "- {'*_id': {ignore: true}} # built in" in lines
     assert "- {income: {missing: [0]}} # anchorwatch.yaml:17" in lines
 
 
@@ -108,3 +109,48 @@ def test_a_feature_is_shown_with_the_line_of_each_value(shown, tmp_path):
     assert "missing: [0] # anchorwatch.yaml:17" in lines
     assert "mute: {until: 2026-12-31, by: a, why: b} # anchorwatch.yaml:17" in lines
     assert "ignore: false # default" in lines
+    assert "kind: null # default: inferred" in lines
+
+
+def test_a_rule_that_nobody_wrote_is_told_as_built_in(shown):
+    lines = show_feature(shown, "m", "customer_id", origin=True).splitlines()
+    assert any(line.startswith("ignore: true ") and line.endswith("# built in") for line in lines)
+
+
+RULES = """\
+models:
+  '*': {tier: 3, features: {'*': {source: w}}}
+  credit-*: {team: c, features: {income: {kind: numeric}}}
+  churn: {tier: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("credit-risk", "lines under `models` that match, later ones win: '*', credit-*"),
+        ("other", "one line under `models` matches: '*'"),
+    ],
+)
+def test_a_model_is_shown_below_the_globs_that_match_it(loaded, model, told):
+    assert show_model(loaded(RULES), model).splitlines()[0] == f"# Model {model}: {told}"
+
+
+def test_a_model_that_no_line_is_about_says_so(loaded):
+    assert show_model(loaded(""), "m").splitlines()[0] == (
+        "# Model m: no line under `models` matches"
+    )
+
+
+def test_a_feature_is_shown_below_the_globs_that_match_it(loaded):
+    first = show_feature(loaded(RULES), "credit-risk", "income").splitlines()[0]
+    assert first == (
+        "# Feature income of model credit-risk: lines for features that match, later ones win: "
+        "'*', income"
+    )
+
+
+def test_what_is_shown_of_a_model_is_yaml(loaded):
+    document = read_document(show_model(loaded(RULES), "a\nb: [", origin=True), "f")
+    assert document.problems == []
+    assert document.data["tier"] == 3
