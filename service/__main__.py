@@ -1,5 +1,6 @@
 """The program `anchorwatch`: finds the command, and turns errors into words and an exit code."""
 
+import difflib
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -37,6 +38,15 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"service.commands.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the first word; a misspelt one fails with the nearest."""
+        near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+        if near and near != [args[0]]:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         rows = [(name, COMMANDS[name]) for name in self.list_commands(ctx)]
@@ -44,7 +54,12 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    options_metavar="",
+    subcommand_metavar="COMMAND [OPTIONS]",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="anchorwatch", prog_name="anchorwatch")
 def anchorwatch() -> None:
     """Watch machine-learning models for drift: Kafka in, Prometheus out.
@@ -67,7 +82,14 @@ def anchorwatch() -> None:
     Compare with training data instead of the first events:
       anchorwatch reference build train.parquet --model credit-risk --output ref.json
 
-    Exit codes: 0 all well, 2 wrong usage, 70 going on would count wrong, 78 configuration.
+    \b
+    What is configured, with the line that says so:
+      anchorwatch config show --config anchorwatch.yaml --origin
+
+    Each command tells its options: anchorwatch run --help.
+
+    Exit codes: 0 all is well; 2 wrong usage; 70 a failure after which going on would count wrong;
+    78 the configuration, or something that it names, has to be changed first.
     """  # noqa: D301 - click's own mark of a paragraph that keeps its lines
 
 

@@ -160,8 +160,9 @@ def kafka_service(
     sources = tuple(source for source in settings.sources if source.topics)
     if not sources:
         raise ConfigurationError(
-            "no source with topics is configured: name at least one under `sources`, for example "
-            "{name: mine, topics: [ml.predictions]}; files are read by `anchorwatch replay`"
+            "no source with topics is configured: name at least one under `sources` in the file "
+            "that --config names, for example {name: mine, topics: [ml.predictions]}; files are "
+            "read by `anchorwatch replay`"
         )
     clock = SystemClock()
     parameters = kafka_parameters(settings.kafka, sources)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from config.settings import Settings
 from config.sources import TopicPattern
@@ -21,7 +22,7 @@ from service.monitor.reference_directory import ReferenceDirectory
 from service.wiring import given_references, kafka_parameters, time_rules, watches
 
 
-@click.command("check")
+@click.command("check", options_metavar="[--config FILE]")
 @config_option
 def command(config_file: Path | None) -> None:
     """Say whether the configuration is sound, without connecting anywhere.
@@ -37,10 +38,18 @@ def command(config_file: Path | None) -> None:
     settings = loaded.settings
     _build_everything(settings)
     console = Console()
-    console.print("The configuration is sound.")
+    console.print(_verdict(config_file), markup=False, highlight=False, soft_wrap=True)
     console.print(_summary(settings))
     for hint in _hints(settings):
-        console.print(f"Hint: {hint}", highlight=False)
+        console.print(f"Hint: {hint}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _verdict(config_file: Path | None) -> str:
+    if config_file is None:
+        return (
+            "No file was named with --config. The defaults and what the environment sets are sound:"
+        )
+    return f"{config_file} is sound:"
 
 
 def _build_everything(settings: Settings) -> None:
@@ -80,7 +89,7 @@ def _summary(settings: Settings) -> Table:
         "Page": settings.web.listen,
     }
     for name, value in lines.items():
-        table.add_row(name, value)
+        table.add_row(name, Text(value))  # as it is: brackets in a pattern are no markup
     return table
 
 

@@ -12,18 +12,28 @@ from service.commands import config_option, load_settings
 
 @click.group("config")
 def command() -> None:
-    """Show what is configured and where it was said; print the schema."""
+    """What is configured, which line says so, and the schema for editors."""
 
 
-@command.command("show")
+@command.command(
+    "show",
+    short_help="Print the configuration in force, or what holds for one model.",
+    options_metavar="[--config FILE] [--model NAME [--feature NAME]] [--origin]",
+)
 @config_option
-@click.option("--model", metavar="NAME", help="Show what holds for this model only.")
-@click.option("--feature", metavar="NAME", help="With --model: what holds for this feature.")
-@click.option("--origin", is_flag=True, help="Add file and line to each value.")
+@click.option("--model", metavar="NAME", help="What holds for this model: rules by glob resolved.")
+@click.option("--feature", metavar="NAME", help="With --model: what holds for this feature of it.")
+@click.option(
+    "--origin",
+    is_flag=True,
+    help="Add to each value the file and line, or the variable, that says so.",
+)
 def show_command(
     config_file: Path | None, model: str | None, feature: str | None, *, origin: bool
 ) -> None:
-    """Print the configuration in force as YAML, without secrets.
+    """Print the configuration in force as YAML: file, environment and defaults together.
+
+    A secret is shown as it was written (${file:...}, ${env:...}), or as ***.
 
     \b
     anchorwatch config show --config anchorwatch.yaml
@@ -44,11 +54,12 @@ def show_command(
 
 @command.command("schema")
 def schema_command() -> None:
-    """Print the JSON Schema of the configuration file.
+    """Print the JSON Schema of the configuration file, for editors.
 
     Save it and name it in the first line of the file, and an editor completes and checks it:
 
     \b
+    anchorwatch config schema > anchorwatch.schema.json
     # yaml-language-server: $schema=anchorwatch.schema.json
     """  # noqa: D301 - as above
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -60,7 +60,7 @@ def command() -> None:
     """What normal looks like for a model: build it from training data."""
 
 
-@command.command("build")
+@command.command("build", short_help="Summarise training data into one reference file.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--model", required=True, help="The model's name, as in its events.")
 @click.option("--version", help="The model's version; without it the reference holds for any.")
@@ -106,7 +106,7 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     \b
       anchorwatch reference build train.parquet \\
         --model credit-risk --version 3 --output ref.json
-    """
+    """  # noqa: D301 - click reads \b as its paragraph mark
     _check_output(output, force)
     request = Request(
         paths=_paths(files),

@@ -24,7 +24,7 @@ _LAST_WORDS_SECONDS = 10.0
 log = structlog.get_logger(__name__)
 
 
-@click.command("run")
+@click.command("run", options_metavar="[--config FILE] [OPTIONS]")
 @config_option
 @click.option(
     "--accept-lost-state",

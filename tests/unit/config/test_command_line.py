@@ -10,7 +10,7 @@ from service.errors import AnchorwatchError, StateLost
 
 
 def run(*arguments, **environ):
-    return CliRunner().invoke(anchorwatch, arguments, env=environ)
+    return CliRunner().invoke(anchorwatch, arguments, env=environ, prog_name="anchorwatch")
 
 
 def test_help_is_something_to_work_from():
@@ -38,7 +38,37 @@ def test_commands_are_listed_in_the_order_of_first_use():
 def test_an_unknown_command_is_wrong_usage():
     done = run("ruun")
     assert done.exit_code == 2
-    assert "No such command 'ruun'" in done.output
+    assert "No such command 'ruun'. Did you mean 'run'?" in done.output
+    assert "No such command 'xyz'." in run("xyz").output
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_file_without_its_option_is_answered_with_how_to_name_it(command):
+    done = run(command, "anchorwatch.yaml")
+    assert done.exit_code == 2
+    assert f"Usage: anchorwatch {command} [--config FILE]" in done.output
+
+
+def test_options_are_said_to_stand_behind_the_command():
+    assert run("--help").output.startswith("Usage: anchorwatch COMMAND [OPTIONS]\n")
+
+
+@pytest.mark.parametrize("group", ["config", "reference"])
+def test_no_sentence_in_a_list_of_commands_is_cut_short(group):
+    assert "..." not in run(group, "--help").output.partition("Commands:")[2]
+
+
+def test_check_names_what_it_has_checked(write):
+    path = write("sources: [{name: a, topics: {pattern: '^ml[a-z]+$'}}]")
+    told = "".join(run("check", "--config", str(path)).output.split())
+    assert told.startswith(f"{path}issound:")
+    assert "topicslike^ml[a-z]+$" in told
+    assert run("check").output.startswith("No file was named with --config.")
+
+
+def test_run_without_a_source_says_where_to_name_one():
+    done = run("run")
+    assert "under `sources` in the file that --config names" in str(done.exception)
 
 
 def test_the_version_is_told():
