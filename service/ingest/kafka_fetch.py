@@ -13,9 +13,9 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.net.compat import KafkaNetClient
 
+from service.ingest.kafka_codecs import DamagedBatch
 from service.ingest.kafka_records import (
     Batch,
-    DamagedBatch,
     Frame,
     frames,
     last_offset_of_damaged,

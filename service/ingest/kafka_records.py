@@ -6,20 +6,14 @@ the time per record and turns a damaged batch into a value instead of an error w
 """
 
 import struct
-import zlib
 from collections.abc import Iterator
 
-import lz4.frame
-import snappy
-import zstandard
 from crc32c import crc32c
 from kafka.record.legacy_records import LegacyRecordBatch
 from msgspec import Struct
 
+from service.ingest.kafka_codecs import DamagedBatch, decompress
 from service.values.records import Record
-
-DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
-"""A batch may not grow beyond this: zstd expands up to 32,000 times, gzip 1,000 times."""
 
 _FRAME = struct.Struct(">qiibI")  # base offset, length, leader epoch, magic, crc
 _BODY = struct.Struct(">hiqqqhii")  # attributes .. record count
@@ -27,11 +21,6 @@ _LENGTH_OFFSET, _MAGIC_OFFSET, _CHECKED_OFFSET = 8, 16, 21
 _FRAME_BYTES = 12
 _RECORDS_OFFSET = _CHECKED_OFFSET + _BODY.size
 _CODEC, _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
-_XERIAL_MAGIC = b"\x82SNAPPY\x00"
-
-
-class DamagedBatch(Exception):
-    """The batch cannot be read; the message says why."""
 
 
 class Frame(Struct, frozen=True):
@@ -70,7 +59,7 @@ def read(frame: Frame) -> Batch:
 
     Raises:
         DamagedBatch: wrong checksum, unknown codec, broken compression or structure, or one that
-            decompresses to more than `DECOMPRESSED_BYTES_MAX`.
+            decompresses to more than the codecs' limit.
     """
     payload = frame.payload
     if len(payload) < _MAGIC_OFFSET + 1:
@@ -125,7 +114,7 @@ def _read_version_2(payload: memoryview) -> Batch:
         payload, _CHECKED_OFFSET
     )
     is_control = bool(attributes & _CONTROL)
-    body = _decompress(payload[_RECORDS_OFFSET:], attributes & _CODEC)
+    body = decompress(payload[_RECORDS_OFFSET:], attributes & _CODEC)
     appended_ms = max_ms if attributes & _APPEND_TIME else None
     records = _decode(body, count, base_offset, first_ms, appended_ms)
     return Batch(
@@ -258,73 +247,3 @@ def _read_legacy(payload: memoryview, magic: int) -> Batch:
         is_abort=False,
         records=records,
     )
-
-
-def _decompress(data: memoryview, codec: int) -> bytes:
-    if codec == 0:
-        return bytes(data)
-    if codec not in _CODECS:
-        raise DamagedBatch(f"unknown compression codec {codec}")
-    name, decompress = _CODECS[codec]
-    try:
-        body = decompress(bytes(data))
-    except DamagedBatch:
-        raise
-    except Exception as error:
-        raise DamagedBatch(f"broken {name} compression: {error}") from error
-    if len(body) > DECOMPRESSED_BYTES_MAX:
-        raise DamagedBatch(f"{name} expands to more than {DECOMPRESSED_BYTES_MAX} bytes")
-    return body
-
-
-def _gzip(data: bytes) -> bytes:
-    stream = zlib.decompressobj(wbits=31)
-    body = stream.decompress(data, DECOMPRESSED_BYTES_MAX + 1)
-    if not stream.eof and len(body) <= DECOMPRESSED_BYTES_MAX:
-        raise DamagedBatch("broken gzip compression: it ends too early")
-    return body
-
-
-def _lz4(data: bytes) -> bytes:
-    stream = lz4.frame.LZ4FrameDecompressor()
-    body = bytes(stream.decompress(data, max_length=DECOMPRESSED_BYTES_MAX + 1))
-    if not stream.eof and len(body) <= DECOMPRESSED_BYTES_MAX:
-        raise DamagedBatch("broken lz4 compression: it ends too early")
-    return body
-
-
-def _zstd(data: bytes) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
-        return reader.read(DECOMPRESSED_BYTES_MAX + 1)
-
-
-def _snappy(data: bytes) -> bytes:
-    """Plain snappy, or the blocks that the Java library writes; a block tells its size first."""
-    if not data.startswith(_XERIAL_MAGIC):
-        return _snappy_block(data, DECOMPRESSED_BYTES_MAX)
-    blocks: list[bytes] = []
-    room, at = DECOMPRESSED_BYTES_MAX, 16
-    while at < len(data):
-        (length,) = struct.unpack_from(">i", data, at)
-        if length < 0:
-            raise DamagedBatch("broken snappy compression: negative block length")
-        block = _snappy_block(data[at + 4 : at + 4 + length], room)
-        room -= len(block)
-        at += 4 + length
-        blocks.append(block)
-    return b"".join(blocks)
-
-
-def _snappy_block(block: bytes, room: int) -> bytes:
-    size = shift = 0
-    for byte in block[:5]:
-        size |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            break
-    if size > room:
-        raise DamagedBatch(f"snappy expands to more than {DECOMPRESSED_BYTES_MAX} bytes")
-    return bytes(snappy.uncompress(block))
-
-
-_CODECS = {1: ("gzip", _gzip), 2: ("snappy", _snappy), 3: ("lz4", _lz4), 4: ("zstd", _zstd)}

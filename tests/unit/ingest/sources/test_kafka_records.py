@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 
-from service.ingest import kafka_records
-from service.ingest.kafka_records import DamagedBatch, frames, last_offset_of_damaged, read
+from service.ingest import kafka_codecs
+from service.ingest.kafka_codecs import DamagedBatch
+from service.ingest.kafka_records import frames, last_offset_of_damaged, read
 from service.values.records import Record
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -163,13 +164,13 @@ BOMBS = {
 
 @pytest.mark.parametrize("codec", BOMBS)
 def test_decompression_stops_at_the_limit(codec, monkeypatch):
-    monkeypatch.setattr(kafka_records, "DECOMPRESSED_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr(kafka_codecs, "DECOMPRESSED_BYTES_MAX", 1_000_000)
     with pytest.raises(DamagedBatch, match="more than 1000000 bytes"):
         read(only(resealed(batch(), BOMBS[codec], attributes=codec)))
 
 
 def test_snappy_blocks_are_bounded_together(monkeypatch):
-    monkeypatch.setattr(kafka_records, "DECOMPRESSED_BYTES_MAX", 40_000)
+    monkeypatch.setattr(kafka_codecs, "DECOMPRESSED_BYTES_MAX", 40_000)
     records = [Record(n, 1.0, bytes(1000)) for n in range(50)]
     with pytest.raises(DamagedBatch, match="more than 40000 bytes"):
         read(only(batch(records, "snappy")))
