@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.parts.kafka_broker import ExistingBroker, KafkaBroker, session_broker
 from tests.integration.parts.prometheus_server import Prometheus
+from tests.integration.parts.service_process import ServiceProcess
 from tests.integration.parts.topics import create_topic
+from tests.integration.parts.watched_topic import References, build_references, configuration
 
 TopicFactory = Callable[..., str]
 PrometheusFactory = Callable[..., Prometheus]
+ServiceFactory = Callable[..., ServiceProcess]
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +48,27 @@ def prometheus() -> Iterator[PrometheusFactory]:
     """`prometheus(["127.0.0.1:9108"], interval="1s")` starts a server; all end with the test."""
     with ExitStack() as servers:
         yield lambda *args, **kwargs: servers.enter_context(Prometheus(*args, **kwargs))
+
+
+@pytest.fixture(scope="session")
+def references(tmp_path_factory: pytest.TempPathFactory) -> References:
+    """The reference files of the models in `parts/events.py`."""
+    return build_references(tmp_path_factory.mktemp("references"))
+
+
+@pytest.fixture
+def service_on(references: References, tmp_path: Path) -> Iterator[ServiceFactory]:
+    """`service_on(bootstrap, topic, name="service", **sections)`: a service, not yet started.
+
+    `sections` of the configuration go on top of the usual ones. All end with the test.
+    """
+    made: list[ServiceProcess] = []
+
+    def make(bootstrap: str, topic: str, name: str = "service", **sections: Any) -> ServiceProcess:
+        config = configuration(bootstrap, topic, references.directory, **sections)
+        made.append(ServiceProcess(tmp_path, config, name))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()

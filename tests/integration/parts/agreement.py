@@ -14,6 +14,14 @@ from tests.integration.parts.service_process import Page, ServiceProcess
 QUALITY = {MISSING: "missing_values", INVALID: "invalid_values", UNSEEN: "unseen_values"}
 
 
+def assert_agrees_to_the_last_event(service: ServiceProcess, topic: str, recount: Recount) -> None:
+    """The page once all is consumed, and the panes that are left when it is asked to end."""
+    page = service.wait_for_records(recount.consumed, topic)
+    assert_figures_agree(page, topic, recount)
+    assert service.process.terminate() == 0, service.log
+    assert_panes_agree(kept_state(service), recount)
+
+
 def page_figures(page: Page, topic: str) -> dict[str, Any]:
     """The figures of a page that `recounted_figures` also has."""
     figures: dict[str, Any] = {

@@ -68,6 +68,7 @@ class ServiceProcess:
 
     def __init__(self, directory: Path, config: Mapping[str, Any], name: str = "service") -> None:
         self.port = free_port()
+        self.group: str = config["kafka"]["group"]
         self.state = directory / f"{name}-state"
         self._config = directory / f"{name}.yaml"
         self._logs = directory / name

@@ -11,23 +11,36 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from tests.integration.oracle import Logged
+from tests.integration.oracle import Logged, Recount, Rules
 from tests.integration.parts import events
 from tests.integration.parts.events import Message
 
 REFERENCE_ROWS = 4000
+PANE_SECONDS = 300.0
+FAR_AHEAD_SECONDS = 1e9
+
+Contents = Mapping[str, Mapping[str, Any]]
+"""Reference files by model."""
 
 
-def build_references(directory: Path, *, elec: bool = False) -> dict[str, dict[str, Any]]:
-    """Build the models' references with the real command; by model, as their files say it."""
+class References(NamedTuple):
+    """Where the reference files are, and what is in them."""
+
+    directory: Path
+    contents: Contents
+
+
+def build_references(directory: Path) -> References:
+    """Build the models' references with the real command; of elec only where its data is."""
     tables = {events.SYNTHETIC: events.synthetic_table(REFERENCE_ROWS, 1)}
-    if elec:
+    if events.ELEC_CSV.exists():
         tables[events.ELEC] = events.elec_table(REFERENCE_ROWS)
-    return {model: _build(directory, model, rows) for model, rows in tables.items()}
+    contents = {model: _build(directory, model, rows) for model, rows in tables.items()}
+    return References(directory, contents)
 
 
 def configuration(
@@ -124,6 +137,17 @@ def read_log(bootstrap: str, topic: str, partitions: int = events.PARTITIONS) ->
     finally:
         consumer.close()
     return sorted(log, key=lambda record: (record.partition, record.offset))
+
+
+def recount_of(bootstrap: str, topic: str, references: References) -> Recount:
+    """What a service has to say of the topic as it is now."""
+    rules = Rules(
+        pane_seconds=PANE_SECONDS,
+        record_bytes_max=events.RECORD_BYTES_MAX,
+        future_from_seconds=events.START_SECONDS + FAR_AHEAD_SECONDS,
+    )
+    log = read_log(bootstrap, topic)
+    return Recount(references.contents, events.PARTITIONS, rules).add(log)
 
 
 def as_lines(log: Iterable[Logged]) -> str:
