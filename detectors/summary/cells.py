@@ -24,6 +24,10 @@ DISCRETE_MAX = 100
 """A stream of no more different values is discrete: no values are expected between them."""
 
 
+RARE_MAX, RARE_BYTES_MAX = 1000, 16 * 1024
+"""More rare categories, or longer names in all, and none is kept by name."""
+
+
 class NumericCells(NamedTuple):
     """k ascending interior edges and the k + 1 exact counts of the cells they part."""
 
@@ -36,12 +40,16 @@ class CategoryCells(NamedTuple):
 
     `other` counts the rows of all further categories; `singletons` is how many categories were seen
     once (Good, 1953: their share estimates that of categories not seen yet).
+    `rare` names the categories in `other`, the largest first. They are all there or, if there are
+    too many to keep (RARE_MAX, RARE_BYTES_MAX) or to have been counted, none: then `open_ended`.
     """
 
     names: tuple[str, ...]
     counts: NDArray[np.int64]
     other: int
     singletons: int
+    rare: tuple[str, ...] = ()
+    open_ended: bool = False
 
 
 def value_type(profile: Profile) -> Literal["numeric", "categorical", "boolean"]:
@@ -88,10 +96,21 @@ def category_cells(profile: Profile, limit: int = 50, rows_min: int = 20) -> Cat
     if value_type(profile) == "boolean":
         return CategoryCells(("false", "true"), profile.booleans.copy(), 0, 0)
     enough = max(1, min(rows_min, profile.texts // 20))
-    chosen = [(n, c) for n, c in profile.names.top()[:limit] if c >= enough]
+    top = profile.names.top()
+    chosen = [(n, c) for n, c in top[:limit] if c >= enough]
     counts = np.array([count for _, count in chosen], dtype=np.int64)
-    other = profile.texts - int(counts.sum())
-    return CategoryCells(tuple(name for name, _ in chosen), counts, other, profile.singletons)
+    rare = tuple(name for name, _ in top[len(chosen) :])
+    size = sum(len(name.encode("utf-8", "surrogatepass")) for name in rare[: RARE_MAX + 1])
+    all_held = profile.names.counts.total() == profile.texts
+    open_ended = not all_held or len(rare) > RARE_MAX or size > RARE_BYTES_MAX
+    return CategoryCells(
+        names=tuple(name for name, _ in chosen),
+        counts=counts,
+        other=profile.texts - int(counts.sum()),
+        singletons=profile.singletons,
+        rare=() if open_ended else rare,
+        open_ended=open_ended,
+    )
 
 
 def _counts_by_type(profile: Profile) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """A plan made ready for decoding: which place of a row fills which column."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -20,13 +20,25 @@ _MEMO_MAX = 20_000
 class Codes(dict[Any, int]):
     """Raw value -> code of one categorical stream.
 
-    Holds the texts of the categories and the sentinels; every other value is read when it comes
-    (and not remembered, since there can be any number of strangers).
+    Holds the texts of the categories, of the rare ones (all with the code `other`) and the
+    sentinels; every other value is read when it comes (and not remembered, since there can be any
+    number of strangers). A stranger is unseen, or other if the stream is `open_ended`.
     """
 
-    def __init__(self, names: Iterable[str], missing: frozenset[str], *, booleans: bool) -> None:
-        known = {name: code for code, name in enumerate(names) if name not in missing}
+    def __init__(
+        self,
+        names: Sequence[str],
+        missing: frozenset[str],
+        *,
+        booleans: bool,
+        rare: Iterable[str] = (),
+        open_ended: bool = False,
+    ) -> None:
+        self.other = len(names)
+        known = dict.fromkeys(rare, self.other) | {name: code for code, name in enumerate(names)}
+        known = {name: code for name, code in known.items() if name not in missing}
         super().__init__(known)
+        self._stranger = self.other if open_ended else UNSEEN
         self.booleans = booleans
         if booleans and not missing & {"0", "1"}:
             self.update(
@@ -43,10 +55,10 @@ class Codes(dict[Any, int]):
         if self.get(plain) == MISSING:
             return MISSING
         read = boolean(value) if self.booleans else plain
-        return self.get(read, UNSEEN) if type(read) is str else INVALID
+        return self.get(read, self._stranger) if type(read) is str else INVALID
 
     def name_of(self, value: Any) -> str:
-        """The name of an unseen value."""
+        """The name of a value that is unseen or other."""
         return str(boolean(value) if self.booleans else category(value))
 
 
@@ -166,15 +178,17 @@ class Binding:
                 column[np.isin(column, list(numbers))] = np.nan
 
     def _codes(self) -> list[Codes]:
-        categories = self.plan.layout.categories
+        plan = self.plan
         return [
             Codes(
                 names,
                 self.sentinels.of(key.name).texts if _is_input(key) else frozenset(),
                 booleans=is_boolean,
+                rare=plan.rare.get(key, ()),
+                open_ended=key in plan.open_ended,
             )
             for key, names, is_boolean in zip(
-                self.plan.categorical, categories, self.booleans, strict=True
+                plan.categorical, plan.layout.categories, self.booleans, strict=True
             )
         ]
 

@@ -189,8 +189,9 @@ def _codes(binding: Binding, columns: Columns) -> tuple[NDArray[np.int32], dict[
     codes = np.empty((count, len(binding.codes)), dtype=np.int32)
     novel = {}
     for stream, (table, raw) in enumerate(zip(binding.codes, columns.categorical, strict=True)):
-        codes[:, stream] = np.fromiter(map(table.__getitem__, raw), np.int32, count)
-        strangers = np.flatnonzero(codes[:, stream] == UNSEEN)
+        column = np.fromiter(map(table.__getitem__, raw), np.int32, count)
+        codes[:, stream] = column
+        strangers = np.flatnonzero((column == UNSEEN) | (column == table.other))
         if strangers.size:
             names = [table.name_of(raw[row]) for row in strangers.tolist()]
             novel[stream] = Novel(rows=strangers, names=names)

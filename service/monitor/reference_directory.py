@@ -8,7 +8,8 @@ from service.monitor.reference_file import read
 from service.values.references import Reference
 
 FILE_MAX_BYTES = 64 * 2**20
-"""A larger file is no reference: 2,000 features with 50 categories of 128 bytes need 13 MiB."""
+"""A larger file is no reference: 2,000 features with 50 categories of 128 bytes, and the names of
+1,000 rare ones each, need 50 MiB."""
 
 
 class ReferenceDirectory:

@@ -44,6 +44,8 @@ class _Stream(Struct, forbid_unknown_fields=True, kw_only=True):
     other: int = 0
     singletons: int = 0
     categories: list[str] = []
+    rare: list[str] = []
+    open_ended: bool = False
     edges: list[float] = []
     mean: float | None = None
     sd: float | None = None
@@ -174,6 +176,8 @@ def _stream(stream: _Stream, field: str, check: _Checks) -> StreamReference:
         edges=np.array(stream.edges, dtype=np.float64),
         categories=tuple(stream.categories),
         singletons=stream.singletons,
+        rare=tuple(stream.rare),
+        open_ended=stream.open_ended,
         mean=_number(stream.mean),
         sd=_number(stream.sd),
         minimum=_number(stream.minimum),
@@ -192,7 +196,7 @@ def _check_numeric(stream: _Stream, field: str, check: _Checks) -> None:
         f"{field}.counts",
         f"{len(stream.counts)} counts where {cells} cells lie between {cells - 1} edges",
     )
-    for what in ("categories", "other", "singletons"):
+    for what in ("categories", "other", "singletons", "rare", "open_ended"):
         check.that(not getattr(stream, what), f"{field}.{what}", "only categorical streams have it")
     check.that(stream.sd is None or stream.sd >= 0, f"{field}.sd", "must not be negative")
 
@@ -205,6 +209,13 @@ def _check_categorical(stream: _Stream, field: str, check: _Checks) -> None:
     )
     unique = len(set(stream.categories)) == len(stream.categories)
     check.that(unique, f"{field}.categories", "a category is named twice")
+    named = len(set(stream.categories + stream.rare))
+    unique = named == len(stream.categories) + len(stream.rare)
+    check.that(unique, f"{field}.rare", "a category is named twice")
+    known = stream.open_ended or bool(stream.rare) == bool(stream.other)
+    check.that(known, f"{field}.rare", "names what `other` counts, unless the stream is open-ended")
+    closed = not (stream.open_ended and stream.rare)
+    check.that(closed, f"{field}.rare", "an open-ended stream has none")
     boolean = stream.type is ValueType.BOOLEAN
     check.that(
         not boolean or stream.categories == ["false", "true"],
@@ -278,7 +289,8 @@ def _stream_tree(stream: StreamReference) -> dict[str, Any]:
     counts = stream.counts.tolist()
     if stream.type is not ValueType.NUMERIC:
         categorical = {"categories": list(stream.categories), "counts": counts[:-1]}
-        return tree | categorical | {"other": counts[-1], "singletons": stream.singletons}
+        tree |= categorical | {"other": counts[-1], "singletons": stream.singletons}
+        return tree | {"rare": list(stream.rare), "open_ended": stream.open_ended}
     moments = ("mean", "sd", "minimum", "maximum")
     tree |= {what: _finite(getattr(stream, what)) for what in moments}
     tree["quantiles"] = {repr(float(p)): float(v) for p, v in stream.quantiles.items()}

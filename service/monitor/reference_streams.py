@@ -99,6 +99,8 @@ def _categorical(key: StreamKey, profile: Profile, categories_max: int) -> Strea
         edges=np.empty(0),
         categories=cells.names,
         singletons=cells.singletons,
+        rare=cells.rare,
+        open_ended=cells.open_ended,
         distinct=round(texts.distinct_texts),
     )
 

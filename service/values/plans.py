@@ -17,6 +17,8 @@ class Plan(Struct, frozen=True, dict=True):
     and latency where the reference has none. `ignored` are globs of features never looked at.
     `missing` are the sentinels that mean "not there" for every feature, `missing_by_feature` the
     further ones for some. `columns` name positions for sources whose rows have no names.
+    `rare` names the categories of a stream that count as other; in an `open_ended` stream every
+    category that is not in the layout does, and none is unseen.
     """
 
     reference_hash: str
@@ -24,6 +26,8 @@ class Plan(Struct, frozen=True, dict=True):
     numeric: tuple[StreamKey, ...] = ()
     categorical: tuple[StreamKey, ...] = ()
     boolean: frozenset[StreamKey] = frozenset()
+    rare: Mapping[StreamKey, tuple[str, ...]] = {}
+    open_ended: frozenset[StreamKey] = frozenset()
     learn_inputs: bool = False
     learn_outputs: bool = False
     ignored: tuple[str, ...] = ()

@@ -27,7 +27,9 @@ class StreamReference(Struct, frozen=True):
 
     Numeric: `edges` are the k interior edges, `counts` the k + 1 value cells. Boolean and
     categorical: `categories`, and `counts` of these, then of `other`; `singletons` is how many
-    categories were seen once (Good-Turing's estimate of what is yet unseen).
+    categories were seen once (Good-Turing's estimate of what is yet unseen). `rare` names the
+    categories counted in `other`; where they are too many to be named, it is empty and the stream
+    `open_ended`: any unknown category counts as other then, since it may have been in the data.
     `mean`, `sd`, `minimum`, `maximum` and `quantiles` (probability -> value) are NaN or empty when
     categorical or without a valid value. `distinct` is an estimate (3 % standard error).
     """
@@ -40,6 +42,8 @@ class StreamReference(Struct, frozen=True):
     edges: NDArray[np.float64]
     categories: tuple[str, ...] = ()
     singletons: int = 0
+    rare: tuple[str, ...] = ()
+    open_ended: bool = False
     mean: float = float("nan")
     sd: float = float("nan")
     minimum: float = float("nan")

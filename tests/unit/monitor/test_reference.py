@@ -94,6 +94,25 @@ def test_categories_are_limited_and_the_rest_is_other():
     assert len(only({"x": values}).categories) == 50
 
 
+def test_rare_categories_are_named_and_part_of_the_hash_and_the_plan():
+    reference = build({"x": ["a"] * 500 + ["b", "b", "c"] + [7.0]})
+    (stream,) = reference.streams
+    assert (stream.categories, stream.rare, stream.open_ended) == (("a",), ("b", "7", "c"), False)
+    plan = plan_of(reference)
+    assert plan.rare == {feature("x"): ("b", "7", "c")}
+    assert plan.open_ended == frozenset()
+    for changes in ({"rare": ("b", "c")}, {"open_ended": True}):
+        changed = msgspec.structs.replace(stream, **changes)
+        assert content_hash(reference.rows, (changed,), LINEAGE) != reference.hash
+
+
+def test_a_stream_of_too_many_rare_categories_is_open_ended():
+    reference = build({"x": ["a"] * 500 + [f"user {i}" for i in range(2000)], "y": [1.0] * 2500})
+    stream = reference.streams[1]
+    assert (stream.rare, stream.open_ended) == ((), True)
+    assert plan_of(reference).open_ended == {feature("x")}
+
+
 def test_a_boolean_stream_has_the_categories_false_and_true():
     stream = only({"x": [True] * 30 + [False] * 10 + [None]})
     assert stream.type is BOOLEAN
@@ -119,6 +138,7 @@ def test_numbers_and_booleans_among_categories_are_categories():
 def test_too_many_different_numbers_forced_to_be_categories_are_other():
     stream = only({"x": [i + 0.5 for i in range(6000)]}, {"x": CATEGORICAL})
     assert stream.categories == ()
+    assert stream.open_ended
     assert stream.counts.tolist() == [6000]
 
 

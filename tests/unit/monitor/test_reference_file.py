@@ -20,6 +20,7 @@ def reference(model="credit-risk", version="3", rows=40, **lineage):
         StreamKey(Kind.INPUT, "größe \u2028"): ["a", "b\n"] * (rows // 2),
         StreamKey(Kind.INPUT, "card"): [True, None] * (rows // 2),
         StreamKey(Kind.INPUT, "empty"): [None] * rows,
+        StreamKey(Kind.INPUT, "zone"): ["a"] * (rows - 2) + ["b", "c"],
         PREDICTION: [0.1] * rows,
         LATENCY: [1e-9, 1.7976931348623157e308] * (rows // 2),
     }
@@ -61,6 +62,7 @@ def test_what_is_read_equals_what_was_written():
     assert reference_cells(found).tolist() == reference_cells(built).tolist()
     for left, right in zip(found.streams, built.streams, strict=True):
         assert (left.key, left.type, left.categories) == (right.key, right.type, right.categories)
+        assert (left.rare, left.open_ended) == (right.rare, right.open_ended)
         assert left.quantiles == right.quantiles
         assert left.mean == right.mean or math.isnan(right.mean)
 
@@ -128,7 +130,13 @@ def test_a_newer_format_is_refused_by_its_number_whatever_else_it_holds():
         ),
         (stream_tree(5, counts=[1]), r"streams\[5\].counts: 1 counts for 2 categories"),
         (stream_tree(5, edges=[1.0]), r"streams\[5\].edges: only numeric"),
-        (tree(streams=tree()["streams"][::-1]), r"streams\[3\]: numeric streams must come before"),
+        (stream_tree(0, rare=["a"]), r"streams\[0\].rare: only categorical"),
+        (stream_tree(6, rare=["a", "b"]), r"streams\[6\].rare: a category is named twice"),
+        (stream_tree(6, rare=["b", "b"]), r"streams\[6\].rare: a category is named twice"),
+        (stream_tree(6, rare=[]), r"streams\[6\].rare: names what `other` counts, unless"),
+        (stream_tree(6, other=0), r"streams\[6\].rare: names what `other` counts, unless"),
+        (stream_tree(6, open_ended=True), r"streams\[6\].rare: an open-ended stream has none"),
+        (tree(streams=tree()["streams"][::-1]), r"streams\[4\]: numeric streams must come before"),
         (
             tree(lineage=tree()["lineage"] | {"created": "soon"}),
             r"lineage.created: 'soon' is not a",

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from detectors.summary.cells import (
     PROBABILITIES,
+    RARE_BYTES_MAX,
+    RARE_MAX,
     category_cells,
     numeric_cells,
     value_type,
 )
-from detectors.summary.profile import INVALID_VALUE, Profile
+from detectors.summary.profile import INVALID_VALUE, NAMES_MAX, Profile
 from tests.unit.detectors.summary.distributions import NAMES, draw
 
 
@@ -134,18 +136,41 @@ def test_the_majority_of_valid_values_decides_the_type(stream, expected):
 
 def test_frequent_categories_have_cells_and_the_rest_is_other():
     stream = ["b"] * 300 + ["a"] * 300 + ["c"] * 20 + ["d"] * 19 + ["e", "f", None]
-    names, counts, other, singletons = category_cells(profile_of(stream))
-    assert names == ("a", "b", "c")
-    assert counts.tolist() == [300, 300, 20]
-    assert other == 21
-    assert singletons == 2
+    cells = category_cells(profile_of(stream))
+    assert cells.names == ("a", "b", "c")
+    assert cells.counts.tolist() == [300, 300, 20]
+    assert cells.other == 21
+    assert cells.singletons == 2
+    assert cells.rare == ("d", "e", "f")
+    assert not cells.open_ended
+
+
+def test_a_thousand_rare_categories_are_named_and_of_more_none():
+    stream = [*(f"{i:04}" for i in range(RARE_MAX)), *["a"] * 5000]
+    cells = category_cells(profile_of(stream))
+    assert cells.names == ("a",)
+    assert cells.rare == tuple(f"{i:04}" for i in range(RARE_MAX))
+    cells = category_cells(profile_of([*stream, "one more"]))
+    assert (cells.rare, cells.open_ended, cells.other) == ((), True, RARE_MAX + 1)
+
+
+def test_long_names_of_rare_categories_are_bounded_in_all():
+    names = [f"{i:0128}" for i in range(RARE_BYTES_MAX // 128)]
+    assert category_cells(profile_of(names * 2 + ["a"] * 9000)).rare == tuple(names)
+    assert category_cells(profile_of([*names * 2, "b", *["a"] * 9000])).open_ended
+
+
+def test_categories_that_could_not_be_counted_leave_a_stream_open_ended():
+    profile = profile_of([f"{i}" for i in range(NAMES_MAX + 1)] + ["a"] * 5000)
+    assert category_cells(profile, limit=NAMES_MAX).open_ended
 
 
 def test_at_most_the_limit_has_cells():
     stream = [f"{i:02}" for i in range(60) for _ in range(30)]
-    names, counts, other, _ = category_cells(profile_of(stream))
-    assert names == tuple(f"{i:02}" for i in range(50))
-    assert counts.sum() + other == len(stream)
+    cells = category_cells(profile_of(stream))
+    assert cells.names == tuple(f"{i:02}" for i in range(50))
+    assert cells.rare == tuple(f"{i:02}" for i in range(50, 60))
+    assert cells.counts.sum() + cells.other == len(stream)
     assert len(category_cells(profile_of(stream), limit=5).names) == 5
 
 
@@ -162,7 +187,7 @@ def test_a_small_reference_keeps_its_large_categories(stream, expected):
 
 
 def test_booleans_always_have_both_cells():
-    names, counts, other, singletons = category_cells(profile_of([True] * 3 + ["x"]))
-    assert names == ("false", "true")
-    assert counts.tolist() == [0, 3]
-    assert (other, singletons) == (0, 0)
+    cells = category_cells(profile_of([True] * 3 + ["x"]))
+    assert cells.names == ("false", "true")
+    assert cells.counts.tolist() == [0, 3]
+    assert (cells.other, cells.singletons, cells.rare, cells.open_ended) == (0, 0, (), False)

@@ -16,6 +16,7 @@ from tests.unit.ingest.decode.decoding import (
     assert_equal,
     chunk_of,
     decoder,
+    feature,
     plan_of,
     source,
 )
@@ -28,6 +29,21 @@ PLANS = {
     "scores": plan_of(("age",), classes=("good", "bad"), missing=(-999.0, "n/a")),
     "classes": plan_of(("age",), outputs=(PREDICTION, class_probability("good"))),
     "half": plan_of(("income",), {"state": ("MA",)}, learn_outputs=True, ignored=("secret_*",)),
+    "rare": plan_of(
+        ("age",),
+        {"state": ("MA",)},
+        classes=("good",),
+        missing=("n/a",),
+        rare={feature("state"): ("CA", "12", "true", "n/a"), PREDICTION: ("bad",)},
+    ),
+    "open": plan_of(
+        ("age",),
+        {"state": ("MA",), "other": ()},
+        ("has_card",),
+        classes=("good",),
+        rare={feature("state"): ("CA", "12")},
+        open_ended=frozenset({feature("other"), PREDICTION}),
+    ),
     "blind": plan_of((), {"state": ("MA", "5411")}, outputs=(LATENCY,)),
 }
 
