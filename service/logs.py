@@ -6,8 +6,9 @@ from typing import Any
 
 import structlog
 
-_QUIET = ("kafka", "uvicorn", "asyncio")
-"""Libraries that tell at INFO what is nobody's business; their warnings are kept."""
+_LEVELS = {"kafka": logging.CRITICAL, "uvicorn": logging.WARNING, "asyncio": logging.WARNING}
+"""What libraries may say. kafka-python writes dozens of lines a second while a broker is away; our
+source says it once."""
 
 
 def configure(form: str, level: str) -> None:
@@ -37,5 +38,5 @@ def configure(form: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name, least in _LEVELS.items():
+        logging.getLogger(name).setLevel(max(least, root.level))
