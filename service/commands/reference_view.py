@@ -1,6 +1,7 @@
 """What a person is shown of a reference: a table of its streams, and what to be wary of."""
 
 from rich.table import Table
+from rich.text import Text
 
 from service.values.references import Reference, StreamReference
 from service.values.streams import Kind, ValueType
@@ -12,7 +13,7 @@ FEATURES_MAX = 2000
 def stream_table(reference: Reference) -> Table:
     """A line a stream: kind, rows with a value, missing, cells, and its range or top category."""
     version = "any version" if reference.version is None else f"version {reference.version}"
-    table = Table(title=f"{reference.model}, {version}: {reference.rows:,} rows")
+    table = Table(title=Text(f"{reference.model}, {version}: {reference.rows:,} rows"))
     table.add_column("stream", overflow="fold")
     table.add_column("type")
     for heading in ("values", "missing", "invalid", "cells"):
@@ -35,8 +36,9 @@ def warnings(reference: Reference) -> list[str]:
     return found
 
 
-def _cells(stream: StreamReference, rows: int) -> tuple[str, ...]:
-    name = stream.key.name if stream.key.kind is Kind.INPUT else f"[bold]{stream.key.kind}[/bold]"
+def _cells(stream: StreamReference, rows: int) -> tuple[str | Text, ...]:
+    is_input = stream.key.kind is Kind.INPUT
+    name = Text(stream.key.name) if is_input else Text(stream.key.kind, style="bold")
     missing = f"{100 * stream.missing / rows:.2f} %" if rows else ""
     return (
         name,
@@ -45,7 +47,7 @@ def _cells(stream: StreamReference, rows: int) -> tuple[str, ...]:
         missing,
         f"{stream.invalid:,}",
         str(len(stream.counts)),
-        _gist(stream),
+        Text(_gist(stream)),
     )
 
 

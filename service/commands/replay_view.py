@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from config.settings import Settings
 from config.units import format_duration
@@ -18,7 +19,7 @@ FORMAT = 1
 
 def show(outcome: Outcome, settings: Settings, console: Console) -> None:
     """Print the sentence, the alarms, the models and the books."""
-    console.print(_sentence(outcome, settings))
+    console.print(_sentence(outcome, settings), markup=False)
     if outcome.alarms:
         console.print(_alarm_table(outcome.alarms))
     if outcome.models:
@@ -30,10 +31,11 @@ def show(outcome: Outcome, settings: Settings, console: Console) -> None:
             f"{book.topic}: {book.consumed:,} records = {book.applied:,} applied + "
             f"{book.ignored:,} ignored + {rejected:,} rejected"
             + (f" ({reasons})" if reasons else ""),
+            markup=False,
             highlight=False,
         )
     for hint in _hints(outcome, settings):
-        console.print(hint, highlight=False)
+        console.print(hint, markup=False, highlight=False)
 
 
 def as_json(outcome: Outcome, config_hash: str, files: tuple[str, ...]) -> str:
@@ -83,9 +85,9 @@ def _alarm_table(alarms: tuple[Alarm, ...]) -> Table:
         table.add_row(
             _second(alarm.started_seconds),
             ended,
-            f"{alarm.model.model} {alarm.model.version}",
-            f"{alarm.stream.name} ({alarm.stream.kind.value})",
-            alarm.summary,
+            Text(f"{alarm.model.model} {alarm.model.version}"),
+            Text(f"{alarm.stream.name} ({alarm.stream.kind.value})"),
+            Text(alarm.summary),
             ", ".join(alarm.detectors),
         )
     return table
@@ -98,13 +100,13 @@ def _model_table(models: tuple[ModelReport, ...]) -> Table:
     for model in models:
         worst = max(model.streams, key=lambda stream: stream.score, default=None)
         table.add_row(
-            model.key.model,
-            model.key.version,
+            Text(model.key.model),
+            Text(model.key.version),
             f"{model.predictions_total:,}",
             f"{model.late_total:,}",
             f"{sum(model.rejected_totals.values()):,}",
             _reference(model),
-            "" if worst is None else f"{worst.key.name} {worst.score:.2f}",
+            Text("" if worst is None else f"{worst.key.name} {worst.score:.2f}"),
         )
     return table
 
