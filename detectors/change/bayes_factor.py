@@ -1,0 +1,132 @@
+"""Bayes factors of counts: have they a shape of their own, or the expected one, give or take?
+
+Counts O over the cells of a stream, N in all, are weighed by the Dirichlet-multinomial
+ln DM(O | alpha) = lnGamma(a) - lnGamma(a + N) + sum [lnGamma(alpha_b + O_b) - lnGamma(alpha_b)],
+a = sum alpha_b; the multinomial coefficient cancels in every ratio and is left out. With the
+expected shares q, the null is alpha = kappa q: the expected shape up to a relative error of
+1 / sqrt(kappa q_b) in cell b. The alternative is alpha = k q with a much smaller mass k.
+
+Where shares vary with the season, q is their mean weighted by the counts, E / N with
+E = sum N_t p_t, so that a factor is always one of two proper distributions. That equals
+sum [G(O_b, E_b; k q_b) - G(O_b, E_b; kappa q_b)] - [G(N, N; k) - G(N, N; kappa)] of the
+gamma-Poisson G below, as x + e is x (1 + N / k) then.
+"""
+
+from math import inf, log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from detectors.change.ragged import Floats, Ragged
+
+ALTERNATIVE_MASS_MAX = 50.0
+"""k, the mass of the alternative, is at most this..."""
+
+ALTERNATIVE_RATIO = 10.0
+"""...and at most kappa over this, so that null and alternative stay apart."""
+
+SHARE_MIN = 1e-12
+"""A smaller expected share is taken for this: no cell is impossible."""
+
+TWO_CELL_TOLERANCE = 0.005
+"""PSI of a share that does not matter: 0.02 would hide an error rate going from 5 to 8 %."""
+
+
+def alternative_mass(kappa: Floats) -> Floats:
+    """The mass k = min(50, kappa / 10), element by element."""
+    return np.minimum(ALTERNATIVE_MASS_MAX, kappa / ALTERNATIVE_RATIO)
+
+
+def log_factor(
+    cells: Ragged, counts: Floats, totals: Floats, shares: Floats, kappa: Floats
+) -> Floats:
+    """The factor ln DM(O | k q) - ln DM(O | kappa q), k of `alternative_mass`, shape (..., D).
+
+    `counts` and expected `shares` are of shape (..., C), `totals` (the sums of the counts) and
+    `kappa` > 0 of shape (..., D). No count at all gives 0.
+    """
+    occupied = log_factor_of_counts(cells, counts, totals, shares, kappa)
+    return occupied - log_factor_of_counts(
+        cells, np.zeros_like(shares), np.zeros_like(totals), shares, kappa
+    )
+
+
+def log_factor_of_counts(
+    cells: Ragged, counts: Floats, totals: Floats, shares: Floats, kappa: Floats
+) -> Floats:
+    """`log_factor` without what does not depend on the counts, of which it is 0 counts' value."""
+    k = alternative_mass(kappa)
+    q = np.maximum(shares, SHARE_MIN)
+    ratio = gammaln(cells.spread(k) * q + counts) - gammaln(cells.spread(kappa) * q + counts)
+    factor: Floats = cells.total(ratio) - gammaln(k + totals) + gammaln(kappa + totals)
+    return factor
+
+
+def log_dirichlet_multinomial(
+    cells: Ragged, counts: Floats, shares: Floats, mass: Floats
+) -> Floats:
+    """The sum ln DM(O | mass shares) without the multinomial coefficient: (..., C) to (..., D)."""
+    alpha = cells.spread(mass) * np.maximum(shares, SHARE_MIN)
+    ratio = cells.total(gammaln(alpha + counts) - gammaln(alpha))
+    density: Floats = ratio + gammaln(mass) - gammaln(mass + cells.total(counts))
+    return density
+
+
+def gamma_poisson(observed: Floats, expected: Floats, mass: Floats | float) -> Floats:
+    """G(o, e; x) = x ln x - lnGamma(x) + lnGamma(x + o) - (x + o) ln(x + e).
+
+    The logarithm of the chance of `observed` when the rate is `expected` times a gamma variable of
+    mean 1 and variance 1 / mass, without what does not depend on the mass.
+    """
+    x = np.asarray(mass, dtype=np.float64)
+    # x ln x - (x + o) ln(x + e) with the logarithms' difference taken first: x may be far above e.
+    logs = -x * np.log1p(expected / x) - observed * np.log(x + expected)
+    density: Floats = logs + gammaln(x + observed) - gammaln(x)
+    return density
+
+
+def kappa_of_tolerance(
+    tolerance: NDArray[Any] | float, cells: NDArray[Any] | float, level: NDArray[Any] | float
+) -> Floats:
+    """The mass kappa at which a PSI up to `tolerance` never alarms, however many counts there are.
+
+    Solves kappa tolerance / 2 = level + (cells - 1) / 2 ln(kappa / k) with k of
+    `alternative_mass`, so ln(kappa / k) is the larger of ln 10 and ln(kappa / 50). `cells` is how
+    many cells of a stream have anything in the reference, `level` is ln A. Shapes broadcast.
+    A tolerance of 0 gives infinity: nothing is too small to matter. Raises ValueError below 0.
+    """
+    tol, b, height = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in (tolerance, cells, level))
+    )
+    if (tol < 0).any():
+        raise ValueError(f"a tolerance must not be negative; the smallest is {tol.min()}")
+    half = np.where(tol > 0, tol, 1.0) / 2
+    freedom = np.maximum(b - 1, 0) / 2
+    floor = (height + freedom * log(ALTERNATIVE_RATIO)) / half
+    # Seen from above, the right side is concave in kappa: x -> rhs(x) / half falls to the root.
+    kappa = np.maximum(floor, 4 * freedom / half * np.log1p(freedom / half) + 2 * floor)
+    for _ in range(200):
+        penalty = np.maximum(log(ALTERNATIVE_RATIO), np.log(kappa / ALTERNATIVE_MASS_MAX))
+        kappa = (height + freedom * penalty) / half
+    return np.where(tol > 0, kappa, inf)
+
+
+def psi_of_rates(rate: NDArray[Any] | float, other: NDArray[Any] | float) -> Floats:
+    """PSI between two rates in (0, 1): (r' - r) (ln(r' / r) - ln((1 - r') / (1 - r)))."""
+    low, high = np.finfo(float).tiny, 1 - np.finfo(float).epsneg
+    a, b = (np.clip(np.asarray(r, dtype=np.float64), low, high) for r in (rate, other))
+    psi: Floats = (b - a) * (np.log(b / a) - np.log1p(-b) + np.log1p(-a))
+    return psi
+
+
+def tolerance_of_shift(shift_sd: NDArray[Any] | float) -> Floats:
+    """The PSI of a shift of the mean of a normal stream: its square in sd."""
+    return np.asarray(shift_sd, dtype=np.float64) ** 2
+
+
+def tolerance_of_rate(rate: NDArray[Any] | float, ratio: float, points: float) -> Floats:
+    """The PSI between a base rate r and max(ratio r, r + points); at most up to certainty."""
+    r = np.asarray(rate, dtype=np.float64)
+    return psi_of_rates(r, np.minimum(np.maximum(ratio * r, r + points), 1 - 1e-9))
