@@ -101,23 +101,28 @@ class HeavyNumbers:
     def _insert(
         self, streams: NDArray[np.int64], values: NDArray[np.float64], counts: NDArray[np.int64]
     ) -> None:
-        """Compete for the counters: the capacity + 1st largest count is taken off all."""
-        for stream in np.unique(streams):
-            new = streams == stream
-            held = self.counts[stream] > 0
-            items = np.concatenate((self.items[stream, held], values[new]))
-            tallies = np.concatenate((self.counts[stream, held], counts[new]))
-            order = np.lexsort((items, -tallies))
-            if len(order) > self.capacity:
-                loss = tallies[order[self.capacity]]
-                self.error[stream] += loss
-                order = order[: self.capacity]
-                order = order[tallies[order] > loss]
-                tallies = tallies - loss
-            self.items[stream] = 0.0
-            self.counts[stream] = 0
-            self.items[stream, : len(order)] = items[order]
-            self.counts[stream, : len(order)] = tallies[order]
+        """Compete for the counters: the capacity + 1st largest count is taken off all.
+
+        The pairs ascend by stream. All streams compete at once, each in a row of its counters and
+        its new pairs, filled up with counts of 0.
+        """
+        filled, first, new = np.unique(streams, return_index=True, return_counts=True)
+        width = self.capacity + int(new.max())
+        items = np.zeros((len(filled), width))
+        tallies = np.zeros((len(filled), width), dtype=np.int64)
+        items[:, : self.capacity] = self.items[filled]
+        tallies[:, : self.capacity] = self.counts[filled]
+        row = np.repeat(np.arange(len(filled)), new)
+        column = np.arange(len(streams)) - np.repeat(first, new) + self.capacity
+        items[row, column] = values
+        tallies[row, column] = counts
+        order = np.lexsort((items, -tallies), axis=1)
+        loss = np.take_along_axis(tallies, order[:, self.capacity :][:, :1], axis=1)
+        order = order[:, : self.capacity]
+        left = np.maximum(np.take_along_axis(tallies, order, axis=1) - loss, 0)
+        self.error[filled] += loss[:, 0]
+        self.counts[filled] = left
+        self.items[filled] = np.where(left > 0, np.take_along_axis(items, order, axis=1), 0.0)
 
 
 class HeavyNames:
