@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from config.sources import SourceSettings
 from service.errors import ConfigurationError
+from service.ingest.answers import prediction_of
 from service.ingest.rows import Items, ReadItems, compile_rows
 from service.ingest.where import Envelope, Origin, ValuePath, inside, parse, parse_all
 
@@ -138,7 +139,7 @@ def _sheet(
         return Sheet([Row({}, None)])
     if inputs is not None and outputs is not None and inputs.single and outputs.single:
         features = _features(inputs.rows[0], names)
-        row = Row(features, _prediction(outputs.rows[0], classes))
+        row = Row(features, prediction_of(outputs.rows[0], classes))
         return Sheet([row], inputs.text, outputs.text)
     if inputs is None or outputs is None:
         rows = _one_sided(inputs, outputs, names, classes)
@@ -146,7 +147,7 @@ def _sheet(
     if inputs.single and not outputs.single:
         outputs = outputs._replace(rows=[_only(outputs.rows)])
     maps = [_features(row, inputs.columns or names) for row in inputs.rows]
-    predictions = [_prediction(row, outputs.columns or classes) for row in outputs.rows]
+    predictions = [prediction_of(row, outputs.columns or classes) for row in outputs.rows]
     rows = [Row(*pair) for pair in zip(maps, predictions, strict=False)]
     surplus = max(len(maps), len(predictions)) - len(rows)
     wrong = f"{len(maps)} rows of features, {len(predictions)} predictions"
@@ -160,7 +161,7 @@ def _one_sided(
         return [Row(_features(row, inputs.columns or names), None) for row in inputs.rows]
     found = [] if outputs is None else outputs.rows
     columns = classes if outputs is None else outputs.columns or classes
-    return [Row({}, _prediction(row, columns)) for row in found]
+    return [Row({}, prediction_of(row, columns)) for row in found]
 
 
 def _only(rows: list[Any]) -> Any:
@@ -174,12 +175,3 @@ def _features(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
         return row
     cells = row if type(row) is list else [row]
     return dict(zip(names, cells, strict=True)) if len(cells) == len(names) else {}
-
-
-def _prediction(row: Any, classes: tuple[str, ...]) -> Any:
-    """A list is the probabilities of the classes in order, or of one number that number."""
-    if type(row) is not list:
-        return row
-    if len(row) == 1 and not classes:
-        return row[0]
-    return dict(zip(classes, row, strict=True)) if len(row) == len(classes) else row

@@ -1,30 +1,19 @@
 """One row of a record into the columns of its plan: a bad field costs that field alone."""
 
-from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
-from detectors.summary.profile import INVALID_VALUE, InvalidValue, Value
-from service.ingest.admission import Names, clean_name
+from detectors.summary.profile import INVALID_VALUE
+from service.ingest.admission import Names
+from service.ingest.answers import Answer, answer_of, learned_answer, probability_stream
 from service.ingest.binding import Binding
 from service.ingest.columns import Common, RowBuilder, as_value
 from service.ingest.fields import Row
 from service.ingest.scalars import Reading
-from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
+from service.values.streams import LATENCY, PREDICTION
 
 _SURPLUS_MAX = 100
 _NEEDS_NO_READING = frozenset({float, type(None)})
 _HAS_NO_CODE = frozenset({dict, list})
-
-
-class Answer(NamedTuple):
-    """A prediction taken apart: as a number, as a category, and probabilities by class."""
-
-    numeric: Any
-    category: Any
-    probabilities: dict[str, float]
-
-
-NO_ANSWER = Answer(None, None, {})
 
 
 def why_unusable(row: Row) -> str:
@@ -56,12 +45,12 @@ class RowReader:
         binding = builder.binding
         features = self._admitted(row.features, binding)
         numbers = _numbers(features, binding, inputs)
-        answer = self._answer(row.prediction, outputs)
+        answer = answer_of(row.prediction, outputs, self._names)
         if binding.prediction_numeric is not None:
             numbers[binding.prediction_numeric] = outputs.number(answer.numeric)
         surplus = self._probabilities(answer, numbers, builder)
         if binding.learns_prediction:
-            builder.learn(PREDICTION, _learned_answer(answer, outputs))
+            builder.learn(PREDICTION, learned_answer(answer, outputs))
         if binding.learns_latency:
             builder.learn(LATENCY, as_value(common.latency_seconds))
         if binding.plan.learn_inputs:
@@ -82,24 +71,13 @@ class RowReader:
             features = {n: None if is_one(n, value) else value for n, value in features.items()}
         return features
 
-    def _answer(self, prediction: Any, outputs: Reading) -> Answer:
-        if prediction is None or (outputs.text and prediction == ""):
-            return NO_ANSWER
-        if type(prediction) is list:
-            return Answer(INVALID_VALUE, INVALID_VALUE, {})
-        if type(prediction) is not dict:
-            return Answer(prediction, prediction, {})
-        names = self._names
-        found = {names[name]: outputs.number(value) for name, value in prediction.items()}
-        return Answer(INVALID_VALUE if found else None, _top(found), found)
-
     def _probabilities(
         self, answer: Answer, numbers: list[float | None], builder: RowBuilder
     ) -> set[str]:
         surplus: set[str] = set()
         binding = builder.binding
         for name, probability in answer.probabilities.items():
-            key = StreamKey(Kind.OUTPUT, clean_name(f"{PREDICTION.name}[{name}]"))
+            key = probability_stream(name)
             position = binding.other_outputs.get(key)
             if position is not None:
                 numbers[position] = probability
@@ -157,17 +135,3 @@ def _learn(features: dict[str, Any], builder: RowBuilder, inputs: Reading) -> se
         if not builder.learn(keys[name], value) and len(surplus) < _SURPLUS_MAX:
             surplus.add(name)
     return surplus
-
-
-def _learned_answer(answer: Answer, outputs: Reading) -> Value:
-    if isinstance(answer.category, InvalidValue):
-        return answer.category
-    return outputs.learned(answer.category)
-
-
-def _top(probabilities: dict[str, float]) -> Any:
-    """The most probable class, the first by name of equals; invalid when none is a number."""
-    finite = {name: value for name, value in probabilities.items() if isfinite(value)}
-    if not finite:
-        return INVALID_VALUE if probabilities else None
-    return min(finite, key=lambda name: (-finite[name], name))

@@ -17,7 +17,7 @@ from msgspec import Struct
 from service.errors import ConfigurationError
 from service.monitor.reference import content_hash
 from service.values.references import Lineage, Reference, StreamReference
-from service.values.streams import Kind, StreamKey, ValueType
+from service.values.streams import Kind, StreamKey, ValueType, always_numeric
 
 FORMAT = 1
 NAME_MAX_BYTES = 128
@@ -161,6 +161,8 @@ def _stream(stream: _Stream, field: str, check: _Checks) -> StreamReference:
         f"is longer than {NAME_MAX_BYTES} bytes",
     )
     numeric = stream.type is ValueType.NUMERIC
+    free = numeric or not always_numeric(StreamKey(stream.kind, stream.name))
+    check.that(free, f"{field}.type", "a latency or class probability must be numeric")
     (_check_numeric if numeric else _check_categorical)(stream, field, check)
     for what in ("missing", "invalid", "other", "singletons", "distinct"):
         check.that(getattr(stream, what) >= 0, f"{field}.{what}", "must not be negative")

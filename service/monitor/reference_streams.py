@@ -7,7 +7,7 @@ import numpy as np
 from detectors.summary.cells import category_cells, numeric_cells, value_type
 from detectors.summary.profile import Profile
 from service.values.references import StreamReference
-from service.values.streams import StreamKey, ValueType
+from service.values.streams import StreamKey, ValueType, always_numeric
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 """The quantiles kept of a numeric stream."""
@@ -25,9 +25,10 @@ def stream_reference(
     """The reference of one stream, of type `forced` or else of the type most of its values have.
 
     A value of another type counts as it will when it comes live: see each type below. Without a
-    valid value the stream is categorical and has no category.
+    valid value the stream is categorical and has no category. Latencies and class probabilities
+    are numeric whatever their values.
     """
-    chosen = forced or _inferred(profile)
+    chosen = ValueType.NUMERIC if always_numeric(key) else forced or _inferred(profile)
     if chosen is ValueType.NUMERIC:
         return _numeric(key, profile)
     if chosen is ValueType.BOOLEAN:

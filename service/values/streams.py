@@ -38,6 +38,11 @@ PREDICTION = StreamKey(Kind.OUTPUT, "prediction")
 LATENCY = StreamKey(Kind.LATENCY, "latency")
 
 
+def always_numeric(key: StreamKey) -> bool:
+    """Whether a stream can only hold numbers: latencies and class probabilities."""
+    return key.kind is Kind.LATENCY or (key.kind is Kind.OUTPUT and key != PREDICTION)
+
+
 def class_probability(name: str) -> StreamKey:
     """The stream of the probability given to one class: `prediction[fraud]`."""
     return StreamKey(Kind.OUTPUT, f"prediction[{name}]")

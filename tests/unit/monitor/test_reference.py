@@ -19,7 +19,14 @@ from service.monitor.reference import (
     reference_cells,
 )
 from service.values.references import Lineage
-from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey, ValueType
+from service.values.streams import (
+    LATENCY,
+    PREDICTION,
+    Kind,
+    StreamKey,
+    ValueType,
+    class_probability,
+)
 
 LINEAGE = Lineage("train.csv", "abc", 1000.0, "ada", 10.0, 20.0, "ds-1", {"depth": "6"})
 NUMERIC, CATEGORICAL, BOOLEAN = ValueType.NUMERIC, ValueType.CATEGORICAL, ValueType.BOOLEAN
@@ -202,6 +209,14 @@ def test_a_column_without_a_valid_value_has_no_category(values):
 def test_a_column_without_a_valid_value_may_be_of_any_forced_type(type_):
     stream = only({"x": [None] * 9}, {"x": type_})
     assert (stream.type, stream.valid, stream.missing) == (type_, 0, 9)
+
+
+@pytest.mark.parametrize("key", [LATENCY, class_probability("fraud")])
+@pytest.mark.parametrize("forced", [None, CATEGORICAL])
+def test_latencies_and_class_probabilities_are_numeric_even_without_a_value(key, forced):
+    profile = profile_of([None] * 9)
+    reference = build_reference("m", "1", {key: profile}, 9, LINEAGE, {key: forced})
+    assert plan_of(reference).numeric == (key,)
 
 
 def test_values_too_large_to_square_give_no_error():

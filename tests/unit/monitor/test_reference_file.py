@@ -130,6 +130,8 @@ def test_a_newer_format_is_refused_by_its_number_whatever_else_it_holds():
         ),
         (stream_tree(5, counts=[1]), r"streams\[5\].counts: 1 counts for 2 categories"),
         (stream_tree(5, edges=[1.0]), r"streams\[5\].edges: only numeric"),
+        (stream_tree(6, kind="latency"), r"streams\[6\].type: a latency or class prob"),
+        (stream_tree(6, kind="output"), r"streams\[6\].type: a latency or class prob"),
         (stream_tree(0, rare=["a"]), r"streams\[0\].rare: only categorical"),
         (stream_tree(6, rare=["a", "b"]), r"streams\[6\].rare: a category is named twice"),
         (stream_tree(6, rare=["b", "b"]), r"streams\[6\].rare: a category is named twice"),
