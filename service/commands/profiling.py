@@ -10,6 +10,8 @@ from msgspec import Struct
 from detectors.summary.profile import Profile, Value
 from service.errors import ConfigurationError
 from service.ingest.admission import clean_name
+from service.ingest.answers import probability_stream
+from service.ingest.table_answers import top_classes
 from service.ingest.table_columns import Codes, Column, time_range
 from service.ingest.tables import Table
 from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
@@ -19,6 +21,7 @@ class Roles(Struct, frozen=True):
     """Which columns are not features.
 
     `ignored` are globs. The latency is multiplied by `latency_seconds` to be in seconds.
+    `probabilities` are columns by class; the prediction is made of them then, and of no column.
     """
 
     prediction: str | None = None
@@ -26,11 +29,15 @@ class Roles(Struct, frozen=True):
     latency_seconds: float = 1e-3
     time: str | None = None
     ignored: tuple[str, ...] = ()
+    probabilities: Mapping[str, str] = {}
 
     def stream(self, column: str) -> StreamKey | None:
         """The stream of a column, None when it is none."""
+        for name, source in self.probabilities.items():
+            if column == source:
+                return probability_stream(name)
         if column == self.prediction:
-            return PREDICTION
+            return None if self.probabilities else PREDICTION
         if column == self.latency:
             return LATENCY
         if column == self.time or any(fnmatchcase(column, glob) for glob in self.ignored):
@@ -47,6 +54,7 @@ class Profiling:
         self.from_seconds: float | None = None
         self.to_seconds: float | None = None
         self.columns: dict[str, StreamKey | None] = {}
+        self.leading_zeros: set[str] = set()
         self._profiles: dict[StreamKey, Profile] = {}
 
     def add(self, table: Table) -> None:
@@ -57,6 +65,11 @@ class Profiling:
                 self._widen(time_range(column))
             if key is not None:
                 add_column(self._profiles[key], self._scaled(key, column))
+        for name, column in table.probabilities.items():
+            add_column(self._made(probability_stream(name)), column)
+        if self.roles.probabilities:
+            add_column(self._made(PREDICTION), self._prediction(table))
+        self.leading_zeros.update(table.leading_zeros)
         self.rows += table.rows
 
     def profiles(self) -> Mapping[StreamKey, Profile]:
@@ -75,6 +88,15 @@ class Profiling:
             if key is not None:
                 self._profiles[key] = Profile()
         return self.columns[name]
+
+    def _made(self, key: StreamKey) -> Profile:
+        """The profile of a stream that is no column of the table."""
+        return self._profiles.setdefault(key, Profile())
+
+    def _prediction(self, table: Table) -> Column:
+        absent = np.full(table.rows, np.nan)
+        found = self.roles.probabilities.items()
+        return top_classes({name: table.columns.get(column, absent) for name, column in found})
 
     def _scaled(self, key: StreamKey, column: Column) -> Column:
         if key != LATENCY:

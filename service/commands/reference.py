@@ -1,58 +1,23 @@
 """`anchorwatch reference`: what normal looks like, from the data that a model was trained on."""
 
-import getpass
 import glob
 import os
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from msgspec import Struct
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from service.clock import Clock, SystemClock
-from service.commands.profiling import Profiling, Roles
+from service.clock import SystemClock
+from service.commands.profiling import Roles
+from service.commands.reference_building import BadLines, Built, Request, build_from_files
 from service.commands.reference_view import stream_table, warnings
 from service.errors import ConfigurationError
-from service.ingest.tables import BadLine, has_header, hash_files, read_tables
-from service.monitor.reference import build_reference
+from service.ingest.admission import clean_name
 from service.monitor.reference_file import write
-from service.values.references import Lineage, Reference
-from service.values.streams import StreamKey, ValueType
+from service.values.streams import ValueType
 
-BAD_LINES_SHOWN = 3
 _UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
-
-
-class BadLines:
-    """How many lines could not be read, and the first of them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[BadLine] = []
-
-    def add(self, line: BadLine) -> None:
-        """Count a line."""
-        self.count += 1
-        if len(self.first) < BAD_LINES_SHOWN:
-            self.first.append(line)
-
-
-class Request(Struct, frozen=True):
-    """What was asked for on the command line."""
-
-    paths: tuple[Path, ...]
-    model: str
-    version: str | None
-    roles: Roles
-    kinds: Mapping[str, ValueType]
-    missing: tuple[float | str, ...]
-    dataset: str | None
-    metadata: Mapping[str, str]
-    categories_max: int
 
 
 @click.group("reference")
@@ -66,6 +31,13 @@ def command() -> None:
 @click.option("--version", help="The model's version; without it the reference holds for any.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="File to write.")
 @click.option("--prediction", help="Column of the prediction.  [default: prediction, if there]")
+@click.option(
+    "--probability",
+    "probabilities",
+    multiple=True,
+    metavar="CLASS=COLUMN",
+    help="Column of a class's probability, in place of --prediction (fraud=p_fraud).",
+)
 @click.option("--latency", help="Column of the latency.  [default: latency_ms, if there]")
 @click.option("--latency-unit", type=click.Choice(list(_UNIT_SECONDS)), default="ms")
 @click.option("--time", help="Column of the time.  [default: timestamp, if there]")
@@ -88,6 +60,7 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     version: str | None,
     output: Path,
     prediction: str | None,
+    probabilities: tuple[str, ...],
     latency: str | None,
     latency_unit: str,
     time: str | None,
@@ -118,6 +91,7 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
             _UNIT_SECONDS[latency_unit],
             time or "timestamp",
             ignore,
+            _probabilities(probabilities, prediction),
         ),
         kinds={name: _kind(kind) for name, kind in _pairs(kinds, "--kind").items()},
         missing=tuple(value for text in missing for value in _sentinels(text)),
@@ -126,50 +100,12 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
         categories_max=categories_max,
     )
     bad_lines = BadLines()
-    asked = {"--prediction": prediction, "--latency": latency, "--time": time}
-    reference = build_from_files(request, asked, bad_lines, SystemClock(), Console(stderr=True))
-    write_whole(output, write(reference))
-    _tell(reference, bad_lines, output)
-
-
-def build_from_files(
-    request: Request,
-    asked: Mapping[str, str | None],
-    bad_lines: BadLines,
-    clock: Clock,
-    console: Console,
-) -> Reference:
-    """The reference of the files; progress is drawn on `console`.
-
-    Raises ConfigurationError when a file cannot be read, there is no row, or a column that was
-    `asked` for by an option is not there.
-    """
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("reading", total=2 * sum(_size(path) for path in request.paths))
-
-        def advance(size: int) -> None:
-            progress.advance(task, size)
-
-        profiling = Profiling(request.roles)
-        for table in read_tables(request.paths, bad_lines.add, request.missing, advance):
-            if not profiling.rows and has_header(request.paths[0]):
-                _check_columns(list(table.columns), asked, request.kinds)  # before hours of reading
-            profiling.add(table)
-        progress.update(task, description="checksum")
-        data_hash = hash_files(request.paths, advance)
-    if not profiling.rows:
-        raise ConfigurationError("the files hold no row: there is nothing to build from")
-    _check_columns(list(profiling.columns), asked, request.kinds)
-    return build_reference(
-        request.model,
-        request.version,
-        profiling.profiles(),
-        profiling.rows,
-        _lineage(request, profiling, data_hash, clock.now()),
-        _types(profiling, request.kinds),
-        request.categories_max,
-    )
+    options = (("--prediction", prediction), ("--latency", latency), ("--time", time))
+    asked = [(option, column) for option, column in options if column is not None]
+    asked += [("--probability", column) for column in request.roles.probabilities.values()]
+    built = build_from_files(request, asked, bad_lines, SystemClock(), Console(stderr=True))
+    write_whole(output, write(built.reference))
+    _tell(built, bad_lines, output)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -231,59 +167,23 @@ def _sentinels(text: str) -> tuple[float | str, ...]:
         return (text,)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size
+def _probabilities(texts: Sequence[str], prediction: str | None) -> dict[str, str]:
+    """Columns by class."""
+    found = {clean_name(name): column for name, column in _pairs(texts, "--probability").items()}
+    if found and prediction is not None:
+        raise ConfigurationError(
+            "--prediction and --probability both say what the prediction is: leave one of them out"
+        )
+    if len(set(found.values())) < len(texts):
+        raise ConfigurationError("--probability: a class or a column is named twice")
+    return found
 
 
-def _check_columns(
-    columns: Sequence[str], asked: Mapping[str, str | None], kinds: Mapping[str, ValueType]
-) -> None:
-    wanted = [(option, name) for option, name in asked.items() if name is not None]
-    wanted += [("--kind", name) for name in kinds]
-    for option, name in wanted:
-        if not any(column == name or fnmatchcase(column, name) for column in columns):
-            near = get_close_matches(name, columns, 1)
-            some = ", ".join(sorted(columns)[:20])
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {some}"
-            raise ConfigurationError(f"{option}: there is no column {name!r}; {hint}")
-
-
-def _types(profiling: Profiling, kinds: Mapping[str, ValueType]) -> dict[StreamKey, ValueType]:
-    """Forced types; of several globs that fit the last one holds."""
-    return {
-        key: kind
-        for pattern, kind in kinds.items()
-        for column, key in profiling.columns.items()
-        if key is not None and (column == pattern or fnmatchcase(column, pattern))
-    }
-
-
-def _lineage(request: Request, profiling: Profiling, data_hash: str, now: float) -> Lineage:
-    names = [path.name for path in request.paths]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return Lineage(
-        source=", ".join(names[:3]) + more,
-        data_hash=data_hash,
-        created_seconds=now,
-        created_by=_user(),
-        from_seconds=profiling.from_seconds,
-        to_seconds=profiling.to_seconds,
-        dataset=request.dataset,
-        metadata=request.metadata,
-    )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
-
-
-def _tell(reference: Reference, bad_lines: BadLines, output: Path) -> None:
+def _tell(built: Built, bad_lines: BadLines, output: Path) -> None:
+    reference = built.reference
     width = None if os.isatty(1) else 120
     Console(width=width).print(stream_table(reference))
-    for warning in warnings(reference):
+    for warning in [*warnings(reference), *map(_zeros_warning, built.zeros_lost)]:
         click.echo(f"warning: {warning}", err=True)
     if bad_lines.count:
         click.echo(
@@ -293,3 +193,10 @@ def _tell(reference: Reference, bad_lines: BadLines, output: Path) -> None:
         place = f"{line.path}:{line.line}" if line.line else str(line.path)
         click.echo(f"  {place}: {line.detail}", err=True)
     click.echo(f"{output}: reference {reference.hash[:12]} of {reference.rows:,} rows", err=True)
+
+
+def _zeros_warning(column: str) -> str:
+    return (
+        f"column {column!r} is numeric, but some of its values begin with a zero, which is lost: "
+        f"--kind {column}=categorical keeps them apart, as they are in events that hold text"
+    )

@@ -11,13 +11,14 @@ import io
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from service.errors import ConfigurationError
+from service.ingest.nested import values_of_arrow
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
 """A longer line is cut here; the decoder's own limit, far below, then refuses it."""
@@ -119,7 +120,7 @@ def _parquet(content: BinaryIO, first: int, _columns: Sequence[str] | None) -> R
         yield file.metadata.num_rows - 1, None
     for batch in file.iter_batches(_BATCH_ROWS, row_groups=groups):
         skip = min(max(0, first - row), batch.num_rows)
-        values = map(_encode, _plain(batch.slice(skip)).to_pylist())
+        values = map(_encode, _objects(_plain(batch.slice(skip))))
         yield from enumerate(values, row + skip)
         row += batch.num_rows
 
@@ -133,6 +134,15 @@ def _groups_from(file: pq.ParquetFile, first: int) -> tuple[list[int], int]:
             return list(range(group, file.num_row_groups)), start
         start += rows
     return [], start
+
+
+def _objects(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = batch.to_pylist()
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if pa.types.is_map(field.type):
+            for row, value in zip(rows, values_of_arrow(column), strict=True):
+                row[field.name] = value
+    return rows
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

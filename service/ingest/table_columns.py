@@ -57,25 +57,41 @@ def column_of_arrow(array: pa.Array, missing: Sentinels = ()) -> Column:
         return _without(_floats(pc.cast(microseconds, pa.int64())) / 1e6, missing)
     texts = _as_texts(array)
     if texts is not None:
-        return _without_sentinels(_coded(texts, clean_text), missing)
+        return without_sentinels(_coded(texts, clean_text), missing)
     present = array.is_valid().to_numpy(zero_copy_only=False)
     return Codes((INVALID_VALUE,), np.where(present, 0, -1).astype(np.int32))
 
 
-def column_of_texts(array: pa.Array, missing: Sentinels = ()) -> Column:
+def column_of_texts(
+    array: pa.Array, missing: Sentinels = (), *, categorical: bool = False
+) -> Column:
     """An untyped column of a CSV file (binary or string): numbers if every cell is one.
 
-    Else each cell is read as it is in a live CSV record.
+    Else each cell is read as it is in a live CSV record. Of a `categorical` column cells of digits
+    are texts, so that "02139" keeps its zero.
     """
     texts = _repaired(array)
     blank = pa.array([*BLANKS, *(m for m in missing if isinstance(m, str))], texts.type)
     absent = pc.is_in(pc.utf8_trim_whitespace(texts), value_set=blank)
     texts = pc.if_else(absent, pa.scalar(None, texts.type), texts)
+    if categorical:
+        return without_sentinels(_coded(texts, _category_in_text), missing)
     try:
         numbers = _floats(pc.cast(pc.utf8_trim_whitespace(texts), pa.float64()))
     except pa.ArrowInvalid:
-        return _without_sentinels(_coded(texts, learned_in_text), missing)
+        return without_sentinels(_coded(texts, learned_in_text), missing)
     return _without(numbers, missing)
+
+
+def has_leading_zeros(array: pa.Array, column: Column) -> bool:
+    """Whether a number of 1 or more in `column` begins with a zero in the texts it was read from.
+
+    Such are zip codes and account numbers: as texts they are categories.
+    """
+    if isinstance(column, Codes):
+        return False
+    zeros = pc.fill_null(pc.starts_with(array, "0"), fill_value=False)
+    return bool((zeros.to_numpy(zero_copy_only=False) & (column >= 1)).any())
 
 
 def column_of_values(values: Sequence[Any], missing: Sentinels = ()) -> Column:
@@ -85,7 +101,7 @@ def column_of_values(values: Sequence[Any], missing: Sentinels = ()) -> Column:
             return _without(np.array(values, dtype=np.float64), missing)
         except OverflowError:  # an integer beyond float64
             pass
-    return _without_sentinels(_coded_values(map(_value_of_json, values)), missing)
+    return without_sentinels(coded_values(map(_value_of_json, values)), missing)
 
 
 def time_range(column: Column) -> tuple[float, float] | None:
@@ -101,6 +117,33 @@ def time_range(column: Column) -> tuple[float, float] | None:
         seconds = seconds[(seconds >= 0) & (seconds <= TIME_MAX_SECONDS)]
     seconds = seconds[~np.isnan(seconds)]
     return (float(seconds.min()), float(seconds.max())) if len(seconds) else None
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a value is the float that many a writer puts where there is none."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def coded_values(values: Iterable[Value]) -> Codes:
+    """Codes in order of first appearance; True, 1.0 and "1" are three values."""
+    places: dict[tuple[type, Value], int] = {}
+    codes = [
+        -1 if value is None else places.setdefault((type(value), value), len(places))
+        for value in values
+    ]
+    return Codes(tuple(value for _, value in places), np.array(codes, dtype=np.int32))
+
+
+def without_sentinels(column: Codes, missing: Sentinels) -> Codes:
+    """The column with its sentinels missing; True is not 1."""
+    absent = [
+        i
+        for i, value in enumerate(column.values)
+        if not isinstance(value, bool) and value in missing
+    ]
+    if not absent:
+        return column
+    return Codes(column.values, np.where(np.isin(column.codes, absent), -1, column.codes))
 
 
 _NUMBERS = {int, float, type(None)}
@@ -136,21 +179,16 @@ def _coded(texts: pa.Array, value_of: Callable[[str], Value]) -> Codes:
 
 
 def _value_of_json(value: Any) -> Value:
-    return None if isinstance(value, float) and math.isnan(value) else learned(value)
+    return None if is_nan(value) else learned(value)
+
+
+def _category_in_text(text: str) -> Value:
+    digits = text.strip()
+    return digits if digits.isascii() and digits.isdigit() else learned_in_text(text)
 
 
 def _event_time(value: Value) -> float:
     return math.nan if value is None else event_time(value)
-
-
-def _coded_values(values: Iterable[Value]) -> Codes:
-    """Codes in order of first appearance; True, 1.0 and "1" are three values."""
-    places: dict[tuple[type, Value], int] = {}
-    codes = [
-        -1 if value is None else places.setdefault((type(value), value), len(places))
-        for value in values
-    ]
-    return Codes(tuple(value for _, value in places), np.array(codes, dtype=np.int32))
 
 
 def _without(numbers: NDArray[np.float64], missing: Sentinels) -> NDArray[np.float64]:
@@ -158,14 +196,3 @@ def _without(numbers: NDArray[np.float64], missing: Sentinels) -> NDArray[np.flo
         if not isinstance(sentinel, str):
             numbers[numbers == sentinel] = np.nan
     return numbers
-
-
-def _without_sentinels(column: Codes, missing: Sentinels) -> Codes:
-    absent = [
-        i
-        for i, value in enumerate(column.values)
-        if not isinstance(value, bool) and value in missing
-    ]
-    if not absent:
-        return column
-    return Codes(column.values, np.where(np.isin(column.codes, absent), -1, column.codes))

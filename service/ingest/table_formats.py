@@ -12,12 +12,18 @@ import pyarrow.parquet
 from msgspec import Struct
 
 from service.errors import ConfigurationError
+from service.ingest.nested import values_of_arrow
+from service.ingest.table_answers import (
+    columns_of_predictions,
+    holds_nested,
+)
 from service.ingest.table_columns import (
     Column,
     Sentinels,
     column_of_arrow,
     column_of_texts,
     column_of_values,
+    has_leading_zeros,
 )
 
 BLOCK_BYTES = 8 * 2**20
@@ -34,11 +40,28 @@ Progress = Callable[[int], None]
 """Is told how many further bytes were read."""
 
 
+class Cells(Struct, frozen=True):
+    """How cells are read: `missing` are sentinels, and `categorical` tells by a column's name
+    whether text stays text. The column `prediction` may hold maps from class to probability.
+    """
+
+    missing: Sentinels = ()
+    prediction: str | None = None
+    categorical: Callable[[str], bool] = lambda _: False
+
+
 class Table(Struct, frozen=True):
-    """Some consecutive rows of one file. Every column has `rows` values."""
+    """Some consecutive rows of one file. Every column has `rows` values.
+
+    `probabilities`: of predictions that are maps, a column by class; the column of the prediction
+    itself names the top class then. `leading_zeros`: columns of numbers some of which begin with a
+    zero in the file.
+    """
 
     rows: int
     columns: dict[str, Column]
+    probabilities: dict[str, Column] = {}
+    leading_zeros: tuple[str, ...] = ()
 
 
 class BadLine(Struct, frozen=True):
@@ -53,7 +76,7 @@ OnBadLine = Callable[[BadLine], None]
 
 
 def read_parquet(
-    path: Path, _on_bad_line: OnBadLine, missing: Sentinels, progress: Progress
+    path: Path, _on_bad_line: OnBadLine, cells: Cells, progress: Progress
 ) -> Iterator[Table]:
     """Typed columns, in pieces of a row group. Raises OSError and ArrowException."""
     size = path.stat().st_size
@@ -62,11 +85,7 @@ def read_parquet(
         rows_total, rows_done, told = file.metadata.num_rows, 0, 0
         rows_max = max(1, min(ROWS_MAX, CELLS_MAX // max(1, len(file.schema_arrow))))
         for batch in file.iter_batches(batch_size=rows_max, use_threads=False):
-            columns = {
-                name: column_of_arrow(array, missing)
-                for name, array in zip(batch.schema.names, batch.columns, strict=True)
-            }
-            yield Table(batch.num_rows, columns)
+            yield _table_of_batch(batch, cells)
             rows_done += batch.num_rows
             done = size * rows_done // max(1, rows_total)
             progress(done - told)
@@ -75,7 +94,7 @@ def read_parquet(
 
 
 def read_csv(
-    path: Path, on_bad_line: OnBadLine, missing: Sentinels, progress: Progress
+    path: Path, on_bad_line: OnBadLine, cells: Cells, progress: Progress
 ) -> Iterator[Table]:
     """Untyped cells under a header; a quoted cell may hold line breaks.
 
@@ -96,15 +115,11 @@ def read_csv(
     with path.open("rb") as file:
         reader = pa.csv.open_csv(_stream(path, file, progress), _csv_blocks(), parse, convert)
         for table in _gathered(reader):
-            columns = {
-                name: column_of_texts(array.combine_chunks(), missing)
-                for name, array in zip(table.column_names, table.columns, strict=True)
-            }
-            yield Table(table.num_rows, columns)
+            yield _table_of_texts(table, cells)
 
 
 def read_json_lines(
-    path: Path, on_bad_line: OnBadLine, missing: Sentinels, progress: Progress
+    path: Path, on_bad_line: OnBadLine, cells: Cells, progress: Progress
 ) -> Iterator[Table]:
     """One object a line; blank lines are nothing. Raises OSError."""
     decoder = msgspec.json.Decoder()
@@ -122,7 +137,7 @@ def read_json_lines(
                 if row is not None:
                     rows.append(row)
             if rows:
-                yield _table_of_rows(rows, missing)
+                yield _table_of_rows(rows, cells)
 
 
 class _Counting:
@@ -220,7 +235,37 @@ def _decoded_leniently(line: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _table_of_rows(rows: list[dict[str, Any]], missing: Sentinels) -> Table:
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: column_of_values([row.get(name) for row in rows], missing) for name in names}
-    return Table(len(rows), columns)
+def _table_of_batch(batch: pa.RecordBatch, cells: Cells) -> Table:
+    columns: dict[str, Column] = {}
+    probabilities: dict[str, Column] = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if name == cells.prediction and pa.types.is_nested(array.type):
+            predictions = values_of_arrow(array)
+            columns[name], probabilities = columns_of_predictions(predictions, cells.missing)
+        else:
+            columns[name] = column_of_arrow(array, cells.missing)
+    return Table(batch.num_rows, columns, probabilities)
+
+
+def _table_of_texts(table: pa.Table, cells: Cells) -> Table:
+    columns: dict[str, Column] = {}
+    zeros: list[str] = []
+    for name, chunks in zip(table.column_names, table.columns, strict=True):
+        array = chunks.combine_chunks()
+        categorical = cells.categorical(name)
+        columns[name] = column_of_texts(array, cells.missing, categorical=categorical)
+        if has_leading_zeros(array, columns[name]):
+            zeros.append(name)
+    return Table(table.num_rows, columns, leading_zeros=tuple(zeros))
+
+
+def _table_of_rows(rows: list[dict[str, Any]], cells: Cells) -> Table:
+    columns: dict[str, Column] = {}
+    probabilities: dict[str, Column] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        if name == cells.prediction and holds_nested(values):
+            columns[name], probabilities = columns_of_predictions(values, cells.missing)
+        else:
+            columns[name] = column_of_values(values, cells.missing)
+    return Table(len(rows), columns, probabilities)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from service.errors import ConfigurationError
-from service.ingest.table_columns import Sentinels
 from service.ingest.table_formats import (
     BLOCK_BYTES,
     BadLine,
+    Cells,
     OnBadLine,
     Progress,
     Table,
@@ -19,19 +19,31 @@ from service.ingest.table_formats import (
     read_parquet,
 )
 
-__all__ = ["BadLine", "OnBadLine", "Progress", "Table", "has_header", "hash_files", "read_tables"]
+__all__ = [
+    "BadLine",
+    "Cells",
+    "OnBadLine",
+    "Progress",
+    "Table",
+    "has_header",
+    "hash_files",
+    "read_tables",
+]
+
+_AS_THEY_ARE = Cells()
 
 
 def read_tables(
     paths: Sequence[Path],
     on_bad_line: OnBadLine,
-    missing: Sentinels = (),
+    cells: Cells = _AS_THEY_ARE,
     progress: Progress = lambda _: None,
 ) -> Iterator[Table]:
     """The rows of the files, one file after the other, in memory that does not grow with them.
 
     The format is told by the name: .parquet or .pq; .csv or .tsv; .jsonl, .ndjson or .json (one
     object a line); the latter two also with .gz, .bz2 or .zst. Bad lines are reported and left out.
+    Predictions that are maps, lists or structs are taken apart as live ones are.
     A row of JSON that lacks a column of its table has a missing value there. A row with an object
     `features` is an event: its features are columns, beside its EVENT_FIELDS.
 
@@ -46,7 +58,7 @@ def read_tables(
             on_bad_line(line)
 
         try:
-            for table in _reader(path)(path, count_bad, missing, progress):
+            for table in _reader(path)(path, count_bad, cells, progress):
                 rows += table.rows
                 yield table
         except (OSError, pa.ArrowException) as error:
@@ -71,7 +83,7 @@ def hash_files(paths: Sequence[Path], progress: Progress = lambda _: None) -> st
     return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
 
 
-_Reader = Callable[[Path, OnBadLine, Sentinels, Progress], Iterator[Table]]
+_Reader = Callable[[Path, OnBadLine, Cells, Progress], Iterator[Table]]
 
 
 def _hash_file(path: Path, progress: Progress) -> str:

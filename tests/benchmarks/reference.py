@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from service.clock import SystemClock
 from service.commands.profiling import Roles
-from service.commands.reference import BadLines, Request, build_from_files
+from service.commands.reference_building import BadLines, Request, build_from_files
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -29,7 +29,7 @@ def peak():
 console, bad = Console(quiet=True), BadLines()
 def build(path):
     request = Request((Path(path),), "m", None, Roles(), {}, (), None, {}, 100)
-    return build_from_files(request, {}, bad, SystemClock(), console)
+    return build_from_files(request, (), bad, SystemClock(), console).reference
 
 build(sys.argv[1])
 before, start = peak(), time.perf_counter()

@@ -198,6 +198,40 @@ def test_options_reach_the_reference(tmp_path):
     assert reference.lineage.to_seconds == 1767225600 + 2 * 86400
 
 
+def test_zeros_in_front_of_numbers_are_warned_of_and_kept_in_a_categorical_column(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("zip,acct,share\n" + "02139,5,0.5\n10001,5,00.5\n,6.0,0\n" * 40)
+    done = build(path, output=tmp_path / "ref.json")
+    assert "column 'zip' is numeric, but some of its values begin with a zero" in done.stderr
+    assert "--kind zip=categorical keeps them apart" in done.stderr
+    assert "'acct'" not in done.stderr
+    assert "'share'" not in done.stderr
+    done = build(path, "--kind", "*=categorical", "--force", output=tmp_path / "ref.json")
+    assert "begin with a zero" not in done.stderr
+    streams = read((tmp_path / "ref.json").read_text(encoding="utf-8"), "ref.json").streams
+    categories = {stream.key.name: stream.categories for stream in streams}
+    assert categories["zip"] == ("02139", "10001")
+    assert categories["acct"] == ("5", "6")
+
+
+def test_recorded_class_probabilities_and_columns_of_them_give_the_same_streams(tmp_path):
+    rng = np.random.default_rng(9)
+    shares = rng.dirichlet([1.0, 2.0, 3.0], 600).round(4).tolist()
+    maps = [dict(zip(("a", "b", "c"), row, strict=True)) for row in shares]
+    events = [{"model": "m", "features": {"age": 1}, "prediction": found} for found in maps]
+    flat = [{"age": 1} | {f"p_{name}": share for name, share in row.items()} for row in maps]
+    recorded = built_text(tmp_path, write_json(tmp_path / "train.jsonl", events))
+    options = [f"--probability={name}=p_{name}" for name in "abc"]
+    columns = built_text(tmp_path, write_csv(tmp_path / "train.csv", flat), *options)
+    assert json.loads(recorded)["streams"] == json.loads(columns)["streams"]
+    streams = {stream["name"]: stream for stream in json.loads(columns)["streams"]}
+    assert set(streams) == {"age", "prediction", "prediction[a]", "prediction[b]", "prediction[c]"}
+    top = Counter(max(sorted(row), key=row.get) for row in maps)
+    counted = zip(streams["prediction"]["categories"], streams["prediction"]["counts"], strict=True)
+    assert dict(counted) == top
+    assert streams["prediction[c]"]["mean"] == pytest.approx(np.mean([row[2] for row in shares]))
+
+
 def test_a_person_sees_the_streams_and_what_to_be_wary_of(tmp_path):
     lines = ["id,gone,c,x", *(f"user-{i},,1,{i % 7}" for i in range(3000))]
     path = tmp_path / "train.csv"
@@ -219,6 +253,13 @@ def test_a_person_sees_the_streams_and_what_to_be_wary_of(tmp_path):
         (
             ["train.csv", "--kind", "xyz=boolean"],
             "there is no column 'xyz'; there are: age",
+        ),
+        (["train.csv", "--kind", "ms=categorical", "--latency", "ms"], "can only be numeric"),
+        (["train.csv", "--probability", "a=p_a"], "--probability: there is no column 'p_a'"),
+        (["train.csv", "--probability", "a=ms", "--probability", "b=ms"], "is named twice"),
+        (
+            ["train.csv", "--probability", "a=ms", "--prediction", "age"],
+            "--prediction and --probability both say",
         ),
         (["train.csv", "--meta", "depth"], "--meta depth: must have the form name=value"),
         (["absent-*.csv"], "absent-*.csv: there is no such file"),

@@ -24,7 +24,7 @@ from service.ingest.table_columns import (
     column_of_values,
     time_range,
 )
-from service.ingest.tables import BadLine, hash_files, read_tables
+from service.ingest.tables import BadLine, Cells, hash_files, read_tables
 
 
 def values_of(column):
@@ -39,7 +39,7 @@ def values_of(column):
 def read(*paths, missing=()):
     """All columns of the files, in full, and the bad lines."""
     bad, columns, rows = [], {}, 0
-    for table in read_tables(paths, bad.append, missing):
+    for table in read_tables(paths, bad.append, Cells(missing)):
         for name, column in table.columns.items():
             found = values_of(column)
             assert len(found) == table.rows
@@ -77,6 +77,24 @@ def test_a_numeric_csv_column_is_an_array_of_floats(tmp_path):
     (table,) = read_tables([file_of(tmp_path, "a.csv", "x\n1\n\n-2e3\n")], [].append)
     assert table.columns["x"].dtype == np.float64
     assert table.columns["x"].tolist() == [1.0, -2000.0]
+
+
+def test_digits_of_a_categorical_csv_column_stay_text(tmp_path):
+    path = file_of(tmp_path, "a.csv", "zip,x\n02139,1\n 10001,2\n5411.0,03\n,4\ntrue,5\n")
+    cells = Cells(categorical=lambda name: name == "zip")
+    (table,) = read_tables([path], [].append, cells)
+    assert values_of(table.columns["zip"]) == ["02139", "10001", 5411.0, None, True]
+    assert values_of(table.columns["x"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert table.leading_zeros == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "leading"),
+    [("007", True), ("01.5", True), ("0", False), ("0.5", False), ("-1", False)],
+)
+def test_zeros_in_front_of_numbers_are_noticed(tmp_path, cell, leading):
+    (table,) = read_tables([file_of(tmp_path, "a.csv", f"x\n1\n\n{cell}\n")], [].append)
+    assert table.leading_zeros == (("x",) if leading else ())
 
 
 def test_csv_rows_of_another_length_are_reported_by_row_and_left_out(tmp_path):
@@ -261,7 +279,7 @@ def test_progress_adds_up_to_the_size(tmp_path, name):
     else:
         path.write_text('{"x": 1}\n' * 1000 if name == "a.jsonl" else "x\n" + "1\n" * 1000)
     told = []
-    assert sum(table.rows for table in read_tables([path], [].append, (), told.append)) == 1000
+    assert sum(table.rows for table in read_tables([path], [].append, Cells(), told.append)) == 1000
     assert sum(told) == path.stat().st_size
 
 

@@ -151,7 +151,8 @@ def test_parquet_keeps_types_and_writes_times_in_utc(tmp_path):
             "zoned": pa.array([moment], pa.timestamp("ns", "Europe/Paris")),
             "naive": pa.array([moment.replace(tzinfo=None)], pa.timestamp("ms")),
             "kind": pa.array(["a"]).dictionary_encode(),
-            "map": pa.array([{"a": [1, 2]}]),
+            "struct": pa.array([{"a": [1, 2]}]),
+            "map": pa.array([[("good", 0.75), ("bad", 0.25)]], pa.map_(pa.string(), pa.float64())),
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
@@ -166,7 +167,8 @@ def test_parquet_keeps_types_and_writes_times_in_utc(tmp_path):
         "zoned": "2026-11-23T10:15:00.123456Z",
         "naive": "2026-11-23T10:15:00.123000Z",
         "kind": "a",
-        "map": {"a": [1, 2]},
+        "struct": {"a": [1, 2]},
+        "map": {"good": 0.75, "bad": 0.25},
     }
 
 
