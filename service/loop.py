@@ -32,12 +32,18 @@ class DeadLetters(Protocol):
         ...
 
 
+_OPEN_PANES = 6
+"""Panes a model has open in a partition before they are judged ahead of the flush. Live there are
+two or three; in a backlog hundreds would gather between two flushes."""
+
+
 class Cadence(Struct, frozen=True):
     """How often what is done, in seconds. A judge or a checkpoint may come sooner when it must."""
 
     poll_seconds: float = 0.2
     flush_seconds: float = 1.0
     checkpoint_seconds: float = 10.0
+    backlog_judge_seconds: float = 0.1
     alone_grace_seconds: float = 60.0
 
 
@@ -81,9 +87,11 @@ class Loop:
         self._unplaced: frozenset[Partition] = frozenset()
         self._restored = False
         self._catch_up_to: dict[Partition, int] | None = None
+        self._in_touch = True
         self._not_alone_since: float | None = None
         self._was_whole = False
-        self._next_flush = self._next_checkpoint = clock.monotonic()
+        self._changed = False
+        self._next_flush = self._next_checkpoint = self._next_judge = clock.monotonic()
 
     @property
     def caught_up(self) -> bool:
@@ -108,9 +116,12 @@ class Loop:
         """One round of the loop."""
         with self.timings.step("poll"):
             turn = self.source.poll(self.cadence.poll_seconds)
+        self._in_touch = turn.in_touch
         self._follow(turn)
         applied = sum(self._apply(chunk) for chunk in turn.chunks)
         now = self.clock.monotonic()
+        if now >= self._next_judge and self._holds_many_panes():
+            self._judge(self.clock.now())
         if now >= self._next_flush:
             self._next_flush = now + self.cadence.flush_seconds
             self.flush()
@@ -139,21 +150,23 @@ class Loop:
         now = self.clock.now()
         for partition, end in self.source.ends().items():
             shard = self.shards.get(partition)
-            if shard is not None and shard.next_offset >= end:
+            if shard is not None and shard.next_offset >= end and self._in_touch:
                 shard.caught_up_seconds = now
-        with self.timings.step("judge"):
-            transitions = self.judge.advance(self.shards.values(), now)
-        if transitions:
+        self._judge(now)
+        if self._changed:
             # A change that was seen must not be unseen by a crash: state first, then the page.
-            _log_transitions(transitions)
+            self._changed = False
             self.checkpoint()
         with self.timings.step("publish"):
             self._publish(self)
 
     def checkpoint(self) -> None:
-        """Write all state with its positions; a failure is counted and tried again."""
+        """Write all state with its positions; a failure is counted and tried again.
+
+        Without a position yet there is none: a snapshot of nothing would hide that state was lost.
+        """
         self._next_checkpoint = self.clock.monotonic() + self.cadence.checkpoint_seconds
-        if not self.owned:
+        if not self.owned or not self.shards:
             return
         with self.timings.step("checkpoint"):
             try:
@@ -183,7 +196,20 @@ class Loop:
             self.dead_letters.send([*decoded.rejects, *out_of_time])
         return decoded.consumed
 
+    def _judge(self, now_seconds: float) -> None:
+        with self.timings.step("judge"):
+            transitions = self.judge.advance(self.shards.values(), now_seconds)
+        self._next_judge = self.clock.monotonic() + self.cadence.backlog_judge_seconds
+        self._changed |= bool(transitions)
+        _log_transitions(transitions)
+
+    def _holds_many_panes(self) -> bool:
+        counts = [len(m.panes) for shard in self.shards.values() for m in shard.models.values()]
+        return sum(counts) > _OPEN_PANES * len(counts)
+
     def _lag(self) -> int | None:
+        if not self._in_touch:
+            return None
         ends = self.source.ends()
         return sum(
             max(0, end - self.shards[p].next_offset) for p, end in ends.items() if p in self.shards
@@ -195,12 +221,12 @@ class Loop:
         """
         self.owned = (self.owned - turn.revoked) | turn.assigned
         self._unplaced = (self._unplaced - turn.revoked) | turn.assigned
+        self._check_alone()  # before the state: what a process finds that is not alone says nothing
         if self._unplaced:
             try:
                 self._place(self._unplaced)
             except RecoverableError as error:
                 log.warning("cannot_place_partitions_yet", reason=str(error))
-        self._check_alone()
 
     def _place(self, partitions: frozenset[Partition]) -> None:
         """Say where partitions begin. What the source cannot place now, it assigns again."""
