@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detectors.summary.profile import Profile
-from service.monitor.panes import Pane
+from service.monitor.panes import OUTPUTS_ROOM, Pane, merge_profiles
 from service.values.streams import Kind, StreamKey
 from service.values.watches import Watch
 
@@ -25,8 +25,8 @@ class Learner:
 
     def add(self, pane: Pane, end_seconds: float) -> None:
         """Take a closed pane."""
-        for key, profile in pane.profiles.items():
-            self.profiles.setdefault(key, Profile()).merge(profile)
+        most = pane.plan.features_max + OUTPUTS_ROOM
+        merge_profiles(self.profiles, self.rows, pane.profiles, pane.rows, most)
         self.rows += pane.rows
         if math.isnan(self.from_seconds):
             self.from_seconds = pane.start_seconds

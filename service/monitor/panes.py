@@ -1,20 +1,28 @@
 """A pane: what was seen of one model version in one slice of event time, in one partition."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.summary.profile import Profile
+from detectors.summary.profile import Profile, Value
 from detectors.summary.summary import Summary
 from service.monitor.totals import quality_of_profiles, quality_of_summary
 from service.values.batches import Batch, Novel
 from service.values.plans import Plan
 from service.values.streams import Kind, StreamKey
 
+OUTPUTS_ROOM = 2
+"""Streams that may be learned beside the features: the prediction and the latency."""
+
 
 class Pane:
-    """Open or closed. `profiles` hold the streams without cells: those that are being learned."""
+    """Open or closed. `profiles` hold the streams without cells: those that are being learned.
+
+    A stream is among them once it has shown a value; the rows without it count as missing, so that
+    it does not matter how the rows came in batches. No more are learned than the plan's features.
+    """
 
     def __init__(self, start_seconds: float, plan: Plan) -> None:
         self.start_seconds = start_seconds
@@ -36,15 +44,14 @@ class Pane:
             novel = {i: _chosen_novel(n, chosen) for i, n in batch.novel.items()}
             weight = float(batch.weights[chosen].sum())
             self.summary.update(batch.numeric[chosen], batch.codes[chosen], novel, weight)
-        for key, values in batch.learned.items():
-            taken = values if chosen is None else [values[i] for i in chosen.tolist()]
-            self.profiles.setdefault(key, Profile()).update(taken)
+        if batch.learned or self.profiles:
+            self._learn(batch.learned, chosen, len(batch) if chosen is None else len(chosen))
 
     def merge(self, other: "Pane") -> None:
         """Add the same pane of another partition."""
+        most = self.plan.features_max + OUTPUTS_ROOM
+        merge_profiles(self.profiles, self.rows, other.profiles, other.rows, most)
         self.summary.merge(other.summary)
-        for key, profile in other.profiles.items():
-            self.profiles.setdefault(key, Profile()).merge(profile)
 
     def quality(self) -> dict[StreamKey, NDArray[np.int64]]:
         """[missing, invalid, unseen] values by stream."""
@@ -69,6 +76,47 @@ class Pane:
             for kind, name, profile in state["profiles"]
         }
         return pane
+
+    def _learn(
+        self,
+        learned: Mapping[StreamKey, list[Value]],
+        chosen: NDArray[np.int64] | None,
+        rows: int,
+    ) -> None:
+        """Take the learned columns of `rows` rows that the summary has already."""
+        most = self.plan.features_max + OUTPUTS_ROOM
+        for key, values in learned.items():
+            taken = values if chosen is None else [values[i] for i in chosen.tolist()]
+            if key not in self.profiles:
+                if len(self.profiles) >= most or all(value is None for value in taken):
+                    continue
+                self.profiles[key] = Profile()
+                self.profiles[key].missing = self.rows - rows
+            self.profiles[key].update(taken)
+        for key in self.profiles.keys() - learned.keys():
+            self.profiles[key].missing += rows
+
+
+def merge_profiles(
+    into: dict[StreamKey, Profile],
+    into_rows: int,
+    other: Mapping[StreamKey, Profile],
+    other_rows: int,
+    most: int,
+) -> None:
+    """Add profiles over `other_rows` rows to those over `into_rows`, at most `most` of them.
+
+    A stream that only one side has was missing in all rows of the other.
+    """
+    for key, profile in other.items():
+        if key not in into:
+            if len(into) >= most:
+                continue
+            into[key] = Profile()
+            into[key].missing = into_rows
+        into[key].merge(profile)
+    for key in into.keys() - other.keys():
+        into[key].missing += other_rows
 
 
 def _chosen_novel(novel: Novel, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
