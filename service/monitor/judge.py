@@ -62,7 +62,7 @@ class Judge:
         for key, names in features.items():
             if key in self.models:
                 known = self.models[key].unknown_features
-                known.update(sorted(names)[: max(0, most - len(known))])
+                known.update(sorted(names - known)[: max(0, most - len(known))])
 
     def advance(
         self, shards: Iterable[Shard], now_seconds: float, *, to_the_end: bool = False
@@ -72,8 +72,9 @@ class Judge:
         transitions: list[Transition] = []
         for key, model in self.models.items():
             end = math.inf if to_the_end else self._closed_through(key, shards)
-            panes = self._take(key, shards, end)
+            # What is taken now was binned by the references known now: none may begin within it.
             newest = _newest_seconds(key, shards)
+            panes = self._take(key, shards, end)
             for start in sorted(panes):
                 transitions += model.judge(panes[start], newest, now_seconds)
         return transitions
@@ -97,19 +98,15 @@ class Judge:
         }
 
     def restore(self, state: dict[str, Any], newest_seconds: Mapping[ModelKey, float]) -> None:
-        """Go on from where `state` was taken. A reference file that was exchanged meanwhile comes
-        into force from a pane that no event has touched yet.
+        """Go on from where `state` was taken; `newest_seconds` is the newest event time of each
+        model in any partition, open panes included.
         """
         self.over_limit = state["over_limit"]
         for model_state in state["models"]:
             key = ModelKey(model_state["model"], model_state["version"])
             model = self._admit(key, model_state["references"])
             model.restore(model_state)
-            given = self._given(key)
-            if given is not None and given.hash != model.references.newest.given_hash:
-                newest = max(newest_seconds.get(key, -math.inf), model.judged_through_seconds)
-                start = self._pacing.effective_from(newest)
-                model.references.add(start, given.hash, given, learns=True)
+            model.take_up(self._given(key), newest_seconds.get(key, -math.inf))
 
     def _admit(self, key: ModelKey, references: list[dict[str, Any]] | None) -> ModelJudge:
         watch = self._watch_for(key.model)
@@ -138,14 +135,9 @@ class Judge:
 
     def _closed_through(self, key: ModelKey, shards: list[Shard]) -> float:
         """Every pane that ends by then has been passed by every partition that is not idle."""
-        end = math.inf
-        for shard in shards:
-            if shard.idle_for(key, self._idle_after_seconds):
-                continue
-            part = shard.models.get(key)
-            passed = -math.inf if part is None else part.watermark(self._rules.lateness_seconds)
-            end = min(end, passed)
-        return end
+        lateness = self._rules.lateness_seconds
+        passed = (s.passed_seconds(key, lateness, self._idle_after_seconds) for s in shards)
+        return min(passed, default=math.inf)
 
     def _take(self, key: ModelKey, shards: list[Shard], end_seconds: float) -> dict[float, Pane]:
         merged: dict[float, Pane] = {}

@@ -9,6 +9,7 @@ from msgspec import Struct
 from service.monitor.comparison import Comparison, Transition
 from service.monitor.learner import Learner
 from service.monitor.panes import Pane
+from service.monitor.planning import watched_part
 from service.monitor.reference import build_reference, merge_references
 from service.monitor.references import InForce, References
 from service.monitor.windows import Freeze
@@ -55,6 +56,7 @@ class ModelJudge:
         self.judged_from_seconds = math.inf
         self.judged_through_seconds = -math.inf
         self.panes_judged = 0
+        self.rows_judged = 0
         self.rows_unjudged = 0
         self.unknown_features: set[str] = set()
         self._budget_streams = budget_streams
@@ -90,6 +92,7 @@ class ModelJudge:
         self.judged_from_seconds = min(self.judged_from_seconds, pane.start_seconds)
         self.judged_through_seconds = end
         self.panes_judged += 1
+        self.rows_judged += pane.rows
         self._learn(pane, end, newest_seconds, now_seconds)
         comparison = self._comparison(pane)
         transitions = [] if comparison is None else comparison.judge(pane)
@@ -107,6 +110,7 @@ class ModelJudge:
             "judged_from_seconds": self.judged_from_seconds,
             "judged_through_seconds": self.judged_through_seconds,
             "panes_judged": self.panes_judged,
+            "rows_judged": self.rows_judged,
             "rows_unjudged": self.rows_unjudged,
             "unknown_features": sorted(self.unknown_features),
         }
@@ -117,6 +121,7 @@ class ModelJudge:
         self.judged_from_seconds = state["judged_from_seconds"]
         self.judged_through_seconds = state["judged_through_seconds"]
         self.panes_judged = state["panes_judged"]
+        self.rows_judged = state["rows_judged"]
         self.rows_unjudged = state["rows_unjudged"]
         self.unknown_features = set(state["unknown_features"])
         kept = state["comparison"]
@@ -125,12 +130,30 @@ class ModelJudge:
             if self.comparison is not None:
                 self.comparison.restore(kept)
 
+    def take_up(self, given: Reference | None, newest_seconds: float) -> None:
+        """After a restart: another reference file, or one with other features ignored.
+
+        It comes into force from a pane that no event has touched yet; `newest_seconds` is the
+        newest event time seen. Without a file, what was learned loses the features now ignored.
+        """
+        newest = self.references.newest
+        learns = newest.plan.learn_inputs or newest.plan.learn_outputs
+        wanted, given_hash = newest.reference, newest.given_hash
+        if given is not None and given.hash != newest.given_hash:
+            wanted, given_hash, learns = given, given.hash, True
+        elif wanted is not None:
+            wanted = watched_part(wanted, self.watch)
+        if wanted is newest.reference:
+            return
+        start = self.pacing.effective_from(max(newest_seconds, self.judged_through_seconds))
+        self.references.add(start, given_hash, wanted, learns=learns)
+        self.learner = Learner()
+
     def _comparison(self, pane: Pane) -> Comparison | None:
-        """The comparison with the pane's own reference; a new reference starts a new one."""
+        """The comparison with the reference that the pane was binned by; a new one starts anew."""
         wanted = pane.plan.reference_hash
         if self.comparison is None or self.comparison.plan.reference_hash != wanted:
-            entry = self.references.at(pane.start_seconds)
-            self.comparison = self._compare_with(entry)
+            self.comparison = self._compare_with(self.references.with_hash(wanted))
         return self.comparison
 
     def _compare_with(self, entry: InForce) -> Comparison | None:
@@ -147,7 +170,8 @@ class ModelJudge:
 
     def _learn(self, pane: Pane, end: float, newest_seconds: float, now_seconds: float) -> None:
         newest = self.references.newest
-        if not (newest.plan.learn_inputs or newest.plan.learn_outputs):
+        learns = newest.plan.learn_inputs or newest.plan.learn_outputs
+        if not learns or pane.plan.reference_hash != newest.plan.reference_hash:
             return
         self.learner.add(pane, end)
         if self.learner.progress(self.watch) < 1.0:

@@ -50,14 +50,6 @@ class References:
             self._schedule = Schedule(plans)
         return self._schedule
 
-    def at(self, pane_start_seconds: float) -> InForce:
-        """The entry in force for a pane."""
-        chosen = self._entries[0]
-        for entry in self._entries[1:]:
-            if pane_start_seconds >= entry.effective_from_seconds:
-                chosen = entry
-        return chosen
-
     def with_hash(self, reference_hash: str) -> InForce:
         """The entry by its plan's reference. Raises KeyError if there is none."""
         for entry in reversed(self._entries):
@@ -73,8 +65,13 @@ class References:
         *,
         learns: bool,
     ) -> None:
-        """From that time on `reference` is in force; `learns` says whether the rest is learned."""
-        self._entries.append(self._entry(effective_from_seconds, given_hash, reference, learns))
+        """From that time on `reference` is in force; `learns` says whether the rest is learned.
+
+        Entries that would have come into force then or later never do.
+        """
+        earlier = [e for e in self._entries if e.effective_from_seconds < effective_from_seconds]
+        added = self._entry(effective_from_seconds, given_hash, reference, learns)
+        self._entries = [*earlier, added]
         self._schedule = None
 
     def retire(self, before_seconds: float) -> None:

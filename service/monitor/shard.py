@@ -96,11 +96,25 @@ class Shard:
             self.newest_record_seconds = chunk.records[-1].timestamp_seconds
         return late_or_future
 
-    def idle_for(self, key: ModelKey, idle_after_seconds: float) -> bool:
-        """True when the log's end was reached that long after the model's last event here."""
+    def passed_seconds(
+        self, key: ModelKey, lateness_seconds: float, idle_after_seconds: float
+    ) -> float:
+        """The event time through which this partition has said all of a model that counts.
+
+        +inf when it is idle: the log's end was reached that long after the model's last event. In a
+        backlog the records' own timestamps tell the time: after so long a silence of the model, and
+        before its first event here, the partition has passed what its other records have passed.
+        """
         model = self.models.get(key)
         last = self.assigned_seconds if model is None else model.last_seen_seconds
-        return self.caught_up_seconds >= last + idle_after_seconds
+        if self.caught_up_seconds >= last + idle_after_seconds:
+            return math.inf
+        by_records = self.newest_record_seconds - lateness_seconds
+        if model is None:
+            return -math.inf if math.isnan(by_records) else by_records
+        own = model.watermark(lateness_seconds)
+        silent = self.newest_record_seconds >= model.last_arrival_seconds + idle_after_seconds
+        return max(own, by_records) if silent else own
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
@@ -181,8 +195,10 @@ def _out_of_time(
     late[order] = ends[order] <= highest[:-1] - rules.lateness_seconds
     late &= ~future
     model.newest_seconds = float(highest[-1])
-    newest_arrival = np.fmax.reduce(np.fmax(arrivals, model.last_arrival_seconds))
-    model.last_arrival_seconds = float(newest_arrival)
+    believable = arrivals[arrivals <= now + rules.future_seconds]
+    if len(believable):
+        newest_arrival = np.fmax(believable.max(), model.last_arrival_seconds)
+        model.last_arrival_seconds = float(newest_arrival)
     return late, future
 
 
