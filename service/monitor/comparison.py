@@ -8,13 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from detectors.budget import (
-    ALLOWANCE,
-    adwin_delta,
-    alarm_mean_panes,
-    page_hinkley_threshold,
-    standardise,
-)
+from detectors.budget import alarm_mean_panes, calibrated, prepare, standardise
 from detectors.catalogue import build, restore
 from detectors.change.observation import Detector, Observation
 from detectors.distance import Distances, distances
@@ -31,7 +25,8 @@ from service.values.streams import ModelKey, StreamKey
 from service.values.watches import DetectorChoice, Watch
 
 QUIET_ERRORS = 3.0
-"""A pane is quiet whose mean lies within the slack and so many of its own standard errors."""
+"""A pane is quiet whose mean lies within the slack and so many of its own standard errors, and in
+which no detector saw its evidence for a drift grow."""
 
 
 class Transition(Struct, frozen=True):
@@ -53,13 +48,19 @@ class Bank:
     """One kind of detector over all streams, with what its last verdict said."""
 
     def __init__(self, choice: DetectorChoice, parameters: Mapping[str, Any], streams: int) -> None:
-        self.name = choice.name
+        self.choice = choice
         self.parameters = parameters
         self.detector: Detector = build(choice.name, streams, parameters)
         self.evidence = np.zeros(streams)
         self.level = np.full(streams, math.inf)
         self.alarming = np.zeros(streams, dtype=bool)
+        self.insisting = np.zeros(streams, dtype=bool)
         self.alarms = np.zeros(streams, dtype=np.int64)
+
+    @property
+    def name(self) -> str:
+        """The detector's name in the catalogue."""
+        return self.choice.name
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -70,8 +71,13 @@ class Bank:
         return score
 
     def update(self, observation: Observation) -> NDArray[np.bool_]:
-        """Feed one pane; returns which streams alarm. An alarm that goes on is counted once."""
+        """Feed one pane; returns which streams alarm. An alarm that goes on is counted once.
+
+        `insisting` is an alarm whose evidence did not fall: a cumulative sum goes on alarming long
+        after all is well again, until it has come down from where a long drift has brought it.
+        """
         verdict = self.detector.update(observation)
+        self.insisting = verdict.alarm & (verdict.evidence >= self.evidence)
         self.evidence, self.level = verdict.evidence, verdict.level
         seen = observation.seen
         self.alarms += verdict.alarm & ~self.alarming
@@ -88,6 +94,7 @@ class Bank:
         """Plain values and arrays for a snapshot."""
         return {
             "name": self.name,
+            "chosen": dict(self.choice.parameters),
             "parameters": dict(self.parameters),
             "detector": self.detector.state(),
             "evidence": self.evidence,
@@ -97,9 +104,9 @@ class Bank:
         }
 
     @classmethod
-    def from_state(cls, streams: int, state: dict[str, Any]) -> "Bank":
-        """The bank that `state` was taken of."""
-        bank = cls(DetectorChoice(state["name"]), state["parameters"], streams)
+    def from_state(cls, choice: DetectorChoice, streams: int, state: dict[str, Any]) -> "Bank":
+        """The bank that `state` was taken of; `choice` is the same as then."""
+        bank = cls(choice, state["parameters"], streams)
         bank.detector = restore(state["name"], state["parameters"], state["detector"])
         for name in ("evidence", "level", "alarming", "alarms"):
             setattr(bank, name, state[name].copy())
@@ -129,17 +136,7 @@ class Comparison:
         self.windows = [Window(length, pane_seconds, layout) for length in watch.windows]
         self.drift = DriftStates(layout.stream_count)
         self._pane_seconds = pane_seconds
-        alarm_mean = alarm_mean_panes(
-            watch.budget.alarms,
-            watch.budget.period_seconds,
-            pane_seconds,
-            max(budget_streams, layout.stream_count),
-            1 / max(1, len(watch.detectors)),
-        )
-        self.banks = [
-            Bank(choice, _parameters(choice, alarm_mean), layout.stream_count)
-            for choice in watch.detectors
-        ]
+        self.banks = self._new_banks(max(budget_streams, layout.stream_count))
 
     @property
     def layout(self) -> Layout:
@@ -159,19 +156,18 @@ class Comparison:
         end = pane.start_seconds + self._pane_seconds
         for window in self.windows:
             window.add(pane.start_seconds, end, pane.summary)
-        observation = standardise(
-            observe(self.layout, self.scores, pane.summary.cells),
-            1.0,
-            self.reference_values,
-            self.watch.tolerance_sd,
-        )
+        scored = observe(self.layout, self.scores, pane.summary.cells)
+        known = (1.0, self.reference_values, self.watch.tolerance_sd)
         alarmed = np.zeros(self.layout.stream_count, dtype=bool)
+        insisting = alarmed.copy()
         for bank in self.banks:
-            alarmed |= bank.update(observation)
-        seen = observation.seen
+            alarmed |= bank.update(prepare(bank.name, scored, *known))
+            insisting |= bank.insisting
+        observation = standardise(scored, *known)
         quiet = np.abs(observation.mean) <= observation.slack + QUIET_ERRORS
+        quiet &= ~insisting
         started, recovered = self.drift.update(
-            pane.start_seconds, alarmed, seen, quiet, self.watch.recover_panes
+            pane.start_seconds, alarmed, observation.seen, quiet, self.watch.recover_panes
         )
         changed = self._transitions(pane.start_seconds, started, recovered)
         if recovered.any():
@@ -198,12 +194,13 @@ class Comparison:
             "reference_hash": self.plan.reference_hash,
             "windows": [window.state(freeze) for window in self.windows],
             "drift": self.drift.state(),
+            "settings": self._settings(),
             "banks": [bank.state() for bank in self.banks],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken, as far as the settings are still the same: a window
-        or a detector that is new starts empty.
+        or a detector that is new, or is to judge by another budget or tolerance, starts empty.
         """
         kept_windows = {(w["name"], w["seconds"]): w for w in state["windows"]}
         for position, window in enumerate(self.windows):
@@ -211,16 +208,49 @@ class Comparison:
             if kept is not None and kept["step_seconds"] == window.step_seconds:
                 self.windows[position] = Window.from_state(self.layout, self._pane_seconds, kept)
         self.drift = DriftStates.from_state(state["drift"])
+        if state["settings"] != self._settings():
+            return
         kept_banks = {bank["name"]: bank for bank in state["banks"]}
         for position, bank in enumerate(self.banks):
             kept = kept_banks.get(bank.name)
-            if kept is not None:
-                self.banks[position] = Bank.from_state(self.layout.stream_count, kept)
+            if kept is not None and kept["chosen"] == dict(bank.choice.parameters):
+                self.banks[position] = Bank.from_state(bank.choice, self.layout.stream_count, kept)
+
+    def _new_banks(self, budget_streams: int) -> list[Bank]:
+        watch, budget = self.watch, self.watch.budget
+        share = 1 / max(1, len(watch.detectors))
+        alarm_mean = alarm_mean_panes(
+            budget.alarms, budget.period_seconds, self._pane_seconds, budget_streams, share
+        )
+        ranges = self.scores.ranges(self.layout)
+        banks = []
+        for choice in watch.detectors:
+            derived = calibrated(choice.name, alarm_mean, watch.tolerance_sd, ranges)
+            parameters = {**derived, **choice.parameters}
+            banks.append(Bank(choice, parameters, self.layout.stream_count))
+        return banks
+
+    def _settings(self) -> list[float | str]:
+        """What all detectors judge by, beside the parameters that were set by hand."""
+        budget = self.watch.budget
+        return [
+            budget.alarms,
+            budget.period_seconds,
+            budget.scope,
+            len(self.watch.detectors),
+            self._pane_seconds,
+            self.watch.tolerance_sd,
+        ]
 
     def _transitions(
         self, start: float, started: NDArray[np.bool_], recovered: NDArray[np.bool_]
     ) -> list[Transition]:
-        changed = np.flatnonzero(started | recovered).tolist()
+        """What changed, but for what is muted."""
+        changed = [
+            i
+            for i in np.flatnonzero(started | recovered).tolist()
+            if self.watch.mute_of(self.plan.streams[i], start) is None
+        ]
         if not changed:
             return []
         score, nothing_open = self.score, np.zeros_like(self.counts)
@@ -237,19 +267,3 @@ class Comparison:
             )
             for i in changed
         ]
-
-
-def _parameters(choice: DetectorChoice, alarm_mean: float) -> dict[str, Any]:
-    """What the budget says, overruled by what was set by hand."""
-    derived: dict[str, Any] = {}
-    if choice.name == "page_hinkley":
-        derived = {
-            "min_instances": 1,
-            "delta": ALLOWANCE,
-            "threshold": page_hinkley_threshold(alarm_mean),
-            "alpha": 1.0,
-            "known_mean": 0.0,
-        }
-    elif choice.name == "adwin":
-        derived = {"delta": adwin_delta(alarm_mean), "clock": 1}
-    return derived | dict(choice.parameters)

@@ -38,7 +38,7 @@ class DriftStates:
         self.since_seconds[started] = pane_start_seconds
         self.quiet_panes[started] = 0
         watched = self.drifted & seen & ~started
-        calm = watched & quiet & ~alarmed
+        calm = watched & quiet
         self.quiet_panes[calm] += 1
         self.quiet_panes[watched & ~calm] = 0
         recovered = watched & (self.quiet_panes >= recover_panes)

@@ -154,7 +154,7 @@ def _compared(
     score, since = comparison.score, comparison.drift.since_seconds
     reports = []
     for i, key in enumerate(comparison.plan.streams):
-        mute = _mute(model, key, now)
+        mute = model.watch.mute_of(key, now)
         drifted = mute is None and not math.isnan(since[i])
         missing, invalid, unseen = totals.quality.get(key, _NOTHING).tolist()
         reports.append(
@@ -179,14 +179,6 @@ def _compared(
             )
         )
     return reports
-
-
-def _mute(model: ModelJudge, key: StreamKey, now: float) -> Mute | None:
-    """The mute that holds now, if any."""
-    if key.kind is not Kind.INPUT:
-        return None
-    mute = model.watch.feature(key.name).mute
-    return mute if mute is not None and now < mute.until_seconds else None
 
 
 def _in_short(mute: Mute | None) -> str:

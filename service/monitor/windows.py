@@ -15,16 +15,16 @@ Freeze = Callable[[Any], Any]
 """Turns a part of the state that will not change any more into what a snapshot keeps of it."""
 
 STEPS = 12
-"""Steps a window is kept in. It drops one whole step at a time, so it reaches back between 11/12 of
-its length and the whole of it (a window shorter than 12 panes is exact)."""
+"""Steps a window is kept in, at least. It drops one whole step at a time, so it reaches back
+between 11/12 of its length and the whole of it (a window of up to 23 panes is exact)."""
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Probabilities of the exported quantiles."""
 
 
 def step_seconds(length: WindowLength, pane_seconds: float) -> float:
-    """The length of a window's step: a whole number of panes, a twelfth of the window or more."""
-    panes = max(1, math.ceil(length.seconds / STEPS / pane_seconds - 1e-9))
+    """The length of a window's step: a whole number of panes, at most a twelfth of the window."""
+    panes = max(1, math.floor(length.seconds / STEPS / pane_seconds + 1e-9))
     return panes * pane_seconds
 
 
@@ -70,7 +70,7 @@ class Window:
     def quantiles(self) -> NDArray[np.float64]:
         """Numeric streams' quantiles at QUANTILES, shape (numeric streams, 7), NaN = empty."""
         if self._quantiles is None:
-            self._quantiles = self.total.quantiles.quantile(np.array(QUANTILES))
+            self._quantiles = self.total.quantile(np.array(QUANTILES))
         return self._quantiles
 
     def state(self, freeze: Freeze) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from service.values.streams import ValueType
+from service.values.streams import Kind, StreamKey, ValueType
 
 
 class WindowLength(Struct, frozen=True):
@@ -72,3 +72,10 @@ class Watch(Struct, frozen=True):
     categories_max: int
     ignored: tuple[str, ...]
     feature: Callable[[str], FeatureWatch]
+
+    def mute_of(self, stream: StreamKey, at_seconds: float) -> Mute | None:
+        """The mute of a stream that holds at a time (epoch seconds), if any."""
+        if stream.kind is not Kind.INPUT:
+            return None
+        mute = self.feature(stream.name).mute
+        return mute if mute is not None and at_seconds < mute.until_seconds else None
