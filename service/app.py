@@ -116,7 +116,9 @@ class Service:
 
     def _make_report(self, loop: Loop) -> Report:
         now = self.parts.clock.now()
-        shards = [shard for p, shard in sorted(loop.shards.items()) if p in loop.owned]
+        # What a rebalance takes away for a moment still counts, or counters would go back.
+        held = loop.owned | loop.source.partitions()
+        shards = [shard for p, shard in sorted(loop.shards.items()) if p in held]
         return Report(
             at_seconds=now,
             caught_up=loop.caught_up,

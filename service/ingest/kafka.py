@@ -1,5 +1,6 @@
 """Records from Kafka, as a member of a consumer group, from positions that the caller keeps."""
 
+import math
 import time
 from collections.abc import Mapping
 from threading import Thread
@@ -27,6 +28,8 @@ from service.values.records import Partition, Record, Turn
 
 _CLOSE_SECONDS_MAX = 10.0
 _PAUSE_AFTER_ERROR_SECONDS = 0.5
+_SETTLED_SECONDS = 5.0
+"""After a connection is back: long enough for every partition's first fetch to be answered."""
 _REFUSED = (AuthorizationError, SaslAuthenticationFailedError, KafkaConfigurationError)
 
 
@@ -49,18 +52,24 @@ class KafkaSource:
         self._arguments = consumer_arguments(parameters)
         self._session: Session | None = None
         self._state = "connecting"
+        self._reachable_since = math.inf
         self._log = structlog.get_logger(__name__).bind(group=parameters.group)
 
     def poll(self, timeout_seconds: float) -> Turn:
         """Up to `records_max` records; the wait is longer only while nothing was ever connected."""
         session = self._connected(timeout_seconds)
         if session is None:
-            return Turn()
+            return Turn(in_touch=False)
         fetched = self._fetch(session, timeout_seconds)
         assigned, revoked = session.membership.take()
         session.placed -= assigned | revoked
         chunks = list(session.chunks(fetched))
-        return Turn(chunks, frozenset(map(ours, assigned)), frozenset(map(ours, revoked)))
+        return Turn(
+            chunks,
+            frozenset(map(ours, assigned)),
+            frozenset(map(ours, revoked)),
+            in_touch=self._clock.monotonic() >= self._reachable_since + _SETTLED_SECONDS,
+        )
 
     def resume(self, positions: Mapping[Partition, int | None]) -> dict[Partition, int]:
         """Place partitions and let them flow.
@@ -250,6 +259,7 @@ class KafkaSource:
         if state == self._state:
             return
         self._state = state
+        self._reachable_since = self._clock.monotonic() if state == "consuming" else math.inf
         brokers = ",".join(self.parameters.bootstrap_servers)
         level = self._log.info if state == "consuming" else self._log.warning
         level(f"kafka_{state}", brokers=brokers, **details)

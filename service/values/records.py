@@ -50,8 +50,11 @@ class Turn(Struct, frozen=True):
 
     Partitions in `assigned` are newly ours and stay paused until `Source.resume` says where they
     begin; those in `revoked` are ours no longer. `chunks` hold none of the paused ones.
+    `in_touch` is False while nobody answers, and for some seconds after: until then the ends of the
+    logs are what was last heard, so that being at the end says nothing, nor does being behind.
     """
 
     chunks: list[Chunk] = []
     assigned: frozenset[Partition] = frozenset()
     revoked: frozenset[Partition] = frozenset()
+    in_touch: bool = True
