@@ -1,18 +1,17 @@
 """Records from files, one after the other: each is partition 0 of a topic named by its path."""
 
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from glob import glob
 from pathlib import Path
 from typing import BinaryIO
 
-import pyarrow as pa
 from msgspec import Struct
 
 from service.errors import ConfigurationError
-from service.ingest.files_formats import open_bytes, reader_for, row_count
+from service.ingest.file_kinds import READ_ERRORS, content_of, kind_of
+from service.ingest.files_formats import reader_for, row_count
 from service.ingest.positions import LogRange, recover
 from service.values.records import Chunk, Partition, Record, Turn
 
@@ -169,7 +168,7 @@ class _OpenFile:
         self._closing = ExitStack()
         with self._naming():
             self._raw: BinaryIO = self._closing.enter_context(Path(path).open("rb"))  # noqa: SIM115
-            content = open_bytes(self._raw, path)
+            content = content_of(self._raw, path)
             self._values = reader_for(path)(content, first, columns)
             self._closing.callback(self._values.close)
 
@@ -201,7 +200,7 @@ class _OpenFile:
         except ConfigurationError as error:
             self.close()
             raise ConfigurationError(f"{self.path}: {error}") from error
-        except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        except READ_ERRORS as error:
             self.close()
             raise ConfigurationError(f"{self.path} cannot be read: {error}") from error
 
@@ -216,5 +215,5 @@ def _matching(globs: Sequence[str]) -> list[str]:
             raise ConfigurationError(f"No file matches {pattern}")
         found.update(paths)
     for path in found:
-        reader_for(path)
+        kind_of(path)
     return sorted(found)

@@ -1,4 +1,4 @@
-"""The rows of one file as JSON bytes, streamed: JSON Lines, CSV (both also gzipped) and Parquet.
+"""The rows of one file as JSON bytes, streamed: JSON Lines, CSV (both also compressed) and Parquet.
 
 A reader yields `(row, value)` in ascending order up to the last row; value None where the row holds
 no record (blank, or before `first`). The value of a broken line is the line itself, which the
@@ -6,7 +6,6 @@ decoder then refuses, as it would from Kafka.
 """
 
 import csv
-import gzip
 import io
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import count
@@ -17,7 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from service.errors import ConfigurationError
+from service.ingest.file_kinds import DELIMITERS, FileKind, kind_of, refuse_twins
 from service.ingest.nested import values_of_arrow
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
@@ -36,26 +35,12 @@ def reader_for(path: str) -> Reader:
     Raises:
         ConfigurationError: the ending says nothing.
     """
-    name = path.lower().removesuffix(".gz")
-    for ending, reader in _READERS.items():
-        if name.endswith(ending):
-            return reader
-    raise ConfigurationError(
-        f"{path}: the format is told by the ending, which must be one of {', '.join(_READERS)}; "
-        "text may be compressed to .gz"
-    )
-
-
-def open_bytes(raw: BinaryIO, path: str) -> BinaryIO:
-    """The file's content: itself, or decompressed as it is read."""
-    if path.lower().endswith(".gz"):
-        return gzip.GzipFile(fileobj=raw, mode="rb")  # type: ignore[return-value]
-    return raw
+    return _READERS[kind_of(path)]
 
 
 def row_count(path: str) -> int | None:
     """How many rows a file has, where it says so itself (Parquet)."""
-    if reader_for(path) is not _parquet:
+    if kind_of(path) is not FileKind.PARQUET:
         return None
     return int(pq.read_metadata(Path(path)).num_rows)
 
@@ -83,8 +68,7 @@ def _csv(delimiter: str) -> Reader:
         try:
             lines = csv.reader(text, delimiter=delimiter, strict=False)
             names = list(columns) if columns else next(lines, [])
-            if len(set(names)) < len(names):
-                raise ConfigurationError(f"two columns have one name: {delimiter.join(names)}")
+            refuse_twins(names)
             for row, cells in enumerate(_readable(lines)):
                 yield row, _row_object(names, cells, delimiter) if row >= first and cells else None
         finally:
@@ -159,12 +143,8 @@ def _plain_column(column: pa.Array) -> pa.Array:
     return column
 
 
-_READERS: dict[str, Reader] = {
-    ".jsonl": _lines,
-    ".ndjson": _lines,
-    ".json": _lines,
-    ".csv": _csv(","),
-    ".tsv": _csv("\t"),
-    ".parquet": _parquet,
-    ".pq": _parquet,
+_READERS: dict[FileKind, Reader] = {
+    FileKind.JSON_LINES: _lines,
+    FileKind.PARQUET: _parquet,
+    **{kind: _csv(delimiter) for kind, delimiter in DELIMITERS.items()},
 }

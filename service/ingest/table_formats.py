@@ -12,6 +12,7 @@ import pyarrow.parquet
 from msgspec import Struct
 
 from service.errors import ConfigurationError
+from service.ingest.file_kinds import DELIMITERS, content_of, kind_of, refuse_twins
 from service.ingest.nested import values_of_arrow
 from service.ingest.table_answers import (
     columns_of_predictions,
@@ -81,7 +82,7 @@ def read_parquet(
     """Typed columns, in pieces of a row group. Raises OSError and ArrowException."""
     size = path.stat().st_size
     with pa.parquet.ParquetFile(path, pre_buffer=False) as file:
-        _refuse_twins(path, file.schema_arrow.names)
+        refuse_twins(file.schema_arrow.names)
         rows_total, rows_done, told = file.metadata.num_rows, 0, 0
         rows_max = max(1, min(ROWS_MAX, CELLS_MAX // max(1, len(file.schema_arrow))))
         for batch in file.iter_batches(batch_size=rows_max, use_threads=False):
@@ -106,7 +107,7 @@ def read_csv(
         on_bad_line(BadLine(path, row.number or 0, detail))
         return "skip"
 
-    delimiter = "\t" if ".tsv" in path.suffixes else ","
+    delimiter = DELIMITERS[kind_of(path)]
     parse = pa.csv.ParseOptions(
         delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
     )
@@ -125,7 +126,7 @@ def read_json_lines(
     decoder = msgspec.json.Decoder()
     number = 0
     with path.open("rb") as file:
-        for lines in _line_blocks(path, _stream(path, file, progress)):
+        for lines in _line_blocks(_stream(path, file, progress)):
             rows = []
             for line in lines:
                 number += 1
@@ -156,9 +157,8 @@ class _Counting:
 
 def _stream(path: Path, file: BinaryIO, progress: Progress) -> pa.NativeFile:
     """The decompressed bytes of an open file."""
-    source = pa.PythonFile(_Counting(file, progress), mode="r")
-    compression = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}.get(path.suffix.lower())
-    return pa.CompressedInputStream(source, compression) if compression else source
+    counting: Any = _Counting(file, progress)
+    return pa.PythonFile(content_of(counting, path), mode="r")
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -185,26 +185,18 @@ def _csv_names(path: Path, delimiter: str) -> list[str]:
     with path.open("rb") as file:
         stream = _stream(path, file, lambda _: None)
         names: list[str] = pa.csv.open_csv(stream, _csv_blocks(), parse).schema.names
-    _refuse_twins(path, names)
+    refuse_twins(names)
     return names
 
 
-def _refuse_twins(path: Path, names: list[str]) -> None:
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        raise ConfigurationError(
-            f"{path}: more than one column is named {twins[0]!r}. Rename all but one"
-        )
-
-
-def _line_blocks(path: Path, stream: pa.NativeFile) -> Iterator[list[bytes]]:
+def _line_blocks(stream: pa.NativeFile) -> Iterator[list[bytes]]:
     rest = b""
     while block := stream.read(BLOCK_BYTES):
         lines = (rest + block).split(b"\n")
         rest = lines.pop()
         if len(rest) > LINE_MAX_BYTES:
             raise ConfigurationError(
-                f"{path}: a line is longer than {LINE_MAX_BYTES} bytes. JSON Lines have an object "
+                f"a line is longer than {LINE_MAX_BYTES} bytes. JSON Lines have an object "
                 "a line; a JSON array must be split first"
             )
         yield lines

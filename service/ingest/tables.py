@@ -1,12 +1,11 @@
 """CSV, Parquet and JSON Lines files, of any size, as a stream of small tables of columns."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-import pyarrow as pa
-
 from service.errors import ConfigurationError
+from service.ingest.file_kinds import READ_ERRORS, FileKind, kind_of
 from service.ingest.table_formats import (
     BLOCK_BYTES,
     BadLine,
@@ -57,21 +56,22 @@ def read_tables(
             bad += 1
             on_bad_line(line)
 
+        kind = kind_of(path)
         try:
-            for table in _reader(path)(path, count_bad, cells, progress):
+            for table in _READERS[kind](path, count_bad, cells, progress):
                 rows += table.rows
                 yield table
-        except (OSError, pa.ArrowException) as error:
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+        except READ_ERRORS as error:
             raise ConfigurationError(f"{path} cannot be read: {_short(error)}") from error
         if bad and not rows:
-            raise ConfigurationError(
-                f"{path}: none of its {bad} lines can be read as {_kind(path)}"
-            )
+            raise ConfigurationError(f"{path}: none of its {bad} lines can be read as {kind}")
 
 
 def has_header(path: Path) -> bool:
     """Whether the first table of a file has all of its columns, as in CSV and Parquet."""
-    return _kind(path) != "JSON Lines"
+    return kind_of(path) is not FileKind.JSON_LINES
 
 
 def hash_files(paths: Sequence[Path], progress: Progress = lambda _: None) -> str:
@@ -98,27 +98,11 @@ def _hash_file(path: Path, progress: Progress) -> str:
     return digest.hexdigest()
 
 
-def _reader(path: Path) -> _Reader:
-    return {"Parquet": read_parquet, "CSV": read_csv, "JSON Lines": read_json_lines}[_kind(path)]
-
-
-def _kind(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in (".gz", ".bz2", ".zst"):
-        suffixes.pop()
-    last = suffixes[-1] if suffixes else ""
-    for kind, names in _SUFFIXES.items():
-        if last in names:
-            return kind
-    raise ConfigurationError(
-        f"{path}: cannot tell the format from the name. Let it end in .parquet, .csv or .jsonl"
-    )
-
-
-_SUFFIXES = {
-    "Parquet": (".parquet", ".pq"),
-    "CSV": (".csv", ".tsv"),
-    "JSON Lines": (".jsonl", ".ndjson", ".json"),
+_READERS: Mapping[FileKind, _Reader] = {
+    FileKind.PARQUET: read_parquet,
+    FileKind.CSV: read_csv,
+    FileKind.TSV: read_csv,
+    FileKind.JSON_LINES: read_json_lines,
 }
 
 

@@ -1,5 +1,6 @@
 """Tables of any format: every value is read once, bad lines are reported, memory is bounded."""
 
+import bz2
 import gzip
 import json
 import math
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +27,12 @@ from service.ingest.table_columns import (
     time_range,
 )
 from service.ingest.tables import BadLine, Cells, hash_files, read_tables
+
+COMPRESSIONS = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".zst": zstandard.ZstdCompressor().compress,
+}
 
 
 def values_of(column):
@@ -233,10 +241,19 @@ def test_a_file_without_rows_gives_no_table(tmp_path, text):
 
 
 def test_a_compressed_file_is_read_by_its_name(tmp_path):
-    path = file_of(tmp_path, "a.jsonl.gz", gzip.compress(b'{"x": 1}\n' * 5))
-    assert read(path)[0] == {"x": [1.0] * 5}
-    path = file_of(tmp_path, "a.csv.gz", gzip.compress(b"x\n1\n"))
-    assert read(path)[0] == {"x": [1.0]}
+    for ending, compress in COMPRESSIONS.items():
+        path = file_of(tmp_path, f"a.jsonl{ending}", compress(b'{"x": 1}\n' * 5))
+        assert read(path)[0] == {"x": [1.0] * 5}
+        path = file_of(tmp_path, f"a.TSV{ending}", compress(b"x\ty\n") + compress(b"1\t2\n"))
+        assert read(path)[0] == {"x": [1.0], "y": [2.0]}
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".zst"])
+def test_a_truncated_archive_is_named(tmp_path, ending):
+    whole = COMPRESSIONS[ending](b"".join(b'{"row": %d}\n' % n for n in range(50_000)))
+    path = file_of(tmp_path, f"a.jsonl{ending}", whole[: len(whole) // 2])
+    with pytest.raises(ConfigurationError, match=r"a\.jsonl.* cannot be read: Truncated"):
+        read(path)
 
 
 @pytest.mark.parametrize(
