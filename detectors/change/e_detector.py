@@ -43,7 +43,7 @@ class EDetectorParameters:
 
     def __post_init__(self) -> None:
         for name in ("level", "kappa", "pool_mass_max", "prior"):
-            if not np.min(getattr(self, name), initial=inf) > 0:
+            if not np.all(np.asarray(getattr(self, name)) > 0):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
 
 

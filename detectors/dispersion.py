@@ -1,0 +1,264 @@
+"""How far from independent the events of a stream are, learned from panes in their order of time.
+
+Counts over blocks of w = 1, 2, 4, ... panes are standardised by what independent events would give.
+The largest eigenvalue of their covariance, freed from sampling noise (Baik and Silverstein,
+"Eigenvalues of large sample covariance matrices of spiked population models", Journal of
+Multivariate Analysis 97, 2006), is V_w: 1 for independent events, and for a block of N_w events at
+most phi + N_w / kappa. phi is dependence that ends within a pane or a few (clusters,
+autocorrelation): counts are divided by it. kappa is slow wander that all events share: it becomes
+the mass of the null.
+
+Every line that covers all points (N_w, V_w) is safe; of those, the one is taken with which the
+smallest shift is noticed within a pane and within an hour of panes. The steepest of them, through
+V_1, would take a correlation that merely reaches over the end of a pane for endless wander.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from math import inf
+from typing import Any, Self
+
+import numpy as np
+
+from detectors.change.ragged import Floats, Indices, Ragged
+
+GROUPS = 16
+"""Cells looked at of each stream: the 15 largest, and all others as one."""
+
+BLOCKS_MIN = 12
+"""Fewer blocks of a size say nothing."""
+
+PANES_MIN = 30
+"""Fewer panes of a stream say nothing of phi."""
+
+MASS_MIN = 50.0
+"""A smaller kappa is a stream that never keeps its shape."""
+
+WIDENED_MASS = 1_500.0
+"""kappa is at most this while wander may not have shown yet: twice the tolerance in sd."""
+
+EXPECTED_MIN = 0.5
+"""A count that is expected to be smaller is standardised as if it were this: one event in a cell
+that never had any is no sign of dependence."""
+
+HORIZON_PANES = 60
+"""Shifts are to be noticed within a pane, and within so many."""
+
+TOLERATED = 1 / 6_000
+"""The relative variance that the tolerance allows anyway."""
+
+ARRAYS = ("blocks", "events", "sums", "products", "pending_counts", "pending_expected")
+
+
+class Status(IntEnum):
+    """How much is known of a stream."""
+
+    LEARNING = 0
+    UNSTABLE = 1
+    READY = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Dispersion:
+    """What is known of D streams, arrays of shape (D,).
+
+    phi: at least 1. kappa: at most `WIDENED_MASS` while learning, 0 (blind) before `PANES_MIN`
+    panes; infinity if there is no wander. status: `Status` as numbers. panes: how many were seen.
+    """
+
+    phi: Floats
+    kappa: Floats
+    status: Indices
+    panes: Indices
+
+
+class DispersionLearner:
+    """Learns phi and kappa of the streams of `cells` with the expected `shares` (C,).
+
+    Feed every pane in order of time, of the reference or live ones before any alarm; blocks follow
+    that order, whatever gaps there are. `settled_panes`: how many a stream must have shown before
+    wander is taken to be known. At most `levels` sizes of blocks are kept.
+
+    State: for L sizes, `blocks`, `events` (L, D), `sums` (L, D, G), `products` (L, D, G, G), and
+    what waits for its second half, `pending_counts` and `pending_expected` (L, D, G): about 2.3 KB
+    a size and stream; `ticks`, how many panes.
+    """
+
+    def __init__(
+        self, cells: Ragged, shares: Floats, settled_panes: int = 4_320, levels: int = 12
+    ) -> None:
+        self.cells = cells
+        self.settled_panes = settled_panes
+        self.levels = levels
+        self._shares = np.asarray(shares, dtype=np.float64)
+        self._slots = _groups(cells, self._shares)
+        self.ticks = 0
+        wide = (0, cells.streams, GROUPS)
+        self.blocks, self.events = np.zeros(wide[:2]), np.zeros(wide[:2])
+        self.sums: Floats = np.zeros(wide)
+        self.products: Floats = np.zeros((*wide, GROUPS))
+        self.pending_counts, self.pending_expected = np.zeros(wide), np.zeros(wide)
+
+    def update(
+        self,
+        counts: np.ndarray,
+        expected: Floats | None = None,
+        learn: np.ndarray | None = None,
+    ) -> None:
+        """Add one pane: counts (C,), by season `expected` shares (C,), only of `learn` (D,).
+
+        Raises ValueError if there are not C counts.
+        """
+        if counts.shape != (self.cells.cells,):
+            raise ValueError(
+                f"the pane has the shape {counts.shape}, the streams have {self.cells.cells} cells"
+            )
+        if not self.cells.streams:
+            return
+        totals = self.cells.total(counts) * (1.0 if learn is None else learn)
+        shares = self._shares if expected is None else expected
+        seen = self._grouped(np.where(self.cells.spread(totals > 0), counts, 0))
+        self._add(seen, self._grouped(shares * self.cells.spread(totals)))
+        self.ticks += 1
+
+    def estimate(self) -> Dispersion:
+        """What is known now. Costs an eigenvalue for each stream and size of block."""
+        streams = self.cells.streams
+        panes = self.blocks[0] if len(self.blocks) else np.zeros(streams)
+        if not streams or not len(self.blocks):
+            return _verdict(np.ones(streams), np.full(streams, inf), panes, self.settled_panes)
+        events = self.events / np.maximum(self.blocks, 1)
+        variance, known = self._variances()
+        phi, kappa = covering_line(events, variance, known)
+        return _verdict(phi, kappa, panes, self.settled_panes)
+
+    def state(self) -> dict[str, Any]:
+        """A copy of the arrays that the class describes, and what it was made with."""
+        return {
+            "offsets": self.cells.offsets.copy(),
+            "shares": self._shares.copy(),
+            "settled_panes": self.settled_panes,
+            "levels": self.levels,
+            "ticks": self.ticks,
+            **{name: getattr(self, name).copy() for name in ARRAYS},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The learner that `state()` was taken of."""
+        cells = Ragged(np.array(state["offsets"], dtype=np.int64))
+        learner = cls(
+            cells, np.array(state["shares"]), int(state["settled_panes"]), int(state["levels"])
+        )
+        learner.ticks = int(state["ticks"])
+        for name in ARRAYS:
+            setattr(learner, name, np.array(state[name], dtype=np.float64))
+        return learner
+
+    def _grouped(self, flat: np.ndarray) -> Floats:
+        size = self.cells.streams * GROUPS
+        sums = np.bincount(self._slots, weights=flat, minlength=size).astype(np.float64)
+        return sums.reshape(self.cells.streams, GROUPS)
+
+    def _add(self, counts: Floats, expected: Floats) -> None:
+        """A pane completes a block of one, every second one a block of two, and so on."""
+        for level in range(self.levels):
+            if level == len(self.blocks):
+                self._add_level()
+            self._record(level, counts, expected)
+            if not (self.ticks >> level) & 1:
+                self.pending_counts[level], self.pending_expected[level] = counts, expected
+                return
+            counts = counts + self.pending_counts[level]
+            expected = expected + self.pending_expected[level]
+
+    def _add_level(self) -> None:
+        for name in ARRAYS:
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate((column, np.zeros((1, *column.shape[1:])))))
+
+    def _record(self, level: int, counts: Floats, expected: Floats) -> None:
+        events = expected.sum(axis=1)
+        scores = (counts - expected) / np.sqrt(np.maximum(expected, EXPECTED_MIN))
+        self.blocks[level] += events > 0
+        self.events[level] += events
+        self.sums[level] += scores
+        self.products[level] += scores[:, :, None] * scores[:, None, :]
+
+    def _variances(self) -> tuple[Floats, np.ndarray]:
+        """V_w by size and stream, shape (L, D), and where there are enough blocks to tell."""
+        blocks = self.blocks
+        known = blocks >= BLOCKS_MIN
+        means = self.sums / np.maximum(blocks, 1)[:, :, None]
+        centre = blocks[:, :, None, None] * means[..., :, None] * means[..., None, :]
+        largest = np.linalg.eigvalsh(
+            (self.products - centre) / np.maximum(blocks - 1, 1)[:, :, None, None]
+        )[..., -1]
+        free = (np.minimum(self.cells.sizes, GROUPS) - 1) / np.maximum(blocks - 1, 1)
+        first = spiked(largest[0], free[0])
+        rest = first * spiked(largest / first, free)
+        return np.concatenate((first[None], rest[1:])), known
+
+
+def spiked(eigenvalue: Floats, ratio: Floats) -> Floats:
+    """The population's largest eigenvalue behind a sample's, noise being 1; at least 1.
+
+    1 up to the edge of the noise (1 + sqrt(ratio))^2, `ratio` being dimensions over samples; beyond
+    (b + sqrt(b^2 - 4 lambda)) / 2 with b = lambda + 1 - ratio.
+    """
+    b = eigenvalue + 1 - ratio
+    root = np.sqrt(np.maximum(b * b - 4 * eigenvalue, 0.0))
+    return np.where(eigenvalue <= (1 + np.sqrt(ratio)) ** 2, 1.0, (b + root) / 2)
+
+
+def covering_line(events: Floats, variance: Floats, known: np.ndarray) -> tuple[Floats, Floats]:
+    """The phi and kappa (D,) with phi + N_w / kappa >= V_w for every known w; arrays (L, D).
+
+    The candidates touch the points at one size and have the least slope that covers all larger
+    sizes; the largest known size is no candidate unless it is the only one, as nothing beyond says
+    whether it goes on growing. Nothing known gives 1 and infinity.
+    """
+    streams = events.shape[1]
+    best, phi, slope = np.full(streams, inf), np.ones(streams), np.zeros(streams)
+    last = known.sum(axis=0) - 1
+    for size in range(len(events)):
+        intercept, rise = _touching(events, variance, known, size)
+        near, far = events[0], HORIZON_PANES * events[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            noticed = np.log(intercept / near + rise + TOLERATED)
+            noticed = noticed + np.log(intercept / far + rise + TOLERATED)
+        better = known[size] & (size < np.maximum(last, 1)) & (noticed < best)
+        best = np.where(better, noticed, best)
+        phi, slope = np.where(better, intercept, phi), np.where(better, rise, slope)
+    with np.errstate(divide="ignore"):
+        return np.maximum(phi, 1.0), np.where(slope > 0, 1 / slope, inf)
+
+
+def _touching(
+    events: Floats, variance: Floats, known: np.ndarray, size: int
+) -> tuple[Floats, Floats]:
+    """Intercept and slope of the line with the least slope that covers, from `size` on."""
+    apart = events - events[size]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = np.where(known & (apart > 0), (variance - variance[size]) / apart, 0.0)
+    slope = np.maximum(slopes.max(axis=0), 0.0)
+    needed = np.where(known, variance - slope * events, -inf)
+    return needed.max(axis=0), slope
+
+
+def _verdict(phi: Floats, kappa: Floats, panes: Floats, settled_panes: int) -> Dispersion:
+    known, settled = panes >= PANES_MIN, panes >= settled_panes
+    status: Indices = np.where(known & (kappa < MASS_MIN), Status.UNSTABLE, Status.LEARNING)
+    status = np.where(settled & (kappa >= MASS_MIN), Status.READY, status)
+    kappa = np.where(settled, kappa, np.where(known, np.minimum(kappa, WIDENED_MASS), 0.0))
+    return Dispersion(np.where(known, phi, 1.0), kappa, status, panes.astype(np.int64))
+
+
+def _groups(cells: Ragged, shares: Floats) -> Indices:
+    """The group of each cell in a flat (D * GROUPS,): by size, the smallest share the last."""
+    owner = np.repeat(np.arange(cells.streams), cells.sizes)
+    order = np.lexsort((-shares, owner))
+    rank = np.empty(cells.cells, dtype=np.int64)
+    rank[order] = np.arange(cells.cells) - cells.spread(cells.offsets[:-1])
+    return owner * GROUPS + np.minimum(rank, GROUPS - 1)

@@ -1,0 +1,115 @@
+"""When a drift is over, and when it began."""
+
+import numpy as np
+import pytest
+
+from detectors.change.bayes_factor import log_dirichlet_multinomial
+from detectors.change.e_detector import Null
+from detectors.change.ragged import Ragged
+from detectors.change.recovery import Recovery, RecoveryParameters, likeliest_onset
+
+SHARES = np.array([0.1, 0.2, 0.4, 0.2, 0.1])
+MOVED = np.array([0.05, 0.15, 0.35, 0.25, 0.2])
+FURTHER = np.array([0.4, 0.3, 0.1, 0.1, 0.1])
+STREAMS = 12
+CELLS = Ragged(np.arange(STREAMS + 1) * 5)
+KAPPA = 3000.0
+NULL = Null(np.tile(SHARES, STREAMS), np.full(STREAMS, KAPPA))
+
+
+def panes(rng, *runs, events=300):
+    for shares, length in runs:
+        for _ in range(length):
+            yield rng.multinomial(events, shares, STREAMS).ravel().astype(float)
+
+
+def watching(rng, parameters=None):
+    recovery = Recovery(CELLS, parameters)
+    episode = rng.multinomial(900, MOVED, STREAMS).ravel().astype(float)
+    recovery.start(np.ones(STREAMS, dtype=bool), episode)
+    return recovery
+
+
+def test_a_drift_that_ends_is_over_within_a_few_panes():
+    rng = np.random.default_rng(1)
+    recovery = watching(rng)
+    over = np.full(STREAMS, np.inf)
+    for index, counts in enumerate(panes(rng, (MOVED, 100), (SHARES, 8))):
+        verdict = recovery.update(counts, NULL)
+        over = np.where(verdict.recovered & np.isinf(over), index - 99, over)
+    assert over.min() >= 1
+    assert over.max() <= 4
+    assert (np.abs(verdict.since_panes - 8) <= 2).all()
+
+
+def test_a_drift_that_stays_or_goes_elsewhere_is_not_over():
+    rng = np.random.default_rng(2)
+    recovery = watching(rng)
+    for counts in panes(rng, (MOVED, 300), (FURTHER, 300)):
+        assert not recovery.update(counts, NULL).recovered.any()
+
+
+def test_a_part_of_the_way_back_is_not_over():
+    rng = np.random.default_rng(3)
+    recovery = watching(rng)
+    part = 0.3 * SHARES + 0.7 * MOVED
+    for counts in panes(rng, (MOVED, 50), (part, 200)):
+        assert not recovery.update(counts, NULL).recovered.any()
+
+
+def test_evidence_of_one_pane_is_the_ratio_of_null_and_episode():
+    cells = Ragged(np.array([0, 5]))
+    recovery = Recovery(cells)
+    episode, counts = 900 * MOVED, 300 * SHARES
+    recovery.start(np.array([True]), episode)
+    verdict = recovery.update(counts, Null(SHARES, np.array([KAPPA])))
+    weights = episode + 0.5
+    expected = log_dirichlet_multinomial(
+        cells, counts, SHARES, np.array([KAPPA])
+    ) - log_dirichlet_multinomial(cells, counts, weights / weights.sum(), np.array([weights.sum()]))
+    assert verdict.evidence == pytest.approx(expected)
+
+
+def test_only_what_drifts_is_watched():
+    rng = np.random.default_rng(4)
+    recovery = Recovery(CELLS)
+    some = np.arange(STREAMS) < 3
+    for counts in panes(rng, (SHARES, 5)):
+        assert not recovery.update(counts, NULL).evidence.any()
+    recovery.start(some, rng.multinomial(900, MOVED, STREAMS).ravel().astype(float))
+    for counts in panes(rng, (SHARES, 5)):
+        verdict = recovery.update(counts, NULL)
+    assert verdict.recovered.tolist() == some.tolist()
+    assert not verdict.evidence[3:].any()
+    recovery.stop(some)
+    assert not recovery.watched.any()
+    assert not recovery.update(next(panes(rng, (SHARES, 1))), NULL).recovered.any()
+
+
+def test_silence_is_no_recovery():
+    recovery = watching(np.random.default_rng(5))
+    for _ in range(20):
+        assert not recovery.update(np.zeros(CELLS.cells), NULL).recovered.any()
+
+
+def test_a_restored_one_has_the_same_future():
+    rng = np.random.default_rng(6)
+    recovery = watching(rng)
+    for counts in panes(rng, (MOVED, 20)):
+        recovery.update(counts, NULL)
+    again = Recovery.from_state(recovery.parameters, recovery.state())
+    for counts in panes(rng, (SHARES, 4)):
+        one, two = recovery.update(counts, NULL), again.update(counts, NULL)
+        assert np.array_equal(one.evidence, two.evidence)
+        assert np.array_equal(one.since_panes, two.since_panes)
+    with pytest.raises(ValueError, match="positive"):
+        RecoveryParameters(level=0)
+
+
+def test_the_likeliest_onset_is_found_among_all_panes():
+    rng = np.random.default_rng(7)
+    before, after = rng.multinomial(300, SHARES, 500), rng.multinomial(300, MOVED, 37)
+    ago = likeliest_onset(np.concatenate((before, after)).astype(float), SHARES, KAPPA)
+    assert abs(ago - 37) <= 1
+    assert likeliest_onset(before.astype(float), np.tile(SHARES, (500, 1)), KAPPA) == 0
+    assert likeliest_onset(np.zeros((0, 5)), SHARES, KAPPA) == 0
