@@ -16,53 +16,18 @@ from msgspec import Struct
 
 from service.errors import ConfigurationError
 from service.monitor.reference import content_hash
+from service.monitor.reference_checks import (
+    Checks,
+    FileShape,
+    LineageShape,
+    StreamShape,
+    check_order,
+    check_stream,
+)
 from service.values.references import Lineage, Reference, StreamReference
-from service.values.streams import Kind, StreamKey, ValueType, always_numeric
+from service.values.streams import StreamKey, ValueType
 
 FORMAT = 1
-NAME_MAX_BYTES = 128
-
-
-class _Lineage(Struct, forbid_unknown_fields=True, kw_only=True):
-    source: str
-    data_hash: str
-    created: str
-    created_by: str
-    from_: str | None = msgspec.field(default=None, name="from")
-    to: str | None = None
-    dataset: str | None = None
-    metadata: dict[str, str] = {}
-
-
-class _Stream(Struct, forbid_unknown_fields=True, kw_only=True):
-    kind: Kind
-    name: str
-    type: ValueType
-    missing: int
-    invalid: int
-    counts: list[int]
-    other: int = 0
-    singletons: int = 0
-    categories: list[str] = []
-    rare: list[str] = []
-    open_ended: bool = False
-    edges: list[float] = []
-    mean: float | None = None
-    sd: float | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    quantiles: dict[str, float] = {}
-    distinct: int = 0
-
-
-class _File(Struct, forbid_unknown_fields=True, kw_only=True):
-    format: int
-    model: str
-    version: str | None
-    rows: int
-    hash: str | None = None
-    lineage: _Lineage
-    streams: list[_Stream]
 
 
 def write(reference: Reference) -> str:
@@ -96,14 +61,14 @@ def read(text: str | bytes, name: str) -> Reference:
     match its hash, or that a newer version of Anchorwatch wrote it.
     """
     _refuse_newer(text, name)
-    file = _structured(text, _File, name)
-    check = _Checks(name)
+    file = _structured(text, FileShape, name)
+    check = Checks(name)
     check.that(bool(file.model), "model", "must not be empty")
     check.that(file.rows >= 0, "rows", "must not be negative")
     streams = tuple(
         _stream(stream, f"streams[{i}]", check) for i, stream in enumerate(file.streams)
     )
-    _check_order(streams, check)
+    check_order(streams, check)
     lineage = _lineage(file.lineage, check)
     computed = content_hash(file.rows, streams, lineage)
     check.that(
@@ -113,17 +78,6 @@ def read(text: str | bytes, name: str) -> Reference:
         'file, or accept the edit by removing its "hash" line',
     )
     return Reference(file.model, file.version, file.rows, streams, lineage, computed)
-
-
-class _Checks:
-    """Raises with the file's name and the field's."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def that(self, sound: bool, field: str, fault: str) -> None:
-        if not sound:
-            raise ConfigurationError(f"{self.name}: {field}: {fault}")
 
 
 _Shape = TypeVar("_Shape")
@@ -150,24 +104,12 @@ def _refuse_newer(text: str | bytes, name: str) -> None:
             f"{name}: format {version} was written by a newer version of Anchorwatch, this one "
             f"reads up to {FORMAT}: build the reference again with this version, or upgrade"
         )
-    _Checks(name).that(version == FORMAT, "format", f"{version} is not known")
+    Checks(name).that(version == FORMAT, "format", f"{version} is not known")
 
 
-def _stream(stream: _Stream, field: str, check: _Checks) -> StreamReference:
-    check.that(bool(stream.name), f"{field}.name", "must not be empty")
-    check.that(
-        len(stream.name.encode()) <= NAME_MAX_BYTES,
-        f"{field}.name",
-        f"is longer than {NAME_MAX_BYTES} bytes",
-    )
+def _stream(stream: StreamShape, field: str, check: Checks) -> StreamReference:
+    check_stream(stream, field, check)
     numeric = stream.type is ValueType.NUMERIC
-    free = numeric or not always_numeric(StreamKey(stream.kind, stream.name))
-    check.that(free, f"{field}.type", "a latency or class probability must be numeric")
-    (_check_numeric if numeric else _check_categorical)(stream, field, check)
-    for what in ("missing", "invalid", "other", "singletons", "distinct"):
-        check.that(getattr(stream, what) >= 0, f"{field}.{what}", "must not be negative")
-    for position, count in enumerate(stream.counts):
-        check.that(0 <= count < 2**63, f"{field}.counts[{position}]", "is not a count")
     counts = stream.counts if numeric else [*stream.counts, stream.other]
     return StreamReference(
         key=StreamKey(stream.kind, stream.name),
@@ -189,61 +131,7 @@ def _stream(stream: _Stream, field: str, check: _Checks) -> StreamReference:
     )
 
 
-def _check_numeric(stream: _Stream, field: str, check: _Checks) -> None:
-    ascending = all(a < b for a, b in zip(stream.edges, stream.edges[1:], strict=False))
-    check.that(ascending, f"{field}.edges", "not ascending")
-    cells = len(stream.edges) + 1
-    check.that(
-        len(stream.counts) == cells,
-        f"{field}.counts",
-        f"{len(stream.counts)} counts where {cells} cells lie between {cells - 1} edges",
-    )
-    for what in ("categories", "other", "singletons", "rare", "open_ended"):
-        check.that(not getattr(stream, what), f"{field}.{what}", "only categorical streams have it")
-    check.that(stream.sd is None or stream.sd >= 0, f"{field}.sd", "must not be negative")
-
-
-def _check_categorical(stream: _Stream, field: str, check: _Checks) -> None:
-    check.that(
-        len(stream.counts) == len(stream.categories),
-        f"{field}.counts",
-        f"{len(stream.counts)} counts for {len(stream.categories)} categories",
-    )
-    unique = len(set(stream.categories)) == len(stream.categories)
-    check.that(unique, f"{field}.categories", "a category is named twice")
-    named = len(set(stream.categories + stream.rare))
-    unique = named == len(stream.categories) + len(stream.rare)
-    check.that(unique, f"{field}.rare", "a category is named twice")
-    known = stream.open_ended or bool(stream.rare) == bool(stream.other)
-    check.that(known, f"{field}.rare", "names what `other` counts, unless the stream is open-ended")
-    closed = not (stream.open_ended and stream.rare)
-    check.that(closed, f"{field}.rare", "an open-ended stream has none")
-    boolean = stream.type is ValueType.BOOLEAN
-    check.that(
-        not boolean or stream.categories == ["false", "true"],
-        f"{field}.categories",
-        'a boolean stream has ["false", "true"]',
-    )
-    for what in ("edges", "quantiles"):
-        check.that(not getattr(stream, what), f"{field}.{what}", "only numeric streams have it")
-
-
-def _check_order(streams: tuple[StreamReference, ...], check: _Checks) -> None:
-    seen = set()
-    for i, stream in enumerate(streams):
-        check.that(
-            stream.key not in seen, f"streams[{i}]", f"{_stream_title(stream)} is there twice"
-        )
-        seen.add(stream.key)
-        follows = i and streams[i - 1].type is not ValueType.NUMERIC
-        check.that(
-            not (follows and stream.type is ValueType.NUMERIC),
-            f"streams[{i}]",
-            "numeric streams must come before the others",
-        )
-
-
-def _quantiles(texts: Mapping[str, float], field: str, check: _Checks) -> dict[float, float]:
+def _quantiles(texts: Mapping[str, float], field: str, check: Checks) -> dict[float, float]:
     quantiles = {}
     for text, value in texts.items():
         probability = _probability(text)
@@ -259,7 +147,7 @@ def _probability(text: str) -> float:
         return math.nan
 
 
-def _lineage(lineage: _Lineage, check: _Checks) -> Lineage:
+def _lineage(lineage: LineageShape, check: Checks) -> Lineage:
     def seconds(field: str, text: str) -> float:
         try:
             return datetime.fromisoformat(text).astimezone(UTC).timestamp()
@@ -328,7 +216,3 @@ def _finite(value: float) -> float | None:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _stream_title(stream: StreamReference) -> str:
-    return f"{stream.key.kind.value} {stream.key.name!r}"
