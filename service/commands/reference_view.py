@@ -77,6 +77,11 @@ def _stream_warnings(stream: StreamReference) -> list[str]:
             f"{name} has about {stream.distinct:,} categories, and {100 * other / valid:.0f} % of "
             "its values are in rare ones: if it identifies rows, leave it out with --ignore"
         )
+    if stream.open_ended:
+        found.append(
+            f"{name} has more rare categories than can be kept by name: one that is not in the "
+            "data will count as rare, not as unseen"
+        )
     if stream.invalid:
         found.append(
             f"{name} has {stream.invalid:,} values that are not {stream.type.value}: if they mean "

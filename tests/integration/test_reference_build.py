@@ -241,6 +241,7 @@ def test_a_person_sees_the_streams_and_what_to_be_wary_of(tmp_path):
     assert "0 / 3 / 6" in done.stdout
     assert "100.00 %" in done.stdout
     assert "input 'id' has about 3,000 categories" in done.stderr
+    assert "input 'id' has more rare categories than can be kept by name" in done.stderr
     assert "input 'gone' has no valid value" in done.stderr
     assert "input 'c' is constant" in done.stderr
 
