@@ -52,7 +52,7 @@ def test_a_drift_that_stays_or_goes_elsewhere_is_not_over():
 def test_a_part_of_the_way_back_is_not_over():
     rng = np.random.default_rng(3)
     recovery = watching(rng)
-    part = 0.3 * SHARES + 0.7 * MOVED
+    part = 0.15 * SHARES + 0.85 * MOVED
     for counts in panes(rng, (MOVED, 50), (part, 200)):
         assert not recovery.update(counts, NULL).recovered.any()
 
