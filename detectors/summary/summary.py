@@ -1,7 +1,7 @@
 """What was seen of one set of streams in one pane: the value that everything after it judges."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,29 @@ from detectors.summary.heavy_hitters import HeavyNames, HeavyNumbers
 from detectors.summary.layout import Layout
 from detectors.summary.moments import Moments
 from detectors.summary.quantiles import Quantiles
-
-ROWS_WAITING_MAX = 512
-"""Rows that wait until there are enough of them to be worth the vector operations."""
+from detectors.summary.waiting import ROWS_WAITING_MAX, Waiting
 
 REGISTERS_LOG2 = 9
 """Distinct counts have 2**9 registers a stream: 4.6 % standard error in half a KiB."""
 
 Novelties = Mapping[int, tuple[NDArray[np.int64], list[str]]]
 """By position among the categorical streams: rows and names that have no cell of their own."""
+
+
+class Sketches(NamedTuple):
+    """What is kept of values beside the cells."""
+
+    moments: Moments
+    quantiles: Quantiles
+    distinct: Distinct
+    numbers: HeavyNumbers
+
+    def update(self, columns: Columns) -> None:
+        """Add columns of numeric streams."""
+        self.moments.update(columns)
+        self.quantiles.update(columns.runs)
+        self.distinct.update(columns.runs)
+        self.numbers.update(columns.runs)
 
 
 class Summary:
@@ -31,10 +45,11 @@ class Summary:
     moments, quantiles, numbers (heavy hitters): of the numeric streams, finite values only.
     distinct: of all streams; of a categorical one only the names without a cell.
     names: heavy hitters among the names without a cell, one sketch a categorical stream.
+    sketches, waiting: the parts. Read the properties instead, which count what waits.
 
     `merge` is associative and commutative; integers are exact, moments within 1e-9 relative, heavy
-    hitters within their bound. Few rows at a time are kept waiting and summarised together, which
-    shows in nothing but speed: every attribute is up to date when it is read.
+    hitters within their bound. Few rows at a time are kept waiting, and counted when the cells are
+    read, sketched when a sketch is. It shows in nothing but speed: whatever is read is up to date.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -43,13 +58,14 @@ class Summary:
         self.rows = 0
         self.weight = 0.0
         self._cells = np.zeros(layout.cell_count, dtype=np.int64)
-        self._moments = Moments(numeric)
-        self._quantiles = Quantiles(numeric)
-        self._distinct = Distinct(layout.stream_count, REGISTERS_LOG2)
-        self._numbers = HeavyNumbers(numeric)
+        self.sketches = Sketches(
+            Moments(numeric),
+            Quantiles(numeric),
+            Distinct(layout.stream_count, REGISTERS_LOG2),
+            HeavyNumbers(numeric),
+        )
         self.names = [HeavyNames() for _ in layout.categories]
-        self._waiting: list[tuple[NDArray[np.float64], NDArray[np.int32]]] = []
-        self._rows_waiting = 0
+        self.waiting = Waiting()
 
     def update(
         self,
@@ -75,13 +91,12 @@ class Summary:
         self.weight += float(weight)
         for position, (_, names) in novel.items():
             self.names[position].update(names)
-            self._distinct.update_names(self.layout.numeric_count + position, set(names))
+            self.sketches.distinct.update_names(self.layout.numeric_count + position, set(names))
         if n >= ROWS_WAITING_MAX:
-            self._add(numeric, codes)
+            self._sketch(self._count(numeric, codes))
             return
-        self._waiting.append((np.array(numeric), np.array(codes)))
-        self._rows_waiting += n
-        if self._rows_waiting >= ROWS_WAITING_MAX:
+        self.waiting.append(numeric, codes)
+        if self.waiting.full:
             self._settle()
 
     def merge(self, other: "Summary") -> None:
@@ -95,12 +110,16 @@ class Summary:
         self.rows += other.rows
         self.weight += other.weight
         self.cells[:] += other.cells
-        self.moments.merge(other.moments)
-        self.quantiles.merge(other.quantiles)
-        self.distinct.merge(other.distinct)
-        self.numbers.merge(other.numbers)
         for mine, theirs in zip(self.names, other.names, strict=True):
             mine.merge(theirs)
+        self.sketches.distinct.merge(other.sketches.distinct)
+        if other.rows > other.waiting.rows:
+            self.sketches.moments.merge(other.sketches.moments)
+            self.sketches.quantiles.merge(other.sketches.quantiles)
+            self.sketches.numbers.merge(other.sketches.numbers)
+        self.waiting.extend_counted(other.waiting)
+        if self.waiting.full:
+            self._settle()
 
     def copy(self) -> Self:
         """The same counts, independent of this one."""
@@ -109,32 +128,32 @@ class Summary:
     @property
     def cells(self) -> NDArray[np.int64]:
         """Counts of all cells, flat, by `layout`."""
-        self._settle()
+        self._count_fresh()
         return self._cells
 
     @property
     def moments(self) -> Moments:
         """Moments of the numeric streams."""
         self._settle()
-        return self._moments
+        return self.sketches.moments
 
     @property
     def quantiles(self) -> Quantiles:
         """Quantile histograms of the numeric streams."""
         self._settle()
-        return self._quantiles
+        return self.sketches.quantiles
 
     @property
     def distinct(self) -> Distinct:
         """Distinct counters of all streams; of categorical ones, for names without a cell."""
         self._settle()
-        return self._distinct
+        return self.sketches.distinct
 
     @property
     def numbers(self) -> HeavyNumbers:
         """Heavy hitters of the numeric streams."""
         self._settle()
-        return self._numbers
+        return self.sketches.numbers
 
     def quantile(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Quantiles within 0.8 %, shape (numeric streams, len(probabilities)), NaN if empty."""
@@ -202,32 +221,44 @@ class Summary:
         summary.rows = int(state["rows"])
         summary.weight = float(state["weight"])
         summary._cells = np.array(state["cells"], dtype=np.int64)
-        summary._moments = Moments.from_state(_part(state, "moments"))
-        summary._quantiles = Quantiles.from_state(_part(state, "quantiles"))
-        summary._distinct = Distinct.from_state(_part(state, "distinct"))
-        summary._numbers = HeavyNumbers.from_state(_part(state, "numbers"))
+        summary.sketches = Sketches(
+            Moments.from_state(_part(state, "moments")),
+            Quantiles.from_state(_part(state, "quantiles")),
+            Distinct.from_state(_part(state, "distinct")),
+            HeavyNumbers.from_state(_part(state, "numbers")),
+        )
         summary.names = [
             HeavyNames.from_state(_part(state, f"names.{i}")) for i in range(len(layout.categories))
         ]
         return summary
 
     def _settle(self) -> None:
-        if not self._rows_waiting:
+        """Sketch the rows that wait, and count those of them that are not counted."""
+        if not self.waiting.rows:
             return
-        numeric, codes = zip(*self._waiting, strict=True)
-        self._waiting, self._rows_waiting = [], 0
-        self._add(np.concatenate(numeric), np.concatenate(codes))
+        if self.waiting.counted:
+            self._count_fresh()
+            columns = Columns.of_rows(self.waiting.take()[0])
+        else:
+            columns = self._count(*self.waiting.take())
+        self._sketch(columns)
 
-    def _add(self, numeric: NDArray[np.float64], codes: NDArray[np.int32]) -> None:
+    def _count_fresh(self) -> None:
+        fresh = self.waiting.take_uncounted()
+        if fresh is not None:
+            self._count(*fresh)
+
+    def _count(self, numeric: NDArray[np.float64], codes: NDArray[np.int32]) -> Columns:
+        """Count rows into the cells; returns their columns for the sketches."""
         _count_codes(self._cells, self.layout, codes)
-        if self.layout.numeric_count == 0:
-            return
         columns = Columns.of_rows(numeric)
-        _count_columns(self._cells, self.layout, columns)
-        self._moments.update(columns)
-        self._quantiles.update(columns.runs)
-        self._distinct.update(columns.runs)
-        self._numbers.update(columns.runs)
+        if self.layout.numeric_count:
+            _count_columns(self._cells, self.layout, columns)
+        return columns
+
+    def _sketch(self, columns: Columns) -> None:
+        if self.layout.numeric_count:
+            self.sketches.update(columns)
 
 
 def _part(state: Mapping[str, Any], part: str) -> dict[str, Any]:
