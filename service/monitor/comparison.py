@@ -29,6 +29,10 @@ QUIET_ERRORS = 3.0
 which no detector saw its evidence for a drift grow."""
 
 
+ROWS_WORTH_TELLING = 100
+"""A pane of so many rows tells by itself what changed in it."""
+
+
 class Transition(Struct, frozen=True):
     """A stream began to drift, or ceased to, in the pane that starts at `pane_start_seconds`.
 
@@ -169,19 +173,19 @@ class Comparison:
         started, recovered = self.drift.update(
             pane.start_seconds, alarmed, observation.seen, quiet, self.watch.recover_panes
         )
-        changed = self._transitions(pane.start_seconds, started, recovered)
+        changed = self._transitions(pane, started, recovered)
         if recovered.any():
             for bank in self.banks:
                 bank.reset(recovered)
         return changed
 
-    def distances(self, window: Window, open_cells: NDArray[np.int64]) -> Distances:
-        """Distances of a window and the panes still open to the reference."""
+    def distances(self, cells: NDArray[np.int64]) -> Distances:
+        """Distances of live counts, shape (cells,), to the reference."""
         numeric = self.reference.streams[: self.layout.numeric_count]
         padding = [math.nan] * (self.layout.stream_count - len(numeric))
         return distances(
             self.layout,
-            window.total.cells + open_cells,
+            cells,
             self.counts,
             np.array([s.sd for s in numeric] + padding),
             np.array([s.minimum for s in numeric] + padding),
@@ -243,9 +247,10 @@ class Comparison:
         ]
 
     def _transitions(
-        self, start: float, started: NDArray[np.bool_], recovered: NDArray[np.bool_]
+        self, pane: Pane, started: NDArray[np.bool_], recovered: NDArray[np.bool_]
     ) -> list[Transition]:
         """What changed, but for what is muted."""
+        start = pane.start_seconds
         changed = [
             i
             for i in np.flatnonzero(started | recovered).tolist()
@@ -253,8 +258,12 @@ class Comparison:
         ]
         if not changed:
             return []
-        score, nothing_open = self.score, np.zeros_like(self.counts)
-        measured = [(window, self.distances(window, nothing_open)) for window in self.windows]
+        score = self.score
+        seen = [window.total.cells for window in self.windows]
+        if pane.rows >= ROWS_WORTH_TELLING:
+            # The shortest window holds panes from before the change too: it would tell half of it.
+            seen.insert(0, pane.summary.cells)
+        measured = [(cells, self.distances(cells)) for cells in seen]
         return [
             Transition(
                 model=self.key,
@@ -263,7 +272,7 @@ class Comparison:
                 pane_start_seconds=start,
                 score=float(score[i]),
                 detectors=tuple(bank.name for bank in self.banks if bank.alarming[i]),
-                summary=in_words(self, measured, i, nothing_open),
+                summary=in_words(self, measured, i),
             )
             for i in changed
         ]

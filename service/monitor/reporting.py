@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.distance import Distances
 from service.monitor.comparison import Comparison
 from service.monitor.judge import Judge
 from service.monitor.model_judge import ModelJudge
 from service.monitor.shard import Shard
 from service.monitor.totals import ModelTotals, RecordBook
 from service.monitor.windows import QUANTILES, Window
-from service.monitor.wording import in_words
+from service.monitor.wording import Measured, in_words
 from service.values.reports import (
     DetectorReport,
     ModelReport,
@@ -32,11 +31,12 @@ _NOTHING = np.zeros(3, dtype=np.int64)
 def model_reports(
     judge: Judge, shards: Iterable[Shard], lateness_seconds: float, now_seconds: float
 ) -> tuple[ModelReport, ...]:
-    """One report for each model version, by name and version."""
+    """One report for each model version that the shards hold, by name and version."""
     shards = list(shards)
+    held = {key for shard in shards for key in shard.models}
     return tuple(
         _model_report(judge, judge.models[key], shards, lateness_seconds, now_seconds)
-        for key in sorted(judge.models)
+        for key in sorted(held & judge.models.keys())
     )
 
 
@@ -149,7 +149,8 @@ def _compared(
     open_cells: NDArray[np.int64],
     now: float,
 ) -> list[StreamReport]:
-    measured = [(w, comparison.distances(w, open_cells)) for w in comparison.windows]
+    seen = [window.total.cells + open_cells for window in comparison.windows]
+    measured = [(cells, comparison.distances(cells)) for cells in seen]
     quantiles = [window.quantiles() for window in comparison.windows]
     score, since = comparison.score, comparison.drift.since_seconds
     reports = []
@@ -169,13 +170,13 @@ def _compared(
                 unseen_total=unseen,
                 source=_source(model, key),
                 windows=tuple(
-                    _window(comparison, window, told, i, open_cells, table)
-                    for (window, told), table in zip(measured, quantiles, strict=True)
+                    _window(comparison, window, live, i, table)
+                    for window, live, table in zip(
+                        comparison.windows, measured, quantiles, strict=True
+                    )
                 ),
                 detectors=_detectors(comparison, i),
-                summary=(
-                    in_words(comparison, measured, i, open_cells) if drifted else _in_short(mute)
-                ),
+                summary=in_words(comparison, measured, i) if drifted else _in_short(mute),
             )
         )
     return reports
@@ -192,17 +193,16 @@ def _in_short(mute: Mute | None) -> str:
 def _window(
     comparison: Comparison,
     window: Window,
-    told: Distances,
+    measured: Measured,
     stream: int,
-    open_cells: NDArray[np.int64],
     quantiles: NDArray[np.float64],
 ) -> WindowReport:
-    cells = comparison.plan.layout.values_of(stream)
+    cells, told = measured
     numeric = stream < comparison.plan.layout.numeric_count
     values = [] if not numeric else quantiles[stream].tolist()
     return WindowReport(
         window=window.length.name,
-        values=int(window.total.cells[cells].sum() + open_cells[cells].sum()),
+        values=int(cells[comparison.plan.layout.values_of(stream)].sum()),
         covers_seconds=max(0.0, window.end_seconds - window.start_seconds)
         if math.isfinite(window.start_seconds)
         else 0.0,

@@ -1,6 +1,7 @@
 """What changed, in words that could be read out on the phone."""
 
 import math
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 
 from detectors.distance import Distances
 from detectors.summary.layout import Layout
-from service.monitor.windows import Window
 from service.values.references import Reference
 
 SHIFT_WORTH_SAYING_SD = 0.1
@@ -27,35 +27,28 @@ class Compared(Protocol):
         ...
 
 
-def in_words(
-    compared: Compared,
-    measured: list[tuple[Window, Distances]],
-    stream: int,
-    open_cells: NDArray[np.int64],
-) -> str:
-    """What changed, by the shortest window that has values: "up 0.41 sd, PSI 0.31".
+Measured = tuple[NDArray[np.int64], Distances]
+"""Live counts by cell, and their distances to the reference."""
 
-    `open_cells` are counts beside the window's own, shape (cells,).
-    """
-    for window, told in measured:
+
+def in_words(compared: Compared, measured: Iterable[Measured], stream: int) -> str:
+    """What changed, by the first of `measured` that has values: "up 0.41 sd, PSI 0.31"."""
+    for cells, told in measured:
         psi, shift = float(told.psi[stream]), float(told.mean_shift[stream])
         if math.isnan(psi):
             continue
         if stream >= compared.layout.numeric_count:
-            return f"{_moved_most(compared, window, stream, open_cells)}, PSI {psi:.2f}"
+            return f"{_moved_most(compared, cells, stream)}, PSI {psi:.2f}"
         if math.isnan(shift) or abs(shift) < SHIFT_WORTH_SAYING_SD:
             return f"shape changed, PSI {psi:.2f}"
         return f"{'up' if shift > 0 else 'down'} {abs(shift):.2f} sd, PSI {psi:.2f}"
     return "no values in any window now"
 
 
-def _moved_most(
-    compared: Compared, window: Window, stream: int, open_cells: NDArray[np.int64]
-) -> str:
+def _moved_most(compared: Compared, cells: NDArray[np.int64], stream: int) -> str:
     """The category whose share moved most: "share of web from 40 % to 61 %"."""
-    cells = compared.layout.values_of(stream)
-    live = window.total.cells[cells] + open_cells[cells]
-    before = compared.counts[cells]
+    values = compared.layout.values_of(stream)
+    live, before = cells[values], compared.counts[values]
     now, then = live / max(1, live.sum()), before / max(1, before.sum())
     cell = int(np.argmax(np.abs(now - then)))
     names = (*compared.reference.streams[stream].categories, "other", "unseen")
