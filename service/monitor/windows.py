@@ -36,8 +36,10 @@ class Window:
         self.layout = layout
         self.step_seconds = step_seconds(length, pane_seconds)
         self.end_seconds = -math.inf
-        self.total = Summary(layout)
         self._steps: dict[float, Summary] = {}
+        self._borrowed: set[float] = set()
+        self._total: Summary | None = None
+        self._not_in_total: list[Summary] = []
         self._quantiles: NDArray[np.float64] | None = None
         self._frozen: dict[float, Any] = {}
 
@@ -46,13 +48,34 @@ class Window:
         """Where the oldest step begins, +inf when empty."""
         return min(self._steps, default=math.inf)
 
+    @property
+    def total(self) -> Summary:
+        """All steps together, added up when it is read: in a backlog few of the panes come so far.
+
+        Good until the next `add` or `advance`.
+        """
+        if self._total is None:
+            self._total = Summary(self.layout)
+            self._not_in_total = [self._steps[step] for step in sorted(self._steps)]
+        for summary in self._not_in_total:
+            self._total.merge(summary)
+        self._not_in_total = []
+        return self._total
+
     def add(self, start_seconds: float, end_seconds: float, summary: Summary) -> None:
-        """Take a closed pane and let go of the steps that the window has left behind."""
+        """Take a closed pane and let go of the steps that the window has left behind.
+
+        `summary` is kept, not copied: nobody may change it any more.
+        """
         step = math.floor(start_seconds / self.step_seconds) * self.step_seconds
         if step not in self._steps:
-            self._steps[step] = Summary(self.layout)
-        self._steps[step].merge(summary)
-        self.total.merge(summary)
+            self._steps[step] = summary
+            self._borrowed.add(step)
+        else:
+            self._own(step).merge(summary)
+        self._not_in_total.append(summary)
+        if len(self._not_in_total) > STEPS:
+            self._total = None
         self._quantiles = None
         self.advance(max(self.end_seconds, end_seconds))
 
@@ -64,8 +87,10 @@ class Window:
         for start in left_behind:
             del self._steps[start]
             self._frozen.pop(start, None)
-        if left_behind:
-            self._sum_up()
+            self._borrowed.discard(start)
+            self._total = self._quantiles = None
+        if self._total is None:
+            self._not_in_total = []
 
     def quantiles(self) -> NDArray[np.float64]:
         """Numeric streams' quantiles at QUANTILES, shape (numeric streams, 7), NaN = empty."""
@@ -100,11 +125,13 @@ class Window:
         window._steps = {
             start: Summary.from_state(layout, summary) for start, summary in state["steps"]
         }
-        window._sum_up()
         return window
 
-    def _sum_up(self) -> None:
-        self.total = Summary(self.layout)
-        for step in sorted(self._steps):
-            self.total.merge(self._steps[step])
-        self._quantiles = None
+    def _own(self, step: float) -> Summary:
+        """The summary of a step as one that may be changed: of a pane lent to it a copy is made."""
+        if step in self._borrowed:
+            lent = self._steps[step]
+            self._steps[step] = Summary(self.layout)
+            self._steps[step].merge(lent)
+            self._borrowed.remove(step)
+        return self._steps[step]
