@@ -29,8 +29,11 @@ from service.routing import Router
 from service.state.directory import DirectoryStore
 from service.state.store import Store
 from service.values.reports import PartitionReport, Report, ServiceReport
-from service.vitals import Watchdog
+from service.vitals import Solitude, Watchdog
 from service.wiring import given_references, kafka_parameters, time_rules, watches
+
+_SESSION_END_SECONDS = 5.0
+"""After its session timeout a dead member is out of the group and its partitions are given anew."""
 
 
 class Parts(Struct, frozen=True):
@@ -76,6 +79,7 @@ class Service:
                 flush_seconds=settings.web.flush, checkpoint_seconds=settings.state.every
             ),
             watchdog=self.watchdog,
+            solitude=Solitude(parts.clock, settings.kafka.session_timeout + _SESSION_END_SECONDS),
             accept_lost_state=parts.accept_lost_state,
         )
         self._config_hash = config_hash
@@ -117,8 +121,7 @@ class Service:
     def _make_report(self, loop: Loop) -> Report:
         now = self.parts.clock.now()
         # What a rebalance takes away for a moment still counts, or counters would go back.
-        held = loop.owned | loop.source.partitions()
-        shards = [shard for p, shard in sorted(loop.shards.items()) if p in held]
+        shards = [shard for p, shard in sorted(loop.shards.items()) if p not in loop.left]
         return Report(
             at_seconds=now,
             caught_up=loop.caught_up,

@@ -1,5 +1,6 @@
 """The program on one screen: poll, decode, count, judge, publish, checkpoint."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -8,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from service.clock import Clock
-from service.errors import CheckpointFailed, NotAlone, RecoverableError, StateLost
+from service.errors import CheckpointFailed, RecoverableError, StateLost
 from service.ingest.source import Source
 from service.monitor.comparison import Transition
 from service.monitor.judge import Judge
@@ -19,7 +20,7 @@ from service.state.store import Store
 from service.values.records import Chunk, Partition, Turn
 from service.values.rejects import Reject
 from service.values.streams import ModelKey
-from service.vitals import Checkpoints, Timings, Watchdog
+from service.vitals import Checkpoints, Solitude, Timings, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,6 @@ class Cadence(Struct, frozen=True):
     flush_seconds: float = 1.0
     checkpoint_seconds: float = 10.0
     backlog_judge_seconds: float = 0.1
-    alone_grace_seconds: float = 60.0
 
 
 class Loop:
@@ -67,6 +67,7 @@ class Loop:
         rules: TimeRules,
         cadence: Cadence,
         watchdog: Watchdog,
+        solitude: Solitude,
         accept_lost_state: bool = False,
     ) -> None:
         self.source = source
@@ -78,18 +79,18 @@ class Loop:
         self.rules = rules
         self.cadence = cadence
         self.watchdog = watchdog
+        self.solitude = solitude
         self.timings = Timings(clock)
         self.checkpoints = Checkpoints()
         self.shards: dict[Partition, Shard] = {}
         self.owned: frozenset[Partition] = frozenset()
+        self.left: frozenset[Partition] = frozenset()
         self._publish = publish
         self._accept_lost_state = accept_lost_state
         self._unplaced: frozenset[Partition] = frozenset()
         self._restored = False
         self._catch_up_to: dict[Partition, int] | None = None
         self._in_touch = True
-        self._not_alone_since: float | None = None
-        self._was_whole = False
         self._changed = False
         self._next_flush = self._next_checkpoint = self._next_judge = clock.monotonic()
 
@@ -152,6 +153,7 @@ class Loop:
             shard = self.shards.get(partition)
             if shard is not None and shard.next_offset >= end and self._in_touch:
                 shard.caught_up_seconds = now
+        self._let_go()
         self._judge(now)
         if self._changed:
             # A change that was seen must not be unseen by a crash: state first, then the page.
@@ -207,6 +209,13 @@ class Loop:
         counts = [len(m.panes) for shard in self.shards.values() for m in shard.models.values()]
         return sum(counts) > _OPEN_PANES * len(counts)
 
+    def _let_go(self) -> None:
+        """Partitions of deleted topics, and of topics that are read no longer, hold nobody up."""
+        if self._in_touch:
+            self.left = frozenset(self.shards) - self.owned - self.source.partitions()
+        for partition in self.left:
+            self.shards[partition].caught_up_seconds = math.inf
+
     def _lag(self) -> int | None:
         if not self._in_touch:
             return None
@@ -221,8 +230,8 @@ class Loop:
         """
         self.owned = (self.owned - turn.revoked) | turn.assigned
         self._unplaced = (self._unplaced - turn.revoked) | turn.assigned
-        self._check_alone()  # before the state: what a process finds that is not alone says nothing
-        if self._unplaced:
+        # Nothing is begun before we are alone: what another process has read would count twice.
+        if self.solitude.lasts(self.owned, self.source.partitions()) and self._unplaced:
             try:
                 self._place(self._unplaced)
             except RecoverableError as error:
@@ -239,6 +248,7 @@ class Loop:
             if partition in fresh:
                 self.shards[partition] = Shard(partition, position, now)
             self.shards[partition].next_offset = position
+            self.shards[partition].caught_up_seconds = -math.inf
         if self._restored and self._catch_up_to is None:
             self._catch_up_to = self.source.ends()
         if fresh & chosen.keys():
@@ -262,26 +272,6 @@ class Loop:
                 f"the consumer group has read {len(committed)} partitions before, but the state "
                 "directory is empty: going on would count events twice or not at all. Bring the "
                 "directory back, or start anew with: anchorwatch run --accept-lost-state"
-            )
-
-    def _check_alone(self) -> None:
-        if not self.owned and not self._was_whole:
-            return
-        others = self.source.partitions() - self.owned
-        if not others:
-            self._was_whole = True
-            self._not_alone_since = None
-            return
-        now = self.clock.monotonic()
-        if self._not_alone_since is None:
-            self._not_alone_since = now
-        # Who was there first waits for the newcomer to notice and leave.
-        patience = self.cadence.alone_grace_seconds if self._was_whole else 0.0
-        if now - self._not_alone_since >= patience:
-            raise NotAlone(
-                f"another member of the consumer group owns {len(others)} partitions "
-                f"(for example {min(others).topic}/{min(others).number}). Role `all` judges alone: "
-                "stop the other process or give this one another kafka.group"
             )
 
 

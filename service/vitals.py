@@ -6,7 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.clock import Clock
+from service.errors import NotAlone
+from service.values.records import Partition
 from service.values.reports import LoopTiming
+
+INCUMBENT_SECONDS = 15.0
+"""How much longer the one waits that was alone before: the newcomer needs time to leave."""
 
 
 class Timings:
@@ -40,6 +45,42 @@ class Checkpoints:
         self.failures = 0
         self.fallbacks = 0
         self.out_of_range = 0
+
+
+class Solitude:
+    """Whether this process owns every partition, as role `all` has to.
+
+    A process that was killed a moment ago is a member of the group until its session is over, so a
+    newcomer waits `newcomer_seconds` for the others to be gone before it says that there is one
+    too many. Who was alone already waits longer, so that it is the newcomer who leaves.
+    """
+
+    def __init__(self, clock: Clock, newcomer_seconds: float) -> None:
+        self._clock = clock
+        self._newcomer_seconds = newcomer_seconds
+        self._was_alone = False
+        self._disturbed_since: float | None = None
+
+    def lasts(self, owned: frozenset[Partition], every: frozenset[Partition]) -> bool:
+        """May partitions be read? Raises NotAlone when the patience is over."""
+        others = every - owned
+        if not others:
+            self._was_alone |= bool(owned)
+            self._disturbed_since = None
+            return True
+        if not owned and not self._was_alone:
+            return False
+        now = self._clock.monotonic()
+        if self._disturbed_since is None:
+            self._disturbed_since = now
+        patience = self._newcomer_seconds + self._was_alone * INCUMBENT_SECONDS
+        if now - self._disturbed_since >= patience:
+            raise NotAlone(
+                f"another member of the consumer group owns {len(others)} partitions "
+                f"(for example {min(others).topic}/{min(others).number}). Role `all` judges alone: "
+                "stop the other process or give this one another kafka.group"
+            )
+        return self._was_alone
 
 
 class Watchdog:
