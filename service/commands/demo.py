@@ -62,8 +62,11 @@ def command(*, port: int, host: str, drift_after: float, seconds: float, browser
     threading.Thread(target=_tell, args=(service, source), name="narrator", daemon=True).start()
     if seconds:
         threading.Timer(seconds, source.close).start()
-    _introduce(host, port, drift_after, browser=browser)
-    serve(service, host, port)
+
+    def introduce(port: int) -> None:
+        _introduce(host, port, drift_after, browser=browser)
+
+    serve(service, host, port, introduce)
 
 
 def demo_settings() -> Settings:

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -49,13 +50,19 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
     serve(service, web.host, web.port)
 
 
-def serve(service: Service, host: str, port: int) -> None:
-    """Serve until a signal says stop. A process that hangs ends itself, to be started anew."""
+def serve(
+    service: Service, host: str, port: int, started: Callable[[int], None] = lambda _: None
+) -> None:
+    """Serve until a signal says stop. A process that hangs ends itself, to be started anew.
+
+    `started` is told the port once it is served on; with `port` 0 nobody knows it earlier.
+    """
     sys.setswitchinterval(_SWITCH_SECONDS)
     stop = stop_on_signals()
     server = service.server(host, port)
     server.start()
     log.info("serving", host=host, port=server.port)
+    started(server.port)
     threading.Thread(target=_guard, args=(service, stop), name="watchdog", daemon=True).start()
     try:
         service.run(stop)
