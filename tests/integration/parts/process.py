@@ -45,6 +45,15 @@ class ChildProcess:
         """False once it ended, for whatever reason."""
         return self._process.poll() is None
 
+    def wait(self, deadline_seconds: float) -> int:
+        """The exit code once it has ended by itself; TimeoutError with the end of its output."""
+        try:
+            self._process.wait(deadline_seconds)
+        except subprocess.TimeoutExpired:
+            problem = f"{self.name} still runs after {deadline_seconds:.0f} s:\n{self.tail()}"
+            raise TimeoutError(problem) from None
+        return self._ended()
+
     def terminate(self, deadline_seconds: float = 30.0) -> int:
         """SIGTERM, wait, and SIGKILL when the deadline has passed. Returns the exit code."""
         if self.running:

@@ -60,6 +60,27 @@ def parse(text: str) -> Page:
     return Page(values)
 
 
+def get(port: int, path: str, accept: str = "text/plain") -> tuple[int, str]:
+    """GET from 127.0.0.1: the status and the body. Raises OSError while nothing listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Accept": accept})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except http.client.HTTPException as error:
+        raise ConnectionError(str(error)) from error
+    finally:
+        connection.close()
+
+
+def scrape(port: int) -> Page:
+    """The metrics now. Raises OSError while there are none."""
+    status, text = get(port, "/metrics")
+    if status != http.client.OK:
+        raise ConnectionError(f"{status}: {text}")
+    return parse(text)
+
+
 class ServiceProcess:
     """One service with a directory and a port of its own. `start` may be called again and again.
 
@@ -76,8 +97,8 @@ class ServiceProcess:
         self._starts = 0
         web = {"listen": f"127.0.0.1:{self.port}", "flush": "200ms", **config.get("web", {})}
         state = {"path": str(self.state), "every": "1s", **config.get("state", {})}
-        tree = {"log": {"level": "info"}, **config, "web": web, "state": state}
-        self._config.write_text(json.dumps(tree), "utf-8")  # JSON is YAML
+        self._tree = {"log": {"level": "info"}, **config, "web": web, "state": state}
+        self.reconfigure()
 
     @property
     def address(self) -> str:
@@ -97,6 +118,12 @@ class ServiceProcess:
         paths = sorted(self._logs.parent.glob(f"{self._logs.name}-*.log"))
         return "".join(path.read_text("utf-8", "replace") for path in paths)
 
+    def reconfigure(self, **sections: Mapping[str, Any]) -> None:
+        """Lay sections over the configuration; the next start reads it."""
+        for name, section in sections.items():
+            self._tree[name] = {**self._tree.get(name, {}), **section}
+        self._config.write_text(json.dumps(self._tree), "utf-8")  # JSON is YAML
+
     def start(self, *arguments: str) -> None:
         """Start it, and return at once."""
         self._starts += 1
@@ -106,31 +133,15 @@ class ServiceProcess:
 
     def ended(self, deadline_seconds: float = START_DEADLINE_SECONDS) -> tuple[int, str]:
         """Wait until it ends by itself. Returns its exit code and the end of its log."""
-        deadline = time.monotonic() + deadline_seconds
-        while self.process.running:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"it still runs. The end of its log:\n{self.process.tail()}")
-            time.sleep(0.05)
-        return self.process.kill(), self.process.tail()
+        return self.process.wait(deadline_seconds), self.process.tail()
 
     def get(self, path: str, accept: str = "text/plain") -> tuple[int, str]:
         """GET: the status and the body. Raises OSError while nothing listens."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", path, headers={"Accept": accept})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        except http.client.HTTPException as error:
-            raise ConnectionError(str(error)) from error
-        finally:
-            connection.close()
+        return get(self.port, path, accept)
 
     def scrape(self) -> Page:
         """The metrics now. Raises OSError while there are none."""
-        status, text = self.get("/metrics")
-        if status != http.client.OK:
-            raise ConnectionError(f"{status}: {text}")
-        return parse(text)
+        return scrape(self.port)
 
     def wait_for(self, wanted: Callable[[Page], Any], timeout_seconds: float = 60.0) -> Page:
         """Scrape until `wanted` is true of the page; says what the service logged if it ends."""
