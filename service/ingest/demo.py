@@ -171,6 +171,9 @@ class DemoSource:
         """The stream only goes forward: every partition continues where it is."""
         return dict.fromkeys(positions, self._made)
 
+    def hold(self, partitions: frozenset[Partition]) -> None:
+        """Both partitions move together."""
+
     def partitions(self) -> frozenset[Partition]:
         """Both partitions."""
         return frozenset(self._partitions)

@@ -85,6 +85,9 @@ class FilesSource:
                 self._close_file()
         return chosen
 
+    def hold(self, partitions: frozenset[Partition]) -> None:
+        """Files are read one after the other: nobody is ahead."""
+
     def partitions(self) -> frozenset[Partition]:
         """One for each file."""
         return frozenset(Partition(path, 0) for path in self._paths)

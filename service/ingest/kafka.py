@@ -90,6 +90,11 @@ class KafkaSource:
             return {}
         return {ours(w): at for w, at in chosen.items() if session.place(w, at)}
 
+    def hold(self, partitions: frozenset[Partition]) -> None:
+        """Pause these partitions; what was fetched of them already waits."""
+        if self._session is not None:
+            self._session.hold(frozenset(map(theirs, partitions)))
+
     def partitions(self) -> frozenset[Partition]:
         """All partitions of the subscribed topics by the newest metadata; none before the first."""
         if self._session is None:

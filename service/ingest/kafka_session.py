@@ -1,6 +1,7 @@
 """One connected consumer of a group: what it was given, how far it read, what it may be asked."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ class Session:
         self.consumer = consumer
         self.membership = Membership(consumer)
         self.placed: set[TopicPartition] = set()
+        self._on_hold: set[TopicPartition] = set()
         self._progress: Progress = install(consumer)
         self._ends: dict[TopicPartition, int] = {}
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
@@ -52,7 +54,16 @@ class Session:
             return False
         self._progress.take(where)
         self.placed.add(where)
+        self._on_hold.discard(where)
         return True
+
+    def hold(self, wheres: frozenset[TopicPartition]) -> None:
+        """Pause these of the partitions that flow, and let all others go on."""
+        for where in self.placed & (self._on_hold ^ wheres):
+            # The group may have taken it a moment ago, which the next poll will tell.
+            with suppress(KeyError):
+                (self.consumer.pause if where in wheres else self.consumer.resume)(where)
+        self._on_hold = set(self.placed & wheres)
 
     def log_ranges(
         self, wheres: list[TopicPartition], timeout_seconds: float

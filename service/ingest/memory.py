@@ -33,6 +33,7 @@ class MemorySource:
         self._damaged: dict[Partition, list[Skipped]] = {}
         self._positions: dict[Partition, int] = {}
         self._held: set[Partition] = set()
+        self._on_hold: frozenset[Partition] = frozenset()
         self._assigned: set[Partition] = set()
         self._revoked: set[Partition] = set()
         self._committed: dict[Partition, int] = {}
@@ -46,7 +47,7 @@ class MemorySource:
         """All that is there, up to `records_max` records; never waits."""
         chunks: list[Chunk] = []
         room = self.records_max
-        for partition in list(self._positions):
+        for partition in [p for p in self._positions if p not in self._on_hold]:
             if room and (chunk := self._read(partition, room)):
                 chunks.append(chunk)
                 room -= len(chunk.records)
@@ -59,7 +60,12 @@ class MemorySource:
         """Go on at positions; partitions that are no longer ours are left out of the answer."""
         chosen = {p: self._place(p, at) for p, at in positions.items() if p in self._held}
         self._positions.update(chosen)
+        self._on_hold -= chosen.keys()
         return chosen
+
+    def hold(self, partitions: frozenset[Partition]) -> None:
+        """Let these partitions rest."""
+        self._on_hold = partitions
 
     def partitions(self) -> frozenset[Partition]:
         """Every partition there is."""

@@ -25,6 +25,13 @@ class Source(Protocol):
         """
         ...
 
+    def hold(self, partitions: frozenset[Partition]) -> None:
+        """Read none of these now and all others; each call replaces the one before.
+
+        `resume` lets a partition go. A source that reads in one order anyway may not care.
+        """
+        ...
+
     def partitions(self) -> frozenset[Partition]:
         """Every partition of the subscribed topics, whoever owns it."""
         ...

@@ -108,6 +108,15 @@ class SourceSuite(ABC):
         source.resume({a: 20})
         assert rows(chunks_until(source, {a: 40}), a) == list(range(20, 40))
 
+    def test_holding_partitions_and_letting_them_go_loses_and_repeats_nothing(self, source_of):
+        source, (a, b) = source_of([30, 30])
+        source.resume(dict.fromkeys(assigned(source, 2)))
+        source.hold(frozenset({b, Partition("elsewhere", 7)}))
+        first = chunks_until(source, {a: 30})
+        source.hold(frozenset())
+        chunks = first + chunks_until(source, {b: 30} if rows(first, b) != list(range(30)) else {})
+        assert rows(chunks, a) == rows(chunks, b) == list(range(30))
+
     def test_every_partition_is_known_and_assigned_once(self, source_of):
         source, partitions = source_of([1, 2, 3])
         assert assigned(source, 3) == set(partitions)

@@ -46,6 +46,17 @@ def test_a_revoked_partition_stops_and_comes_back_paused():
     assert rows(source.poll(0).chunks, A) == [4, 5, 6, 7]
 
 
+def test_a_partition_on_hold_brings_nothing_until_it_is_let_go_or_resumed():
+    source = flowing(records_max=4)
+    source.hold(frozenset({A}))
+    assert source.poll(0).chunks == []
+    source.hold(frozenset())
+    assert rows(source.poll(0).chunks, A) == [0, 1, 2, 3]
+    source.hold(frozenset({A}))
+    source.resume({A: 8})
+    assert rows(source.poll(0).chunks, A) == [8, 9]
+
+
 @pytest.mark.parametrize(("start", "position"), [("earliest", 0), ("latest", 3), (-15.0, 2)])
 def test_the_first_start_is_by_policy(start, position):
     source = MemorySource(start=start, now=100.0)
