@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,7 +91,7 @@ class ServiceProcess:
         self.port = free_port()
         self.group: str = config["kafka"]["group"]
         self.state = directory / f"{name}-state"
-        self._config = directory / f"{name}.yaml"
+        self.config = directory / f"{name}.yaml"
         self._logs = directory / name
         self._process: ChildProcess | None = None
         self._starts = 0
@@ -118,16 +118,19 @@ class ServiceProcess:
         paths = sorted(self._logs.parent.glob(f"{self._logs.name}-*.log"))
         return "".join(path.read_text("utf-8", "replace") for path in paths)
 
-    def reconfigure(self, **sections: Mapping[str, Any]) -> None:
-        """Lay sections over the configuration; the next start reads it."""
+    def reconfigure(
+        self, sources: Sequence[Mapping[str, Any]] = (), **sections: Mapping[str, Any]
+    ) -> None:
+        """Lay sections over the configuration, exchange its sources; the next start reads it."""
         for name, section in sections.items():
             self._tree[name] = {**self._tree.get(name, {}), **section}
-        self._config.write_text(json.dumps(self._tree), "utf-8")  # JSON is YAML
+        self._tree["sources"] = [*sources] or self._tree["sources"]
+        self.config.write_text(json.dumps(self._tree), "utf-8")  # JSON is YAML
 
     def start(self, *arguments: str) -> None:
         """Start it, and return at once."""
         self._starts += 1
-        command = [sys.executable, "-m", "service", "run", "--config", str(self._config)]
+        command = [sys.executable, "-m", "service", "run", "--config", str(self.config)]
         log = self._logs.parent / f"{self._logs.name}-{self._starts:02}.log"
         self._process = ChildProcess("anchorwatch", [*command, *arguments], log)
 
