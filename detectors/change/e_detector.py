@@ -20,6 +20,7 @@ import numpy as np
 from detectors.change.bayes_factor import log_factor_of_counts
 from detectors.change.observation import Flags, State, Verdict, per_stream
 from detectors.change.onsets import Onsets
+from detectors.change.pool import with_prior, without_prior
 from detectors.change.ragged import Floats, Indices, Ragged
 
 MASS_MIN = 50.0
@@ -32,7 +33,9 @@ class EDetectorParameters:
 
     level: ln A, the evidence above which it alarms. kappa: the mass of the null that the tolerance
     asks for (`kappa_of_tolerance`). onsets: how many are kept. pool_mass_max: the pool of what is
-    normal is frozen there. prior: counts that every cell has beforehand.
+    normal is frozen there. prior: counts that every cell has beforehand, but a tenth of it where
+    there is none: the more a cell has, the louder it speaks by staying empty. Three empty cells
+    with 0.5 each beside one of 1,000 were noticed after some million events.
     """
 
     level: float | tuple[float, ...] = 14.8
@@ -212,7 +215,7 @@ class EDetector:
 
     def _expected(self, pane: CellCounts) -> tuple[Null, Flags]:
         """Shares now and the mass behind them, and which streams have a season."""
-        weights = self._pool + self.parameters.prior
+        weights = with_prior(self._pool, self.parameters.prior)
         mass = self.cells.total(weights)
         shares = weights / self.cells.spread(mass)
         season = np.broadcast_to(np.asarray(pane.expected_mass, dtype=np.float64), mass.shape)
@@ -262,8 +265,8 @@ class EDetector:
         back = self.cells.spread(streams & ~seasonal)
         slots, cells = self.cells.spread(best), np.arange(self.cells.cells)
         mass = self.cells.spread(self._onsets.masses[best, np.arange(self.streams)])
-        before = self._onsets.shares[slots, cells] * mass - self.parameters.prior
-        self._pool = np.where(back, np.maximum(before, 0.0), self._pool)
+        before = without_prior(self._onsets.shares[slots, cells] * mass, self.parameters.prior)
+        self._pool = np.where(back, before, self._pool)
 
     def _feed(self, counts: Floats, streams: Flags) -> None:
         room = self.cells.total(self._pool) < self.parameters.pool_mass_max

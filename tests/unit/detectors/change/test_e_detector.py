@@ -19,7 +19,9 @@ from detectors.change.bayes_factor import (
 )
 from detectors.change.e_detector import CellCounts, EDetector, EDetectorParameters
 from detectors.change.onsets import slot_to_use
+from detectors.change.pool import with_prior, with_unseen, without_prior
 from detectors.change.ragged import Ragged
+from detectors.summary.layout import Layout
 
 CELLS = Ragged(np.array([0, 2, 7, 10]))
 REFERENCE = np.array([5000, 500, 1000, 2000, 3000, 1500, 0, 100, 9900, 0])
@@ -152,10 +154,9 @@ def test_evidence_is_the_sum_over_the_onsets():
     detector = bank()
     panes = drawn(2, panes=6, change_at=4)
     got = evidence(detector, panes)[-1]
-    p_before = REFERENCE + 0.5
     factors = []
     for onset in range(6):
-        pool = p_before + np.sum(panes[:onset], axis=0)
+        pool = with_prior(REFERENCE + np.sum(panes[:onset], axis=0), 0.5)
         mass = CELLS.total(pool)
         counts = np.sum(panes[onset:], axis=0).astype(float)
         shares = pool / CELLS.spread(mass)
@@ -232,6 +233,27 @@ def test_an_alarm_gives_back_the_pool_of_before_the_onset_and_holds_the_stream()
     detector.reset(np.array([False, True, False]))
     assert not detector.state()["held"].any()
     assert evidence(detector, [panes[0]])[0][1] < 5
+
+
+@given(arrays(np.float64, 5, elements=st.floats(0, 1e6)), st.floats(0.01, 2))
+def test_a_prior_can_be_taken_off_again(pool, prior):
+    assert without_prior(with_prior(pool, prior), prior) == pytest.approx(pool, abs=1e-6)
+
+
+def test_unseen_categories_are_expected_as_often_as_there_were_singletons():
+    layout = Layout(edges=(np.array([0.0]),), categories=(("a", "b"), ("c",)))
+    counts = np.array([5, 5, 0, 0, 60, 30, 10, 0, 1, 0, 99, 2, 0, 0, 0])
+    moved = with_unseen(layout, counts, np.array([4, 7]))
+    assert moved.tolist() == [5, 5, 0, 0, 60, 30, 6, 4, 1, 0, 99, 0, 2, 0, 0]
+    assert with_unseen(Layout(), np.zeros(0, int), np.zeros(0, int)).shape == (0,)
+
+
+def test_cells_that_stay_empty_are_no_change_however_many_events_there_are():
+    """A constant of 1,000 rows: its other cells have a prior, and nothing ever comes into them."""
+    detector = EDetector(Ragged(np.array([0, 4])), np.array([1000, 0, 0, 0]))
+    for _ in range(60):
+        verdict = detector.update(CellCounts(np.array([10**8, 0, 0, 0])))
+    assert verdict.evidence[0] < 6
 
 
 def test_the_pool_is_frozen_at_its_largest_mass():
