@@ -7,25 +7,20 @@ import sys
 
 from tests.benchmarks.events import ModelEvents
 from tests.benchmarks.figures import Figure, at_least
-from tests.benchmarks.prefill import Log
+from tests.benchmarks.prefill import Log, many_models
 from tests.benchmarks.service_process import Page, ServiceProcess
 from tests.integration.parts.kafka_broker import KafkaBroker
 
 STEPS = ("poll", "decode", "count", "judge", "publish", "checkpoint")
 
 
-def table(bootstrap: str, events: int = 500_000) -> list[Figure]:
-    """One model uncompressed and by lz4, and twelve models at once."""
+def table(bootstrap: str, many: Log, events: int = 500_000) -> list[Figure]:
+    """One model uncompressed and by lz4, and a log of many models."""
     one = [ModelEvents("credit-risk")]
-    twelve = [ModelEvents(f"model-{i:02d}", seed=i, rows=2000) for i in range(12)]
     figures = []
-    for title, models, codec in (
-        ("1 model, not compressed", one, None),
-        ("1 model, lz4", one, "lz4"),
-        ("12 models, lz4", twelve, "lz4"),
-    ):
-        figures += measured(title, bootstrap, Log(bootstrap, models, events, codec))
-    return figures
+    for title, codec in (("1 model, not compressed", None), ("1 model, lz4", "lz4")):
+        figures += measured(title, bootstrap, Log(bootstrap, one, events, codec))
+    return figures + measured(f"{len(many.models)} models, lz4", bootstrap, many)
 
 
 def measured(title: str, bootstrap: str, log: Log) -> list[Figure]:
@@ -60,6 +55,8 @@ def _step(first: Page, last: Page, step: str) -> float:
 
 
 if __name__ == "__main__":
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
     with KafkaBroker() as broker:
-        for figure in table(broker.bootstrap, *map(int, sys.argv[1:])):
+        log = Log(broker.bootstrap, many_models(), events, "lz4")
+        for figure in table(broker.bootstrap, log, events):
             print(figure)

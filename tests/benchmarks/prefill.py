@@ -20,6 +20,11 @@ TICKS = 100
 """A second, of the steady producer."""
 
 
+def many_models() -> list[ModelEvents]:
+    """Thirteen models of 22 streams: some 10,000 series in full detail."""
+    return [ModelEvents(f"model-{i:02d}", seed=i, rows=2000) for i in range(13)]
+
+
 class Log:
     """A topic that holds `events` events of some models, and what is to be seen of them.
 

@@ -24,7 +24,7 @@ class Page:
         self._lines = [line for line in text.splitlines() if not line.startswith("#")]
 
     def total(self, name: str, label: str = "") -> float:
-        """The sum over the series of a sample name, of those whose labels hold `label`; 0 if none."""
+        """The sum over the series of a name, of those whose labels hold `label`; 0 if none."""
         return sum(
             float(line.rpartition(" ")[2])
             for line in self._lines
@@ -72,7 +72,7 @@ class ServiceProcess:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def scrape(self) -> Page:
-        """The page as Prometheus gets it but for compression. Raises OSError when nobody answers."""
+        """The page, not compressed. Raises OSError when nobody answers."""
         return Page(self._get(compressed=False).decode())
 
     def scrape_seconds(self) -> float:
