@@ -154,6 +154,11 @@ class EDetector:
         learned = np.broadcast_to(np.asarray(pane.learned, dtype=np.float64), self._kappa.shape)
         return Null(null.shares, np.minimum(np.minimum(self._kappa, learned), null.kappa))
 
+    def blind(self, pane: CellCounts) -> Flags:
+        """Which streams show no evidence now, shape (D,): too little is known, or they wander."""
+        null, _ = self._expected(pane)
+        return np.minimum(pane.learned, null.kappa) < MASS_MIN
+
     def since(self, onset_panes: Indices) -> Floats:
         """The counts (C,) over phi since each stream's `EVerdict.onset_panes`; 0 for unknown."""
         match = self._onsets.ages[:, None] == onset_panes[None, :]
@@ -194,11 +199,8 @@ class EDetector:
 
     def _effective(self, pane: CellCounts) -> tuple[Floats, Floats]:
         """Counts over phi, 0 where not seen, and their sums."""
-        counts = _of_cells(pane.counts, self.cells, "the pane")
-        wrong = self.cells.total(~(np.isfinite(counts) & (counts >= 0))) > 0
-        counts = np.where(self.cells.spread(wrong), 0.0, counts)
-        self._rescale(np.broadcast_to(np.maximum(pane.dispersion, 1.0), (self.streams,)))
-        counts = counts / self.cells.spread(self._dispersion)
+        counts = effective(self.cells, pane)
+        self._rescale(_dispersion(self.cells, pane))
         return counts, self.cells.total(counts)
 
     def _rescale(self, dispersion: Floats) -> None:
@@ -271,6 +273,18 @@ class EDetector:
     def _feed(self, counts: Floats, streams: Flags) -> None:
         room = self.cells.total(self._pool) < self.parameters.pool_mass_max
         self._pool = self._pool + counts * self.cells.spread(streams & room)
+
+
+def effective(cells: Ragged, pane: CellCounts) -> Floats:
+    """Counts over phi, shape (C,); 0 of streams that were not seen."""
+    counts = _of_cells(pane.counts, cells, "the pane")
+    wrong = cells.total(~(np.isfinite(counts) & (counts >= 0))) > 0
+    worth: Floats = cells.spread(np.where(wrong, 0.0, 1 / _dispersion(cells, pane)))
+    return np.where(worth > 0, counts, 0.0) * worth
+
+
+def _dispersion(cells: Ragged, pane: CellCounts) -> Floats:
+    return np.broadcast_to(np.maximum(pane.dispersion, 1.0), (cells.streams,))
 
 
 def _of_cells(values: np.ndarray, cells: Ragged, what: str) -> Floats:

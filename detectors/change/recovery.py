@@ -11,7 +11,7 @@ from detectors.change.bayes_factor import (
     log_dirichlet_multinomial,
     log_factor,
 )
-from detectors.change.e_detector import Null
+from detectors.change.e_detector import CellCounts, Null, effective
 from detectors.change.observation import Flags, State
 from detectors.change.onsets import Onsets
 from detectors.change.ragged import Floats, Indices, Ragged
@@ -84,19 +84,20 @@ class Recovery:
         self._watched = self._watched & ~streams
         self._starts.forget(streams)
 
-    def update(self, effective: Floats, null: Null) -> RecoveryVerdict:
-        """Take a pane after the one of the alarm: counts over phi (C,), as `EDetector` has them."""
+    def update(self, pane: CellCounts, null: Null) -> RecoveryVerdict:
+        """Take a pane after the one of the alarm, and `EDetector.null` of it."""
         if not self._watched.any():
             streams = self.cells.streams
             nothing = np.zeros(streams, dtype=np.int64)
             return RecoveryVerdict(np.zeros(streams), nothing > 0, nothing)
-        totals = self.cells.total(effective)
+        counts = effective(self.cells, pane)
+        totals = self.cells.total(counts)
         self._open(null, totals)
-        self._starts.add(effective, totals)
+        self._starts.add(counts, totals)
         fade = 1 - 1 / self.parameters.recent_panes
         self._recent = np.where(
             self.cells.spread(self._watched & (totals > 0)),
-            fade * self._recent + effective,
+            fade * self._recent + counts,
             self._recent,
         )
         return self._judge(null)

@@ -291,7 +291,9 @@ def test_a_stream_that_wanders_too_much_is_blind():
     panes = drawn(10, panes=30, change_at=20)
     detector = bank()
     for counts in panes:
-        verdict = detector.update(CellCounts(counts, learned=np.array([40.0, 40.0, np.inf])))
+        wandering = CellCounts(counts, learned=np.array([40.0, 40.0, np.inf]))
+        assert detector.blind(wandering).tolist() == [True, True, False]
+        verdict = detector.update(wandering)
     assert verdict.evidence[:2].tolist() == [0, 0]
     assert verdict.onset_panes[:2].tolist() == [0, 0]
     assert verdict.evidence[2] > 0
@@ -314,6 +316,18 @@ def test_a_stream_that_is_not_seen_keeps_its_evidence_and_does_not_alarm():
     verdict = detector.update(CellCounts(nothing))
     assert not verdict.alarm[1:].any()
     assert verdict.evidence[1] == pytest.approx(before[1], abs=0.01)
+
+
+def test_counts_since_the_onset_are_told():
+    detector = bank()
+    panes = drawn(17, panes=24, change_at=20)
+    for counts in panes:
+        verdict = detector.update(CellCounts(counts, dispersion=2.0))
+    since = detector.since(np.array([0, 4, 999]))
+    assert verdict.onset_panes[1] in (3, 4, 5)
+    assert since[2:7] == pytest.approx(np.sum(panes[20:], axis=0)[2:7] / 2)
+    assert not since[:2].any()
+    assert not since[7:].any()
 
 
 def test_streams_do_not_know_of_each_other():

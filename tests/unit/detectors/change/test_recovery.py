@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detectors.change.bayes_factor import log_dirichlet_multinomial
-from detectors.change.e_detector import Null
+from detectors.change.e_detector import CellCounts, EDetector, EDetectorParameters, Null
 from detectors.change.ragged import Ragged
 from detectors.change.recovery import Recovery, RecoveryParameters, likeliest_onset
 
@@ -35,7 +35,7 @@ def test_a_drift_that_ends_is_over_within_a_few_panes():
     recovery = watching(rng)
     over = np.full(STREAMS, np.inf)
     for index, counts in enumerate(panes(rng, (MOVED, 100), (SHARES, 8))):
-        verdict = recovery.update(counts, NULL)
+        verdict = recovery.update(CellCounts(counts), NULL)
         over = np.where(verdict.recovered & np.isinf(over), index - 99, over)
     assert over.min() >= 1
     assert over.max() <= 4
@@ -46,7 +46,7 @@ def test_a_drift_that_stays_or_goes_elsewhere_is_not_over():
     rng = np.random.default_rng(2)
     recovery = watching(rng)
     for counts in panes(rng, (MOVED, 300), (FURTHER, 300)):
-        assert not recovery.update(counts, NULL).recovered.any()
+        assert not recovery.update(CellCounts(counts), NULL).recovered.any()
 
 
 def test_a_part_of_the_way_back_is_not_over():
@@ -54,7 +54,7 @@ def test_a_part_of_the_way_back_is_not_over():
     recovery = watching(rng)
     part = 0.15 * SHARES + 0.85 * MOVED
     for counts in panes(rng, (MOVED, 50), (part, 200)):
-        assert not recovery.update(counts, NULL).recovered.any()
+        assert not recovery.update(CellCounts(counts), NULL).recovered.any()
 
 
 def test_evidence_of_one_pane_is_the_ratio_of_null_and_episode():
@@ -62,7 +62,7 @@ def test_evidence_of_one_pane_is_the_ratio_of_null_and_episode():
     recovery = Recovery(cells)
     episode, counts = 900 * MOVED, 300 * SHARES
     recovery.start(np.array([True]), episode)
-    verdict = recovery.update(counts, Null(SHARES, np.array([KAPPA])))
+    verdict = recovery.update(CellCounts(counts), Null(SHARES, np.array([KAPPA])))
     weights = episode + 0.5
     expected = log_dirichlet_multinomial(
         cells, counts, SHARES, np.array([KAPPA])
@@ -75,31 +75,31 @@ def test_only_what_drifts_is_watched():
     recovery = Recovery(CELLS)
     some = np.arange(STREAMS) < 3
     for counts in panes(rng, (SHARES, 5)):
-        assert not recovery.update(counts, NULL).evidence.any()
+        assert not recovery.update(CellCounts(counts), NULL).evidence.any()
     recovery.start(some, rng.multinomial(900, MOVED, STREAMS).ravel().astype(float))
     for counts in panes(rng, (SHARES, 5)):
-        verdict = recovery.update(counts, NULL)
+        verdict = recovery.update(CellCounts(counts), NULL)
     assert verdict.recovered.tolist() == some.tolist()
     assert not verdict.evidence[3:].any()
     recovery.stop(some)
     assert not recovery.watched.any()
-    assert not recovery.update(next(panes(rng, (SHARES, 1))), NULL).recovered.any()
+    assert not recovery.update(CellCounts(next(panes(rng, (SHARES, 1)))), NULL).recovered.any()
 
 
 def test_silence_is_no_recovery():
     recovery = watching(np.random.default_rng(5))
     for _ in range(20):
-        assert not recovery.update(np.zeros(CELLS.cells), NULL).recovered.any()
+        assert not recovery.update(CellCounts(np.zeros(CELLS.cells)), NULL).recovered.any()
 
 
 def test_a_restored_one_has_the_same_future():
     rng = np.random.default_rng(6)
     recovery = watching(rng)
     for counts in panes(rng, (MOVED, 20)):
-        recovery.update(counts, NULL)
+        recovery.update(CellCounts(counts), NULL)
     again = Recovery.from_state(recovery.parameters, recovery.state())
     for counts in panes(rng, (SHARES, 4)):
-        one, two = recovery.update(counts, NULL), again.update(counts, NULL)
+        one, two = recovery.update(CellCounts(counts), NULL), again.update(CellCounts(counts), NULL)
         assert np.array_equal(one.evidence, two.evidence)
         assert np.array_equal(one.since_panes, two.since_panes)
     with pytest.raises(ValueError, match="positive"):
@@ -113,3 +113,24 @@ def test_the_likeliest_onset_is_found_among_all_panes():
     assert abs(ago - 37) <= 1
     assert likeliest_onset(before.astype(float), np.tile(SHARES, (500, 1)), KAPPA) == 0
     assert likeliest_onset(np.zeros((0, 5)), SHARES, KAPPA) == 0
+
+
+def test_detector_and_recovery_together_make_one_episode_of_one_drift():
+    rng = np.random.default_rng(8)
+    reference = np.tile(SHARES, STREAMS) * 10_000
+    detector = EDetector(CELLS, reference, EDetectorParameters(14.8, KAPPA))
+    recovery = Recovery(CELLS)
+    started, ended = [], []
+    for index, counts in enumerate(panes(rng, (SHARES, 60), (MOVED, 120), (SHARES, 200))):
+        pane = CellCounts(counts, dispersion=1.0)
+        over = recovery.update(pane, detector.null(pane)).recovered
+        verdict = detector.update(pane)
+        new = verdict.alarm & ~recovery.watched
+        started += [index] * int(new.sum())
+        recovery.start(new, detector.since(verdict.onset_panes))
+        ended += [index] * int(over.sum())
+        recovery.stop(over)
+        detector.reset(over)
+    assert len(started) == len(ended) == STREAMS
+    assert 60 <= min(started) <= max(started) <= 64
+    assert 180 <= min(ended) <= max(ended) <= 184
