@@ -78,7 +78,7 @@ def test_kills_at_any_moment_neither_lose_nor_repeat_an_event(kafka, topic, refe
         done = list(pool.map(killed_again_and_again, services, KILLS, range(len(KILLS))))
     recount = recount_of(kafka.bootstrap, name, references)
     assert sum(len(kills) for kills in KILLS) >= 10
-    assert sum(in_checkpoint for _, in_checkpoint in done) >= 5
+    assert sum(in_checkpoint for _, in_checkpoint in done) >= 3
     for service, (scrapes, _) in zip(services, done, strict=True):
         assert scrapes.problems == []
         assert scrapes.with_books > 10

@@ -12,9 +12,10 @@ def create_topic(bootstrap: str, partitions: int = 1, **config: str) -> str:
     """Creates a topic of a new name and returns the name once every partition has a leader.
 
     `config` is the topic's, with `_` for `.`: `create_topic(b, 3, cleanup_policy="compact")`.
+    Records of any age are kept, whatever the broker's own retention.
     """
     name = f"t-{uuid.uuid4().hex[:12]}"
-    configs = {key.replace("_", "."): value for key, value in config.items()}
+    configs = {"retention.ms": "-1"} | {k.replace("_", "."): v for k, v in config.items()}
     new = {name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}}
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         admin.create_topics(new, wait_for_metadata=True)
