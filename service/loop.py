@@ -12,15 +12,15 @@ from service.clock import Clock
 from service.errors import CheckpointFailed, RecoverableError, StateLost
 from service.ingest.source import Source
 from service.monitor.comparison import Transition
-from service.monitor.judge import Judge
+from service.monitor.holding import too_far_ahead
+from service.monitor.judge import Judge, newest_by_model
 from service.monitor.shard import Shard, TimeRules
 from service.routing import Decoder
 from service.state.snapshot import encode_part
 from service.state.store import Store
 from service.values.records import Chunk, Partition, Turn
 from service.values.rejects import Reject
-from service.values.streams import ModelKey
-from service.vitals import Checkpoints, Solitude, Timings, Watchdog
+from service.vitals import CatchingUp, Checkpoints, Solitude, Timings, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -88,8 +88,9 @@ class Loop:
         self._publish = publish
         self._accept_lost_state = accept_lost_state
         self._unplaced: frozenset[Partition] = frozenset()
+        self._original: frozenset[Partition] = frozenset()
         self._restored = False
-        self._catch_up_to: dict[Partition, int] | None = None
+        self._catching_up = CatchingUp()
         self._in_touch = True
         self._changed = False
         self._next_flush = self._next_checkpoint = self._next_judge = clock.monotonic()
@@ -97,20 +98,16 @@ class Loop:
     @property
     def caught_up(self) -> bool:
         """False from a restart until all was read that the log held at the restart."""
-        if self._catch_up_to is None:
-            return bool(self.shards) and not self._restored
-        return all(
-            p in self.shards and self.shards[p].next_offset >= end
-            for p, end in self._catch_up_to.items()
-        )
+        return self._catching_up.over
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set or the source is finished; leaves a checkpoint behind."""
         self.restore()
         while not stop.is_set() and not self.source.finished:
             self.turn()
-        self.judge.advance(self.shards.values(), self.clock.now(), to_the_end=self.source.finished)
+        self._judge(self.clock.now(), to_the_end=self.source.finished)
         self.checkpoint()
+        self._look_for_the_end()
         self._publish(self)
 
     def turn(self) -> None:
@@ -139,26 +136,29 @@ class Loop:
             self.checkpoints.fallbacks += loaded.fallbacks
             log.error("checkpoint_fallback", reason=loaded.reason)
         tree = loaded.tree
-        self.judge.restore(tree["judge"], _newest_by_model(tree["shards"]))
+        self.judge.restore(tree["judge"], newest_by_model(tree["shards"]))
         now = self.clock.now()
         for state in tree["shards"]:
             shard = Shard.from_state(state, self.judge.plan, now)
             self.shards[shard.partition] = shard
         self._restored = True
+        self._catching_up.needed = True
 
     def flush(self) -> None:
         """Judge what is closed and publish what is known."""
         now = self.clock.now()
-        for partition, end in self.source.ends().items():
-            shard = self.shards.get(partition)
-            if shard is not None and shard.next_offset >= end and self._in_touch:
-                shard.caught_up_seconds = now
+        left = self._left_to_read()
+        if self._in_touch:
+            for partition in (p for p, records in left.items() if not records):
+                self.shards[partition].caught_up_seconds = now
         self._let_go()
         self._judge(now)
+        self._keep_together({p for p, records in left.items() if records})
         if self._changed:
             # A change that was seen must not be unseen by a crash: state first, then the page.
             self._changed = False
             self.checkpoint()
+        self._look_for_the_end()
         with self.timings.step("publish"):
             self._publish(self)
 
@@ -198,9 +198,11 @@ class Loop:
             self.dead_letters.send([*decoded.rejects, *out_of_time])
         return decoded.consumed
 
-    def _judge(self, now_seconds: float) -> None:
+    def _judge(self, now_seconds: float, *, to_the_end: bool = False) -> None:
         with self.timings.step("judge"):
-            transitions = self.judge.advance(self.shards.values(), now_seconds)
+            transitions = self.judge.advance(
+                self.shards.values(), now_seconds, to_the_end=to_the_end
+            )
         self._next_judge = self.clock.monotonic() + self.cadence.backlog_judge_seconds
         self._changed |= bool(transitions)
         _log_transitions(transitions)
@@ -216,13 +218,25 @@ class Loop:
         for partition in self.left:
             self.shards[partition].caught_up_seconds = math.inf
 
+    def _keep_together(self, behind: set[Partition]) -> None:
+        """Let partitions that are far ahead wait for the slowest one."""
+        owned = [shard for p, shard in self.shards.items() if p in self.owned]
+        self.source.hold(too_far_ahead(owned, behind & self.owned, self.rules.pane_seconds))
+
+    def _look_for_the_end(self) -> None:
+        positions = {p: s.next_offset for p, s in self.shards.items() if p in self.owned}
+        self._catching_up.look(self.owned, positions, self.source.ends() if self._restored else {})
+
+    def _left_to_read(self) -> dict[Partition, int]:
+        """How many records are left in each partition whose end is known."""
+        return {
+            p: max(0, end - self.shards[p].next_offset)
+            for p, end in self.source.ends().items()
+            if p in self.shards
+        }
+
     def _lag(self) -> int | None:
-        if not self._in_touch:
-            return None
-        ends = self.source.ends()
-        return sum(
-            max(0, end - self.shards[p].next_offset) for p, end in ends.items() if p in self.shards
-        )
+        return sum(self._left_to_read().values()) if self._in_touch else None
 
     def _follow(self, turn: Turn) -> None:
         """Take up the partitions that became ours. Shards of those that left stay in memory: if
@@ -241,6 +255,8 @@ class Loop:
         """Say where partitions begin. What the source cannot place now, it assigns again."""
         fresh = frozenset(p for p in partitions if p not in self.shards)
         self._refuse_lost_state(fresh)
+        if not self.shards:
+            self._original = self.source.partitions()
         chosen = self.source.resume({p: self._position(p) for p in partitions})
         self._unplaced = frozenset()
         now = self.clock.now()
@@ -249,8 +265,7 @@ class Loop:
                 self.shards[partition] = Shard(partition, position, now)
             self.shards[partition].next_offset = position
             self.shards[partition].caught_up_seconds = -math.inf
-        if self._restored and self._catch_up_to is None:
-            self._catch_up_to = self.source.ends()
+        self._look_for_the_end()
         if fresh & chosen.keys():
             # Where a partition starts is decided once: before its first event it is on disk.
             self.checkpoint()
@@ -261,7 +276,8 @@ class Loop:
             return shard.next_offset
         # A partition that was added to a topic we read already starts at its beginning.
         known_topics = {known.topic for known in self.shards}
-        return 0 if partition.topic in known_topics else None
+        added = partition.topic in known_topics and partition not in self._original
+        return 0 if added else None
 
     def _refuse_lost_state(self, fresh: frozenset[Partition]) -> None:
         if self._restored or self._accept_lost_state or self.shards:
@@ -273,16 +289,6 @@ class Loop:
                 "directory is empty: going on would count events twice or not at all. Bring the "
                 "directory back, or start anew with: anchorwatch run --accept-lost-state"
             )
-
-
-def _newest_by_model(shards: list[dict[str, Any]]) -> dict[ModelKey, float]:
-    newest: dict[ModelKey, float] = {}
-    for shard in shards:
-        for model in shard["models"]:
-            key = ModelKey(model["model"], model["version"])
-            starts = [pane["start_seconds"] for pane in model["panes"]]
-            newest[key] = max(newest.get(key, float("-inf")), model["newest_seconds"], *starts)
-    return newest
 
 
 def _log_transitions(transitions: Iterable[Transition]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from service.clock import Clock
@@ -45,6 +45,34 @@ class Checkpoints:
         self.failures = 0
         self.fallbacks = 0
         self.out_of_range = 0
+
+
+class CatchingUp:
+    """Whether all was read that the logs held at a restart; before, counters would seem to go back.
+
+    `needed` is set when there was a restart. Once `over`, it stays so.
+    """
+
+    def __init__(self) -> None:
+        self.needed = False
+        self.over = False
+        self._goals: dict[Partition, int] = {}
+
+    def look(
+        self,
+        owned: frozenset[Partition],
+        positions: Mapping[Partition, int],
+        ends: Mapping[Partition, int],
+    ) -> None:
+        """Compare the positions of the owned partitions with the ends as they were first known."""
+        if self.over or not owned:
+            return
+        self._goals = {**ends, **self._goals}
+        reached = (
+            p in positions and (not self.needed or positions[p] >= self._goals.get(p, math.inf))
+            for p in owned
+        )
+        self.over = all(reached)
 
 
 class Solitude:

@@ -154,6 +154,17 @@ class Judge:
         return merged
 
 
+def newest_by_model(shards: Iterable[Mapping[str, Any]]) -> dict[ModelKey, float]:
+    """The newest event time of each model in the kept states of all shards (`Judge.restore`)."""
+    newest: dict[ModelKey, float] = {}
+    for shard in shards:
+        for model in shard["models"]:
+            key = ModelKey(model["model"], model["version"])
+            starts = [pane["start_seconds"] for pane in model["panes"]]
+            newest[key] = max(newest.get(key, -math.inf), model["newest_seconds"], *starts)
+    return newest
+
+
 def _newest_seconds(key: ModelKey, shards: list[Shard]) -> float:
     """The newest event time of a model in any partition, open panes included."""
     newest = -math.inf

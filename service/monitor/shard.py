@@ -76,6 +76,11 @@ class Shard:
         self.assigned_seconds = now_seconds
         self.caught_up_seconds = -math.inf
 
+    @property
+    def open_panes(self) -> int:
+        """Open panes of the model that has most of them."""
+        return max((len(model.panes) for model in self.models.values()), default=0)
+
     def apply(
         self, chunk: Chunk, decoded: Decoded, rules: TimeRules, now_seconds: float
     ) -> list[Reject]:
@@ -136,7 +141,7 @@ class Shard:
         shard.book = RecordBook.from_state(state["book"])
         for model_state in state["models"]:
             key = ModelKey(model_state["model"], model_state["version"])
-            shard.models[key] = _model_from_state(key, model_state, plan, now_seconds)
+            shard.models[key] = _model_from_state(key, model_state, plan)
         return shard
 
     def _model(self, key: ModelKey, now_seconds: float) -> ModelShard:
@@ -258,15 +263,14 @@ def _model_state(key: ModelKey, model: ModelShard) -> dict[str, Any]:
         "version": key.version,
         "newest_seconds": model.newest_seconds,
         "last_arrival_seconds": model.last_arrival_seconds,
+        "last_seen_seconds": model.last_seen_seconds,
         "totals": model.totals.state(),
         "panes": [pane.state() for pane in model.panes.values()],
     }
 
 
-def _model_from_state(
-    key: ModelKey, state: dict[str, Any], plan: PlanByHash, now_seconds: float
-) -> ModelShard:
-    model = ModelShard(now_seconds)
+def _model_from_state(key: ModelKey, state: dict[str, Any], plan: PlanByHash) -> ModelShard:
+    model = ModelShard(state["last_seen_seconds"])
     model.newest_seconds = state["newest_seconds"]
     model.last_arrival_seconds = state["last_arrival_seconds"]
     model.totals = ModelTotals.from_state(state["totals"])

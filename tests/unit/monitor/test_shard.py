@@ -267,6 +267,7 @@ def test_a_partition_that_is_behind_is_never_idle_by_the_hosts_clock():
 
 def test_a_partition_that_never_saw_the_model_is_idle_some_time_after_it_became_ours():
     shard = Shard(P1, 0, T0)
+    assert shard.passed_seconds(MODEL, LATENESS, IDLE) == -math.inf
     shard.caught_up_seconds = T0 + IDLE - 1
     assert shard.passed_seconds(MODEL, LATENESS, IDLE) == -math.inf
     shard.caught_up_seconds = T0 + IDLE
@@ -281,3 +282,12 @@ def test_in_a_backlog_the_other_records_of_a_partition_tell_that_it_passed():
     world.send(P0, [Event(500.0, model=OTHER)])
     assert shard.passed_seconds(MODEL, LATENESS, IDLE) - T0 == 500.0 - LATENESS
     assert shard.passed_seconds(MODEL._replace(version="2"), LATENESS, IDLE) - T0 == 440.0
+
+
+def test_a_restart_does_not_begin_to_wait_anew_for_a_silent_partition():
+    world, _ = sent([Event(0.0)], at=0.0)
+    world.now = T0 + IDLE
+    shard = Shard.from_state(world.shards[P0].state(), world.judge.plan, world.now)
+    assert shard.passed_seconds(MODEL, LATENESS, IDLE) == T0 - LATENESS
+    shard.caught_up_seconds = world.now
+    assert shard.passed_seconds(MODEL, LATENESS, IDLE) == math.inf
