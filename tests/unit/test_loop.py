@@ -12,6 +12,7 @@ from service.errors import ConfigurationError, NotAlone, OffsetOutOfRange, State
 from service.loop import Cadence
 from service.state.directory import CURRENT
 from service.state.memory import MemoryStore
+from service.state.snapshot import decode, encode, encode_part
 from service.values.records import Partition
 from service.values.rejects import Reason
 from tests.unit.monitor.events import (
@@ -65,7 +66,7 @@ def counted(program):
     """Everything that has to be the same however the program got there."""
     shards = program.loop.shards.values()
     totals = {
-        key: program.judge.totals(key, shards).state() for key in sorted(program.judge.models)
+        key.model: program.judge.totals(key, shards).state() for key in sorted(program.judge.models)
     }
     for total in totals.values():
         total["quality"].sort(key=lambda quality: quality[:2])
@@ -74,7 +75,7 @@ def counted(program):
         "totals": totals,
         "books": [program.loop.shards[p].book.state() for p in sorted(program.loop.shards)],
         "judged": [model.panes_judged, model.rows_judged, model.rows_unjudged],
-        "comparison": model.comparison.state(lambda part: part),
+        "comparison": decode(encode(model.comparison.state(encode_part))),
     }
 
 
@@ -112,7 +113,7 @@ def test_after_crashes_at_any_point_everything_is_as_if_there_had_been_none(
 
 
 def test_the_world_of_the_crashes_has_something_of_everything():
-    totals = UNTOUCHED["totals"][MODEL]
+    totals = UNTOUCHED["totals"][MODEL.model]
     assert (totals["predictions"], totals["late"]) == (603, 6)
     assert [book["rejected"] for book in UNTOUCHED["books"]] == [{Reason.MALFORMED: 1}] * 3
     assert UNTOUCHED["judged"][1:] == [603, 0]
