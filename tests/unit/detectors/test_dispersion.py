@@ -119,6 +119,15 @@ def test_a_season_that_is_expected_is_no_dispersion():
     assert learner.estimate().kappa[0] > 5 * ignorant.estimate().kappa[0]
 
 
+def test_a_reference_that_is_off_is_no_dispersion():
+    rng = np.random.default_rng(14)
+    off = SHARES.copy()
+    off[[2, 5]] += [0.02, -0.02]
+    known = learned(independent(rng, 1000), settled=1000, shares=off)
+    assert known.phi[0] < 1.6
+    assert known.kappa[0] > 3000
+
+
 def test_one_event_in_a_cell_that_never_had_any_is_no_sign_of_dependence():
     rng = np.random.default_rng(9)
     panes = independent(rng, 100)

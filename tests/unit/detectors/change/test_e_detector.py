@@ -285,6 +285,7 @@ def test_a_dispersion_learned_later_holds_for_what_was_seen_before():
         late.update(CellCounts(counts, dispersion=4.0 if index > 8 else 1.0))
     for name in ("pool", "counts", "totals"):
         assert late.state()[name] == pytest.approx(early.state()[name])
+    assert late.state()["masses"] == pytest.approx(early.state()["masses"], rel=1e-2)
 
 
 def test_a_stream_that_wanders_too_much_is_blind():

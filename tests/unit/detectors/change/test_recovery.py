@@ -86,6 +86,16 @@ def test_only_what_drifts_is_watched():
     assert not recovery.update(CellCounts(next(panes(rng, (SHARES, 1)))), NULL).recovered.any()
 
 
+def test_the_shape_of_an_episode_is_that_of_its_last_hour_or_so():
+    rng = np.random.default_rng(9)
+    recovery = watching(rng)
+    for counts in panes(rng, (MOVED, 400), (FURTHER, 240)):
+        recovery.update(CellCounts(counts), NULL)
+    recent = recovery.state()["recent"]
+    assert CELLS.total(recent) == pytest.approx(np.full(STREAMS, 60 * 300), rel=0.01)
+    assert recent.reshape(STREAMS, 5).sum(axis=0) / recent.sum() == pytest.approx(FURTHER, abs=0.02)
+
+
 def test_silence_is_no_recovery():
     recovery = watching(np.random.default_rng(5))
     for _ in range(20):
