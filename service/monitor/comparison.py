@@ -140,6 +140,7 @@ class Comparison:
         self.windows = [Window(length, pane_seconds, layout) for length in watch.windows]
         self.drift = DriftStates(layout.stream_count)
         self._pane_seconds = pane_seconds
+        self._budget_streams = budget_streams
         self.banks = self._new_banks(max(budget_streams, layout.stream_count))
 
     @property
@@ -178,6 +179,12 @@ class Comparison:
             for bank in self.banks:
                 bank.reset(recovered)
         return changed
+
+    def under(self, watch: Watch) -> "Comparison":
+        """A fresh comparison with the same reference, that watches as `watch` says."""
+        return Comparison(
+            self.key, self.reference, self.plan, watch, self._pane_seconds, self._budget_streams
+        )
 
     def distances(self, cells: NDArray[np.int64]) -> Distances:
         """Distances of live counts, shape (cells,), to the reference."""

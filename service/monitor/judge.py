@@ -19,6 +19,8 @@ from service.values.watches import Watch
 GivenReference = Callable[[ModelKey], Reference | None]
 WatchFor = Callable[[str], Watch]
 PlanFor = Callable[[ModelKey, Watch, Reference | None, bool], Plan]
+Judged = Callable[[ModelJudge, Pane, list[Transition]], None]
+"""Is told of every pane that was judged, after it was, with what changed in it."""
 
 
 class Judge:
@@ -32,6 +34,7 @@ class Judge:
         rules: TimeRules,
         idle_after_seconds: float,
         models_max: int,
+        judged: Judged = lambda _model, _pane, _changed: None,
     ) -> None:
         self._watch_for = watch_for
         self._given = given
@@ -40,6 +43,7 @@ class Judge:
         self._pacing = Pacing(rules.pane_seconds, rules.lateness_seconds)
         self._idle_after_seconds = idle_after_seconds
         self._models_max = models_max
+        self._judged = judged
         self.models: dict[ModelKey, ModelJudge] = {}
         self.over_limit = 0
 
@@ -76,7 +80,9 @@ class Judge:
             newest = _newest_seconds(key, shards)
             panes = self._take(key, shards, end)
             for start in sorted(panes):
-                transitions += model.judge(panes[start], newest, now_seconds)
+                changed = model.judge(panes[start], newest, now_seconds)
+                self._judged(model, panes[start], changed)
+                transitions += changed
         return transitions
 
     def totals(self, key: ModelKey, shards: Iterable[Shard]) -> ModelTotals:
