@@ -101,7 +101,7 @@ UNTOUCHED = counted(live(drifting_world(), Cadence()))
     flush=st.sampled_from([0.0, 1.0, 7.0]),
     checkpoint=st.sampled_from([0.0, 3.0, 20.0]),
 )
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_after_crashes_at_any_point_everything_is_as_if_there_had_been_none(
     fuses, records_max, flush, checkpoint
 ):

@@ -1,0 +1,40 @@
+"""`anchorwatch demo`: the embedded stream drifts where it says it does."""
+
+import threading
+
+from service.app import Parts, Service
+from service.clock import ManualClock
+from service.commands.demo import demo_references, demo_settings
+from service.ingest.dead_letters import NoDeadLetters
+from service.ingest.demo import DemoSource, Drift
+from service.state.memory import MemoryStore
+from service.wiring import given_references, time_rules
+
+
+def test_income_drifts_within_seconds_and_the_other_model_stays_steady():
+    clock, settings = ManualClock(1_800_000_000.0), demo_settings()
+    source = DemoSource(clock, Drift(after_seconds=12.0), 400)
+    service = Service(
+        settings,
+        "demo",
+        Parts(
+            source=source,
+            store=MemoryStore(),
+            dead_letters=NoDeadLetters(),
+            given=given_references(settings, demo_references(clock.now())),
+            clock=clock,
+            rules=time_rules(settings.detection),
+            sources=settings.sources,
+        ),
+    )
+    before = set()
+    while clock.now() < 1_800_000_000.0 + 25.0:
+        service.loop.turn()
+        if service.report and clock.now() < source.drift_starts_seconds:
+            before |= {s.key.name for m in service.report.models for s in m.drifted}
+    drifted = {m.key.model: {s.key.name for s in m.drifted} for m in service.report.models}
+    assert before == set()
+    assert "income" in drifted["credit-risk"]
+    assert drifted["card-fraud"] == set()
+    source.close()
+    service.run(threading.Event())
