@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
 
-.PHONY: help test check demo bench lock image-steps clean packages jars
+.PHONY: help test check demo bench bench-detection lock image-steps clean packages jars
 
 help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
@@ -35,6 +35,9 @@ demo: .venv/.runtime ## see it work: a simulated model drifts, on http://127.0.0
 
 bench: .venv/.development ## measure throughput, latency and memory; prints figures
 	@$(BIN)/python -m tests.benchmarks
+
+bench-detection: .venv/.development ## measure false alarms at the budget, delays and cost of judging
+	@$(BIN)/python -m tests.benchmarks.detection
 
 image-steps: ## do in a temporary directory what the Dockerfile does with Python
 	@PYTHON="$(PYTHON)" deploy/check_image_steps.sh
