@@ -17,7 +17,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --gener
 
 help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 test: packages .venv/.development jars check ## set up all that is needed, check the code, run every test
 	@echo "== tests: unit, then integration (a real Kafka and a real Prometheus are started and ended)"
