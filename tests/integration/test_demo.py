@@ -53,7 +53,7 @@ def income_score(page):
 
 
 def test_the_demo_takes_any_free_port_and_says_which(tmp_path):
-    command = [sys.executable, "-m", "service", "demo", "--port", "0", "--seconds", "5"]
+    command = [sys.executable, "-m", "service", "demo", "--port", "0", "--seconds", "2"]
     process = ChildProcess("demo", command, tmp_path / "demo.log", {"PYTHONUNBUFFERED": "1"})
     assert process.wait(30) == 0, process.tail()
     address = re.search(r"http://127\.0\.0\.1:(\d+)/metrics", process.log.read_text("utf-8"))
