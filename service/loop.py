@@ -153,6 +153,8 @@ class Loop:
                 self.shards[partition].caught_up_seconds = now
         self._let_go()
         self._judge(now)
+        for key in self.judge.forget(self.shards.values(), now):
+            log.info("model_forgotten", model=key.model, model_version=key.version)
         self._keep_together({p for p, records in left.items() if records})
         if self._changed:
             # A change that was seen must not be unseen by a crash: state first, then the page.

@@ -42,6 +42,7 @@ def time_rules(detection: DetectionSettings, *, use_host_clock: bool = True) -> 
         lateness_seconds=detection.lateness,
         future_seconds=detection.future,
         use_host_clock=use_host_clock,
+        forget_after_seconds=detection.forget_after,
     )
 
 

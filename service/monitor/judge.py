@@ -85,6 +85,25 @@ class Judge:
                 transitions += changed
         return transitions
 
+    def forget(self, shards: Iterable[Shard], now_seconds: float) -> list[ModelKey]:
+        """Let go of model versions that are silent everywhere, and say which.
+
+        The end of every log has to have been reached so long after the last event, so that neither
+        an outage nor a backlog makes anybody forgotten. One that comes back begins anew.
+        """
+        shards = list(shards)
+        reached = min((shard.caught_up_seconds for shard in shards), default=-math.inf)
+        gone = []
+        for key in list(self.models):
+            seen = [shard.models[key].last_seen_seconds for shard in shards if key in shard.models]
+            silent_until = max(seen, default=now_seconds) + self._rules.forget_after_seconds
+            if min(now_seconds, reached) >= silent_until:
+                gone.append(key)
+                del self.models[key]
+                for shard in shards:
+                    shard.models.pop(key, None)
+        return gone
+
     def totals(self, key: ModelKey, shards: Iterable[Shard]) -> ModelTotals:
         """The counters of a model version over all partitions, what is open included."""
         totals = ModelTotals()

@@ -34,6 +34,7 @@ class TimeRules(Struct, frozen=True):
     lateness_seconds: float = 60.0
     future_seconds: float = 300.0
     use_host_clock: bool = True
+    forget_after_seconds: float = math.inf
 
 
 class ModelShard:

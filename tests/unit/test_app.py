@@ -189,3 +189,13 @@ def test_a_finished_source_is_judged_to_its_end_and_everything_closed():
 def test_without_a_topic_there_is_nothing_to_run():
     with pytest.raises(ConfigurationError, match="topics"):
         kafka_service(Settings(), "hash")
+
+
+def test_a_model_that_is_silent_for_long_leaves_page_and_checkpoint():
+    running = Running().send(P0, [Event(0.0)]).turns()
+    assert running.report.models
+    running.clock.sleep(running.settings.detection.forget_after)
+    running.turns(12)
+    assert running.report.models == ()
+    assert running.report.topics[0].applied == 1
+    assert running.store.load().tree["judge"]["models"] == []

@@ -69,9 +69,12 @@ def test_learning_can_be_forbidden():
 
 
 def test_time_is_cut_as_set():
-    detection = settings_of(detection={"pane": "10s", "lateness": "5s", "future": "1m"}).detection
+    detection = settings_of(
+        detection={"pane": "10s", "lateness": "5s", "future": "1m", "windows": ["1m"]}
+    ).detection
     rules = time_rules(detection, use_host_clock=False)
     assert (rules.pane_seconds, rules.lateness_seconds, rules.future_seconds) == (10.0, 5.0, 60.0)
+    assert rules.forget_after_seconds == detection.forget_after
     assert not rules.use_host_clock
 
 

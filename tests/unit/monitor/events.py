@@ -146,6 +146,11 @@ def judge_of(
     return Judge(lambda _: how, table.get, plan_for, rules, IDLE, models_max)
 
 
+def decoder_of(judge: Judge, rules: TimeRules = RULES) -> Decoder:
+    source = SourceSettings.model_validate({"name": "test", "topics": ["events"]})
+    return Decoder(source, judge, LimitsSettings(), rules.pane_seconds)
+
+
 class World:
     """A decoder, shards and a judge, and the log that they read; time is what the caller says."""
 
@@ -160,8 +165,7 @@ class World:
         self.rules = rules
         self.now = T0
         self.judge = judge_of(given, watched, rules, models_max)
-        source = SourceSettings.model_validate({"name": "test", "topics": ["events"]})
-        self.decoder = Decoder(source, self.judge, LimitsSettings(), rules.pane_seconds)
+        self.decoder = decoder_of(self.judge, rules)
         self.shards = {p: Shard(p, 0, self.now) for p in partitions}
         self.transitions: list[Transition] = []
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.monitor.references import References
+from service.monitor.shard import TimeRules
 from service.values.rejects import Reason
 from service.values.streams import ModelKey
 from tests.unit.monitor.events import (
@@ -20,6 +21,8 @@ from tests.unit.monitor.events import (
     Event,
     World,
     assert_same,
+    decoder_of,
+    judge_of,
     reference,
     stream_of,
 )
@@ -234,6 +237,57 @@ def test_asking_for_a_plan_that_is_not_in_force_is_an_error():
     assert world.judge.plan(MODEL, NORMAL.hash).reference_hash == NORMAL.hash
     with pytest.raises(KeyError):
         world.judge.plan(MODEL, "another")
+
+
+class TestForgetting:
+    """A model version is forgotten a day after its last event here."""
+
+    DAY = 86_400.0
+    RULES = TimeRules(forget_after_seconds=DAY)
+
+    @pytest.fixture
+    def world(self):
+        world = World(NORMAL, partitions=(P0, P1))
+        world.judge = judge_of(NORMAL, rules=self.RULES)
+        world.decoder = decoder_of(world.judge)
+        world.send(P0, [Event(0.0), Event(0.0, model=OTHER)])
+        world.now = T0 + 600.0
+        world.send(P1, [Event(600.0)])
+        return world
+
+    def forgotten(self, world, now):
+        world.now = T0 + now
+        world.at_the_end()
+        return world.judge.forget(world.shards.values(), world.now)
+
+    def test_silence_everywhere_makes_it_forgotten(self, world):
+        assert self.forgotten(world, self.DAY - 1) == []
+        assert self.forgotten(world, self.DAY) == [OTHER]
+        assert self.forgotten(world, self.DAY + 599) == []
+        assert self.forgotten(world, self.DAY + 600) == [MODEL]
+        assert world.judge.models == {}
+        assert [shard.models for shard in world.shards.values()] == [{}, {}]
+
+    def test_a_log_that_was_not_read_to_its_end_may_hold_an_event_of_it(self, world):
+        world.now = T0 + 10 * self.DAY
+        world.at_the_end(P0)
+        assert world.judge.forget(world.shards.values(), world.now) == []
+
+    def test_one_that_comes_back_begins_anew(self, world):
+        self.forgotten(world, self.DAY)
+        world.send(P0, [Event(self.DAY, model=OTHER)])
+        assert books(world, OTHER) == (1, 0, 0, 1)
+
+    def test_there_is_room_for_another_one_then(self, world):
+        world.judge = judge_of(NORMAL, rules=self.RULES, models_max=2)
+        world.decoder = decoder_of(world.judge)
+        world.send(P0, [Event(0.0), Event(0.0, model=OTHER)])
+        third = ModelKey("third", "1")
+        world.send(P0, [Event(0.0, model=third)])
+        assert third not in world.judge.models
+        self.forgotten(world, 2 * self.DAY)
+        world.send(P0, [Event(2 * self.DAY, model=third)])
+        assert third in world.judge.models
 
 
 class TestReferences:
