@@ -2,40 +2,15 @@
 
 import math
 
-from msgspec import Struct
-from msgspec.structs import replace
-
+from service.backtest.transitions import alarms_of
 from service.ingest.files import FilesSource
 from service.monitor.comparison import Transition
 from service.monitor.judge import Judge
 from service.monitor.reporting import model_reports, topic_reports
 from service.monitor.shard import Shard, TimeRules
 from service.routing import Decoder
+from service.values.backtests import Outcome
 from service.values.records import Partition
-from service.values.reports import ModelReport, TopicReport
-from service.values.streams import ModelKey, StreamKey
-
-
-class Alarm(Struct, frozen=True):
-    """A drift that would have been told. `ended_seconds` None: it was still there at the end."""
-
-    model: ModelKey
-    stream: StreamKey
-    started_seconds: float
-    ended_seconds: float | None
-    score: float
-    detectors: tuple[str, ...]
-    summary: str
-
-
-class Outcome(Struct, frozen=True):
-    """All that a replay has to tell. `from_seconds` and `to_seconds` span the panes judged."""
-
-    alarms: tuple[Alarm, ...]
-    models: tuple[ModelReport, ...]
-    books: tuple[TopicReport, ...]
-    from_seconds: float
-    to_seconds: float
 
 
 class Replay:
@@ -85,36 +60,9 @@ class Replay:
         starts = [j.judged_from_seconds for j in judges if math.isfinite(j.judged_from_seconds)]
         ends = [j.judged_through_seconds for j in judges if j.panes_judged]
         return Outcome(
-            alarms=_alarms(transitions),
+            alarms=alarms_of(transitions),
             models=model_reports(self.judge, shards, self._rules.lateness_seconds, self._now),
             books=topic_reports(shards),
             from_seconds=min(starts, default=math.nan),
             to_seconds=max(ends, default=math.nan),
         )
-
-
-def _alarms(transitions: list[Transition]) -> tuple[Alarm, ...]:
-    """Starts paired with their ends, in order of time."""
-    alarms: list[Alarm] = []
-    running: dict[tuple[ModelKey, StreamKey], int] = {}
-    for change in transitions:
-        place = (change.model, change.stream)
-        if change.drifted:
-            running[place] = len(alarms)
-            alarms.append(_begun(change))
-        elif place in running:
-            position = running.pop(place)
-            alarms[position] = replace(alarms[position], ended_seconds=change.pane_start_seconds)
-    return tuple(sorted(alarms, key=lambda alarm: (alarm.started_seconds, alarm.stream)))
-
-
-def _begun(change: Transition) -> Alarm:
-    return Alarm(
-        model=change.model,
-        stream=change.stream,
-        started_seconds=change.pane_start_seconds,
-        ended_seconds=None,
-        score=change.score,
-        detectors=change.detectors,
-        summary=change.summary,
-    )

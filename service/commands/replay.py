@@ -21,7 +21,8 @@ from service.logs import configure
 from service.monitor.judge import Judge
 from service.monitor.planning import plan_for
 from service.monitor.reference_file import read
-from service.replay import Outcome, Replay
+from service.replay import Replay
+from service.values.backtests import Outcome
 from service.values.references import Reference
 from service.values.streams import ModelKey
 from service.wiring import given_references, time_rules, watches

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from config.settings import Settings
 from config.units import format_duration
-from service.replay import Alarm, Outcome
+from service.values.backtests import Alarm, Outcome
 from service.values.reports import ModelReport, ReferenceState
 
 FORMAT = 1

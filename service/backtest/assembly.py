@@ -1,0 +1,69 @@
+"""Puts together what a replay found."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from service.backtest.incidents import findings_of, unexpected_alarms
+from service.backtest.recorder import Recorder
+from service.backtest.what_if import Configured, Progress, budget_text, what_if
+from service.values.backtests import Backtest, Incident, Origin, Outcome
+from service.values.watches import Budget
+
+_SCOPES = {"model": "per model", "team": "per team", "all": "in all"}
+
+
+class Asked(Struct, frozen=True):
+    """What a backtest was asked to hold against the alarms. `incidents` None: nothing is known."""
+
+    incidents: tuple[Incident, ...] | None = None
+    what_if: bool = False
+
+
+def backtest_of(
+    outcome: Outcome,
+    recorder: Recorder,
+    budget: Budget,
+    tolerances_sd: Sequence[float],
+    asked: Asked,
+    origin: Origin,
+    progress: Progress = lambda _done, _total: None,
+) -> Backtest:
+    """Everything; `tolerances_sd` are those of the models. The recorder is finished with it."""
+    recorder.finish()
+    incidents = asked.incidents or ()
+    found = findings_of(incidents, outcome.alarms, recorder.pane_seconds)
+    common = tolerances_sd[0] if len(set(tolerances_sd)) == 1 else None
+    configured = Configured(budget, common, outcome.alarms)
+    settings = what_if(recorder, configured, incidents, progress) if asked.what_if else ()
+    return Backtest(
+        outcome=outcome,
+        evidence=tuple(
+            recorder.evidence.get((a.model, a.stream, a.started_seconds)) for a in outcome.alarms
+        ),
+        near_misses=tuple(recorder.nearest.misses),
+        histories=tuple(model.history(key) for key, model in sorted(recorder.models.items())),
+        findings=None if asked.incidents is None else found,
+        unexpected=(
+            ()
+            if asked.incidents is None
+            else unexpected_alarms(found, outcome.alarms, recorder.pane_seconds)
+        ),
+        what_if=settings,
+        pane_seconds=recorder.pane_seconds,
+        budget=f"{budget_text(budget)} {_SCOPES[budget.scope]}",
+        budget_allows=_allowed(budget, outcome),
+        tolerance_sd=common,
+        origin=origin,
+    )
+
+
+def _allowed(budget: Budget, outcome: Outcome) -> float:
+    """False alarms that the budget accepts in the time judged, over all teams or models."""
+    sharers = {
+        "model": len({model.key.model for model in outcome.models}),
+        "team": len({model.team for model in outcome.models}),
+    }
+    seconds = outcome.to_seconds - outcome.from_seconds
+    periods = seconds / budget.period_seconds if seconds > 0 else 0.0
+    return budget.alarms * periods * sharers.get(budget.scope, 1)

@@ -1,0 +1,121 @@
+"""What belongs to each alarm: the counts before and at it, its score, and who saw it when."""
+
+import math
+from collections import deque
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from service.monitor.comparison import ROWS_WORTH_TELLING, Comparison, Transition
+from service.monitor.panes import Pane
+from service.values.backtests import Evidence, Histogram, ScoreLine
+from service.values.streams import ModelKey, StreamKey
+
+BEFORE_PANES, AFTER_PANES = 60, 120
+"""How much of the score is kept around the start of an alarm."""
+
+ALARMS_MAX = 2000
+"""Alarms whose evidence is kept; who has more looks at none of them."""
+
+AlarmKey = tuple[ModelKey, StreamKey, float]
+"""Model version, stream, and the start of the pane of the alarm."""
+
+
+class _Running(Struct):
+    peak: float
+    seen_after: dict[str, float]
+    histogram: Histogram
+    times: list[float]
+    scores: list[float]
+    room: int = AFTER_PANES
+    over: bool = False
+
+
+class AlarmEvidence:
+    """Follows the alarms of one comparison; `found` is shared by all comparisons."""
+
+    def __init__(
+        self, comparison: Comparison, pane_seconds: float, found: dict[AlarmKey, Evidence]
+    ) -> None:
+        self._comparison = comparison
+        self._pane_seconds = pane_seconds
+        self._found = found
+        self._recent: deque[tuple[float, NDArray[np.float64]]] = deque(maxlen=BEFORE_PANES)
+        self._running: dict[tuple[int, float], _Running] = {}
+
+    def add(self, pane: Pane, scores: NDArray[np.float64], changed: list[Transition]) -> None:
+        """Take what was made of one pane."""
+        streams = self._comparison.plan.streams
+        for change in changed:
+            stream = streams.index(change.stream)
+            if change.drifted:
+                self._begin(stream, pane, change)
+            else:
+                for (other, _), running in self._running.items():
+                    running.over = running.over or other == stream
+        for (stream, started), running in list(self._running.items()):
+            self._follow(stream, started, running, pane.start_seconds, float(scores[stream]))
+        self._recent.append((pane.start_seconds, scores))
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        for stream, started in list(self._running):
+            self._keep(stream, started)
+
+    def _begin(self, stream: int, pane: Pane, change: Transition) -> None:
+        if len(self._found) + len(self._running) >= ALARMS_MAX:
+            return
+        self._running[stream, pane.start_seconds] = _Running(
+            peak=change.score,
+            seen_after={},
+            histogram=histogram(self._comparison, pane, self._pane_seconds, stream),
+            times=[time for time, _ in self._recent],
+            scores=[float(earlier[stream]) for _, earlier in self._recent],
+        )
+
+    def _follow(
+        self, stream: int, started: float, running: _Running, now: float, score: float
+    ) -> None:
+        if running.room:
+            running.room -= 1
+            running.times.append(now)
+            running.scores.append(score)
+        if not running.over:
+            running.peak = max(running.peak, score)
+            for bank in self._comparison.banks:
+                if bank.alarming[stream]:
+                    running.seen_after.setdefault(bank.name, now - started)
+        elif not running.room:
+            self._keep(stream, started)
+
+    def _keep(self, stream: int, started: float) -> None:
+        running = self._running.pop((stream, started))
+        line = ScoreLine(self._pane_seconds, tuple(running.times), tuple(running.scores))
+        key = (self._comparison.key, self._comparison.plan.streams[stream], started)
+        self._found[key] = Evidence(running.peak, running.seen_after, running.histogram, line)
+
+
+def histogram(comparison: Comparison, pane: Pane, pane_seconds: float, stream: int) -> Histogram:
+    """The reference's counts of a stream, and those live now: of the pane where it has rows enough
+    to tell, else of the shortest window that has a value.
+    """
+    live, start, end = pane.summary.cells, pane.start_seconds, pane.start_seconds + pane_seconds
+    if pane.rows < ROWS_WORTH_TELLING:
+        for window in comparison.windows:
+            if window.total.cells[comparison.layout.values_of(stream)].any():
+                live, start, end = window.total.cells, window.start_seconds, window.end_seconds
+                break
+    own = slice(*comparison.layout.offsets[stream : stream + 2].tolist())
+    known = comparison.reference.streams[stream]
+    return Histogram(
+        type=known.type,
+        edges=tuple(known.edges.tolist()),
+        categories=known.categories,
+        minimum=known.minimum,
+        maximum=known.maximum,
+        reference=tuple(comparison.counts[own].tolist()),
+        live=tuple(live[own].tolist()),
+        from_seconds=start if math.isfinite(start) else pane.start_seconds,
+        to_seconds=end,
+    )

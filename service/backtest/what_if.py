@@ -1,0 +1,120 @@
+"""What other budgets and tolerances would have made of the same panes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from service.backtest.incidents import findings_of, missed
+from service.backtest.recorder import Recorder, Stretch
+from service.backtest.transitions import alarms_of
+from service.monitor.comparison import Transition
+from service.monitor.panes import Pane
+from service.values.backtests import Alarm, Incident, Setting
+from service.values.watches import Budget, Watch
+
+DAY_SECONDS = 86_400.0
+BUDGET_DAYS = (7, 30, 90)
+TOLERANCES_SD = (0.10, 0.15, 0.25)
+
+Progress = Callable[[int, int], None]
+"""Is told how many panes are done, of how many."""
+
+
+class Configured(Struct, frozen=True):
+    """What the run itself judged by, and what came of it.
+
+    `tolerance_sd` None: the models have different ones.
+    """
+
+    budget: Budget
+    tolerance_sd: float | None
+    alarms: Sequence[Alarm]
+
+
+class Choice(Struct, frozen=True):
+    """A budget and a tolerance; None leaves each model its own tolerance."""
+
+    budget: Budget
+    tolerance_sd: float | None
+
+    def of(self, watch: Watch) -> Watch:
+        """The same watch under this choice; windows cost time and are not asked for."""
+        tolerance = watch.tolerance_sd if self.tolerance_sd is None else self.tolerance_sd
+        return replace(watch, windows=(), budget=self.budget, tolerance_sd=tolerance)
+
+
+def what_if(
+    recorder: Recorder,
+    configured: Configured,
+    incidents: Sequence[Incident],
+    progress: Progress = lambda _done, _total: None,
+) -> tuple[Setting, ...]:
+    """The table, row by row: every tolerance under every budget, as configured among them.
+
+    `recorder` has to have kept the panes.
+    """
+    choices = list(_choices(configured))
+    stretches = [stretch for model in recorder.models.values() for stretch in model.stretches]
+    own = sum(_is_configured(choice, configured) for choice in choices)
+    total = sum(s.log.panes for s in stretches if s.log is not None) * (len(choices) - own)
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if done % 100 == 0 or done == total:
+            progress(done, total)
+
+    settings = []
+    for choice in choices:
+        if _is_configured(choice, configured):
+            alarms = configured.alarms
+        else:
+            alarms = alarms_of(_rejudged(stretches, choice, count))
+        found = findings_of(incidents, alarms, recorder.pane_seconds)
+        settings.append(
+            Setting(
+                tolerance_sd=choice.tolerance_sd,
+                budget=budget_text(choice.budget),
+                configured=_is_configured(choice, configured),
+                alarms=len(alarms),
+                missed=missed(found),
+            )
+        )
+    return tuple(settings)
+
+
+def budget_text(budget: Budget) -> str:
+    """`1 per 30 d`."""
+    return f"{budget.alarms:g} per {budget.period_seconds / DAY_SECONDS:g} d"
+
+
+def _choices(configured: Configured) -> Iterator[Choice]:
+    now = configured.budget
+    budgets = {(1.0, days * DAY_SECONDS) for days in BUDGET_DAYS}
+    budgets.add((now.alarms, now.period_seconds))
+    own = configured.tolerance_sd
+    tolerances = [None, *TOLERANCES_SD] if own is None else sorted({*TOLERANCES_SD, own})
+    for tolerance in tolerances:
+        for alarms, period in sorted(budgets, key=lambda pair: -pair[0] / pair[1]):
+            yield Choice(Budget(alarms, period, now.scope), tolerance)
+
+
+def _is_configured(choice: Choice, configured: Configured) -> bool:
+    return choice == Choice(configured.budget, configured.tolerance_sd)
+
+
+def _rejudged(
+    stretches: Iterable[Stretch], choice: Choice, count: Callable[[], None]
+) -> list[Transition]:
+    transitions: list[Transition] = []
+    for stretch in stretches:
+        comparison = stretch.comparison.under(choice.of(stretch.comparison.watch))
+        for kept in stretch.log or ():
+            pane = Pane(kept.start_seconds, comparison.plan)
+            pane.summary.rows = kept.rows
+            pane.summary.cells[:] = kept.cells
+            transitions += comparison.judge(pane)
+            count()
+    return transitions
