@@ -1,0 +1,293 @@
+"""One number a row for how far it is from the relations between its numeric features.
+
+Two features that move together and then no longer do can each keep its own distribution: no margin
+shows it. The principal components of small variance are what the features have in common, in the
+form "this combination hardly varies" (Hawkins, "The detection of errors in multivariate data using
+principal components", 1974).
+The *reconstruction error* is a row's mean square in these components, each in its own standard
+deviation: what is left of the row when the leading components have explained what they can. Left
+unweighted (Jackson and Mudholkar, 1979) it drowns in the features that are related to nothing: of
+20 features with one pair whose correlation goes from 0.8 to 0 its PSI is 0.035, that of ours 1.27.
+
+Values are clipped robust scores, so that no heavy tail makes or hides a correlation.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""The quantiles that `Scaling.of_quantiles` is made of."""
+
+SCORE_MAX = 3.0
+"""Scores are clipped here."""
+
+GATHERED_MAX, PROJECTED_MAX = 200, 100
+"""Features whose co-moments are gathered (320 KB), and of these in the projection."""
+
+ROWS_MIN = 100
+"""Fewer rows know nothing of relations."""
+
+CORRELATION_MIN, CORRELATION_ERRORS = 0.1, 4.0
+"""A feature is related to another by at least this, and so many standard errors of nothing."""
+
+EIGENVALUE_MAX, EIGENVALUE_MIN = 0.9, 0.01
+"""A component above the first is no relation; below the second it counts as if it had that: a
+relation that held exactly need not hold to the last digit."""
+
+UNRELATED_MAX = 5
+"""Features without any relation are projected, onto all components, if they are no more: among
+few, a correlation that arises makes itself felt."""
+
+_STEPS = 256.0
+_NORMAL_QUARTILE, _NORMAL_TAIL = 0.6744897501960817, 1.6448536269514722
+_DIGITS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """How the values of p features become scores: 0 at the median, 1 at one standard deviation.
+
+    `centre`, `below` and `above`, shape (p,): the median, and how far down and up the standard
+    deviation reaches were the quartiles a normal distribution's. Both are positive.
+    """
+
+    features: tuple[str, ...]
+    centre: NDArray[np.float64]
+    below: NDArray[np.float64]
+    above: NDArray[np.float64]
+
+    @classmethod
+    def of_quantiles(cls, features: Sequence[str], quantiles: NDArray[np.float64]) -> Self:
+        """By the quantiles at PROBABILITIES, shape (features, 5).
+
+        Left out are features with nearly all values at one point (both tails at the median), those
+        without a finite quantile, and all beyond the first GATHERED_MAX.
+        """
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            steps = np.abs(quantiles - quantiles[:, 2:3])
+            quartile, tail = steps[:, [1, 3]] / _NORMAL_QUARTILE, steps[:, [0, 4]] / _NORMAL_TAIL
+            spread = np.where(quartile > 0, quartile, tail)
+            spread = np.where(spread > 0, spread, spread[:, ::-1])
+            sound = np.isfinite(quantiles).all(axis=1) & np.isfinite(1 / spread).all(axis=1)
+        kept = np.flatnonzero(sound & np.isfinite(spread).all(axis=1))[:GATHERED_MAX]
+        return cls(
+            tuple(features[i] for i in kept.tolist()),
+            quantiles[kept, 2],
+            spread[kept, 0],
+            spread[kept, 1],
+        )
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def scores(self, numeric: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores of n rows, shape (n, p), from -SCORE_MAX to SCORE_MAX; NaN and infinity give 0."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = numeric - self.centre
+            scores = apart * self._per_above
+            np.minimum(scores, SCORE_MAX, out=scores)
+            np.maximum(scores, 0.0, out=scores)
+            apart *= self._per_below
+            np.maximum(apart, -SCORE_MAX, out=apart)
+            np.minimum(apart, 0.0, out=apart)
+            scores += apart
+        return scores
+
+    def take(self, kept: NDArray[np.int64]) -> "Scaling":
+        """Some of the features."""
+        names = tuple(self.features[i] for i in kept.tolist())
+        return Scaling(names, self.centre[kept], self.below[kept], self.above[kept])
+
+    @cached_property
+    def _per_below(self) -> NDArray[np.float64]:
+        return 1.0 / self.below
+
+    @cached_property
+    def _per_above(self) -> NDArray[np.float64]:
+        return 1.0 / self.above
+
+
+class JointMoments:
+    """What the scores of p features add up to: n rows, sums (p,), sums of products (p, p).
+
+    Scores are rounded to 1/256 and added up as integers, so that `merge` is exact, associative and
+    commutative: what is learned does not depend on how the rows came. A missing or invalid value
+    counts as the median, as it does in the reconstruction error.
+    """
+
+    def __init__(self, features: int) -> None:
+        self.n = 0
+        self.sums = np.zeros(features, dtype=np.int64)
+        self.products = np.zeros((features, features), dtype=np.int64)
+
+    def update(self, scaling: Scaling, numeric: NDArray[np.float64]) -> None:
+        """Add n rows of the features of `scaling`, shape (n, p); the argument is left as it is."""
+        scores = scored(scaling, numeric)[0]
+        steps = np.rint(scores * _STEPS)
+        self.n += len(steps)
+        self.sums += steps.sum(axis=0).astype(np.int64)
+        self.products += (steps.T @ steps).astype(np.int64)  # exact: all below 2**53
+
+    def merge(self, other: "JointMoments") -> None:
+        """Add what `other` has seen; `other` is left as it is."""
+        self.n += other.n
+        self.sums += other.sums
+        self.products += other.products
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean scores, shape (p,); 0 without a row."""
+        return self.sums / (_STEPS * max(1, self.n))
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Covariance of the scores, shape (p, p), over n; 0 without a row."""
+        n, mean = max(1, self.n), self.mean
+        covariance: NDArray[np.float64] = self.products / (_STEPS**2 * n) - np.outer(mean, mean)
+        return covariance
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and copies of the arrays."""
+        return {"n": self.n, "sums": self.sums.copy(), "products": self.products.copy()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The moments that `state` was taken of."""
+        moments = cls(len(state["sums"]))
+        moments.n = int(state["n"])
+        moments.sums = np.array(state["sums"], dtype=np.int64)
+        moments.products = np.array(state["products"], dtype=np.int64)
+        return moments
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """What is normal for the relations between p features.
+
+    mean: mean scores, shape (p,). residuals, shape (p, p): takes scores less their mean to what the
+    leading components leave of them, in units in which the sum of squares is 1 on average; the row
+    of a feature says what it adds to each. Both are rounded to six decimals. Without a feature
+    there is nothing to project.
+    """
+
+    scaling: Scaling
+    mean: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+
+    def __bool__(self) -> bool:
+        return len(self.scaling) > 0
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features that take part, in the order of the columns."""
+        return self.scaling.features
+
+    @cached_property
+    def offset(self) -> NDArray[np.float64]:
+        """What the mean is taken to, shape (p,)."""
+        offset: NDArray[np.float64] = self.mean @ self.residuals
+        return offset
+
+    @classmethod
+    def of_moments(cls, scaling: Scaling, moments: JointMoments) -> "Projection":
+        """By the moments of the features of `scaling`.
+
+        In it are the features that are correlated with another one, the strongest PROJECTED_MAX,
+        and of their principal components those whose eigenvalue is below what chance leaves of 1
+        (Marchenko and Pastur: (1 - sqrt(p / n))^2) and below EIGENVALUE_MAX: combinations that vary
+        less than the features themselves. The others explain the row and are left out.
+
+        Of fewer than two features that vary, of fewer than ROWS_MIN rows, and of more than
+        UNRELATED_MAX features without a relation there is nothing to project.
+        """
+        covariance = moments.covariance
+        varying = np.flatnonzero(np.diag(covariance) > 1 / _STEPS**2)
+        if moments.n < ROWS_MIN or len(varying) < 2:
+            return NOTHING
+        sd = np.sqrt(np.diag(covariance))
+        correlation = covariance[np.ix_(varying, varying)] / np.outer(sd[varying], sd[varying])
+        related = _related(correlation, moments.n)
+        if len(related) >= 2:
+            root = _relations(correlation[np.ix_(related, related)], moments.n)
+            if root is not None:
+                return _projection(scaling, moments.mean, sd, varying[related], root)
+        if len(varying) > UNRELATED_MAX:
+            return NOTHING
+        root = _root(*np.linalg.eigh(correlation))
+        return _projection(scaling, moments.mean, sd, varying, root)
+
+
+def scored(
+    scaling: Scaling, numeric: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+    """Scores, 0 for values that are not finite, and where these are (None: nowhere)."""
+    scores = scaling.scores(numeric)
+    absent = ~np.isfinite(numeric)
+    if not absent.any():
+        return scores, None
+    scores[absent] = 0.0
+    return scores, absent
+
+
+def reconstruction_errors(
+    projection: Projection, numeric: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The reconstruction error of n rows, shape (n,), rounded to six decimals.
+
+    numeric: shape (n, p), the columns in the order of `projection.features`. The root of the mean
+    square is 1 in what was projected from. A missing or invalid value counts as the median; where
+    they are more than half of a row it is NaN.
+    """
+    scores, absent = scored(projection.scaling, numeric)
+    left = scores @ projection.residuals
+    left -= projection.offset
+    errors: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", left, left))
+    if absent is not None:
+        errors[2 * absent.sum(axis=1) > len(projection.scaling)] = np.nan
+    # The last digits depend on how many rows are multiplied at once; no cell may depend on that.
+    errors.round(_DIGITS, out=errors)
+    return errors
+
+
+def _related(correlation: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """Positions of the features that are correlated with another one."""
+    strongest = np.abs(correlation - np.diag(np.diag(correlation))).max(axis=1)
+    least = max(CORRELATION_MIN, CORRELATION_ERRORS / np.sqrt(n))
+    order = np.argsort(-np.round(strongest, _DIGITS), kind="stable")[:PROJECTED_MAX]
+    return np.sort(order[strongest[order] >= least])
+
+
+def _relations(correlation: NDArray[np.float64], n: int) -> NDArray[np.float64] | None:
+    """The root over the small components; None when there is none."""
+    values, vectors = np.linalg.eigh(correlation)
+    noise = (1.0 - min(1.0, np.sqrt(len(values) / n))) ** 2
+    small = values <= min(noise, EIGENVALUE_MAX)
+    return _root(values[small], vectors[:, small]) if small.any() else None
+
+
+def _root(values: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The symmetric root of the mean of v v' / l: unlike the vectors, it has no sign to choose."""
+    weights = 1.0 / np.sqrt(np.maximum(values, EIGENVALUE_MIN) * len(values))
+    root: NDArray[np.float64] = (vectors * weights) @ vectors.T
+    return root
+
+
+def _projection(
+    scaling: Scaling,
+    mean: NDArray[np.float64],
+    sd: NDArray[np.float64],
+    kept: NDArray[np.int64],
+    root: NDArray[np.float64],
+) -> Projection:
+    residuals = np.round(root / sd[kept][:, None], _DIGITS)
+    return Projection(scaling.take(kept), np.round(mean[kept], _DIGITS), residuals)
+
+
+_NONE = np.zeros(0)
+NOTHING = Projection(Scaling((), _NONE, _NONE, _NONE), _NONE, np.zeros((0, 0)))
+"""The projection of features that have nothing in common, or of too few."""
