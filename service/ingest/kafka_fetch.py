@@ -89,6 +89,20 @@ def keep_joining(consumer: KafkaConsumer) -> None:
         coordinator.request_rejoin()
 
 
+def drop_parked(consumer: KafkaConsumer, where: TopicPartition) -> None:
+    """Drop what was fetched of a partition before it was paused: it will be fetched again.
+
+    kafka-python parks it when the partition is paused, and has been seen never to take it up again
+    after `resume`: it waits for the slot of the records in line to be None, where a drained one is
+    left. While something is parked nothing more is fetched, so the partition would stand still.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - the seam is pinned by a test
+    fetcher._paused_completed_fetches.pop(where, None)  # noqa: SLF001
+    parked = fetcher._paused_partition_records.pop(where, None)  # noqa: SLF001
+    if parked is not None:
+        parked.drain()
+
+
 def known_partitions(consumer: KafkaConsumer, topic: str) -> frozenset[int]:
     """A topic's partitions by the metadata at hand; the public method may block for ever."""
     return frozenset(consumer._cluster.partitions_for_topic(topic) or ())  # noqa: SLF001

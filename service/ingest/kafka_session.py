@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from service.ingest.kafka_fetch import Progress, install, known_partitions
+from service.ingest.kafka_fetch import Progress, drop_parked, install, known_partitions
 from service.ingest.kafka_membership import Membership
 from service.ingest.positions import LogRange
 from service.values.records import Chunk, Partition, Record
@@ -49,7 +49,7 @@ class Session:
         """Seek and let it flow; False when it is no longer ours."""
         try:
             self.consumer.seek(where, at)
-            self.consumer.resume(where)
+            self._let_flow(where)
         except (ValueError, KeyError):
             return False
         self._progress.take(where)
@@ -62,8 +62,12 @@ class Session:
         for where in self.placed & (self._on_hold ^ wheres):
             # The group may have taken it a moment ago, which the next poll will tell.
             with suppress(KeyError):
-                (self.consumer.pause if where in wheres else self.consumer.resume)(where)
+                (self.consumer.pause if where in wheres else self._let_flow)(where)
         self._on_hold = set(self.placed & wheres)
+
+    def _let_flow(self, where: TopicPartition) -> None:
+        drop_parked(self.consumer, where)
+        self.consumer.resume(where)
 
     def log_ranges(
         self, wheres: list[TopicPartition], timeout_seconds: float
