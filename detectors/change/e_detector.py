@@ -217,7 +217,8 @@ class EDetector:
 
     def _expected(self, pane: CellCounts) -> tuple[Null, Flags]:
         """Shares now and the mass behind them, and which streams have a season."""
-        weights = with_prior(self._pool, self.parameters.prior)
+        worth = self.cells.spread(self._dispersion / _dispersion(self.cells, pane))
+        weights = with_prior(self._pool * worth, self.parameters.prior)
         mass = self.cells.total(weights)
         shares = weights / self.cells.spread(mass)
         season = np.broadcast_to(np.asarray(pane.expected_mass, dtype=np.float64), mass.shape)

@@ -277,6 +277,18 @@ def test_counts_are_worth_less_by_the_dispersion():
     assert one.evidence[1] > 5
 
 
+def test_the_null_is_worth_what_the_dispersion_of_the_pane_leaves_of_it():
+    detector = bank(kappa=1e9)
+    dependent = CellCounts(REFERENCE, dispersion=4.0)
+    before = detector.null(dependent).kappa
+    assert before == pytest.approx(CELLS.total(REFERENCE) / 4, rel=0.01)
+    assert detector.state()["dispersion"].tolist() == [1, 1, 1]
+    detector.update(CellCounts(np.zeros(10), dispersion=4.0))
+    assert detector.null(dependent).kappa == pytest.approx(before)
+    assert not detector.blind(dependent).any()
+    assert detector.blind(CellCounts(REFERENCE, dispersion=250.0)).all()
+
+
 def test_a_dispersion_learned_later_holds_for_what_was_seen_before():
     panes = drawn(9, panes=20, change_at=15)
     early, late = bank(level=100), bank(level=100)
