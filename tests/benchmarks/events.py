@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
@@ -66,14 +67,15 @@ class ModelEvents:
         return build_reference(*self.key, profiles, REFERENCE_ROWS, lineage)
 
     def records(
-        self, count: int, first_offset: int, from_seconds: float, to_seconds: float
+        self, count: int, first_offset: int, from_seconds: float, to_seconds: float, step: int = 1
     ) -> list[Record]:
-        """Events evenly over a span of event time; each arrives as it happens."""
+        """Events evenly over a span of event time, `step` offsets apart, each arriving at once."""
         stamps = np.linspace(from_seconds, to_seconds, count, endpoint=False).tolist()
         texts = timestamps(stamps)
         parts, rows = self.parts, self.rows
         records = []
-        for offset, (seconds, text) in enumerate(zip(stamps, texts, strict=True), first_offset):
+        for place, (seconds, text) in enumerate(zip(stamps, texts, strict=True)):
+            offset = first_offset + place * step
             before, behind = parts[offset % rows]
             records.append(Record(offset, seconds, before + text + behind))
         return records
@@ -97,6 +99,17 @@ class ModelEvents:
         prediction = rng.beta(2.0, 5.0, rows).round(4).tolist()
         latency = rng.gamma(4.0, 3.0, rows).round(2).tolist()
         return columns, prediction, latency
+
+
+def interleaved(
+    models: list[ModelEvents], count: int, first_offset: int, start: float, end: float
+) -> list[Record]:
+    """`count` events of each model over a span of event time, one of each model in turn."""
+    runs = [
+        model.records(count, first_offset + i, start, end, step=len(models))
+        for i, model in enumerate(models)
+    ]
+    return list(chain.from_iterable(zip(*runs, strict=True)))
 
 
 def timestamps(seconds: list[float]) -> Iterator[bytes]:

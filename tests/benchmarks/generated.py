@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from service.values.records import Chunk, Partition, Turn
-from tests.benchmarks.events import ModelEvents
+from tests.benchmarks.events import ModelEvents, interleaved
 
 PARTITIONS = 6
 
@@ -78,11 +78,7 @@ class GeneratedSource:
 
     def _chunk(self, partition: Partition, start: float, end: float) -> Chunk:
         first = self._ends[partition]
-        records = []
-        for model in self.models:
-            records += model.records(self._share, first + len(records), start, end)
-        # In Kafka the models' events lie between each other; here each comes in a run of its own,
-        # which the decoder takes apart all the same.
+        records = interleaved(self.models, self._share, first, start, end)
         self._ends[partition] = first + len(records)
         self.made += len(records)
         return Chunk(partition, records, self._ends[partition])

@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from kafka import KafkaProducer
 
 from service.values.records import Record
-from tests.benchmarks.events import ModelEvents
+from tests.benchmarks.events import ModelEvents, interleaved
 from tests.integration.parts.topics import create_topic
 
 PARTITIONS = 6
 PANE_SECONDS = 60.0
+SLICES = 100
+"""Of a log, made and sent one after the other."""
+
 TICKS = 100
 """A second, of the steady producer."""
 
@@ -42,14 +45,16 @@ class Log:
     ) -> None:
         self.topic = create_topic(bootstrap, PARTITIONS)
         self.models = models
-        share = events // len(models)
-        self.events = (share + PARTITIONS) * len(models)
+        share = events // len(models) // SLICES
+        self.events = (share * SLICES + PARTITIONS) * len(models)
         self.panes_judged = panes * len(models)
         end = (time.time() // PANE_SECONDS - 10) * PANE_SECONDS
-        start = end - panes * PANE_SECONDS
+        start, span = end - panes * PANE_SECONDS, panes * PANE_SECONDS / SLICES
         producer = _producer(bootstrap, codec)
-        for number, model in enumerate(models):
-            _send(producer, self.topic, number, model.records(share, 0, start, end))
+        for number in range(SLICES):
+            first, since = number * share * len(models), start + number * span
+            records = interleaved(models, share, first, since, since + span)
+            _send(producer, self.topic, first, records)
         closing = end + 4 * PANE_SECONDS
         for model in models:
             for partition in range(PARTITIONS):
