@@ -4,8 +4,8 @@ Two features that move together and then no longer do can each keep its own dist
 shows it. The principal components of small variance are what the features have in common, in the
 form "this combination hardly varies" (Hawkins, "The detection of errors in multivariate data using
 principal components", 1974).
-The *reconstruction error* is a row's mean square in these components, each in its own standard
-deviation: what is left of the row when the leading components have explained what they can. Left
+The *reconstruction error* is the root of a row's mean square in these components, each in its own
+standard deviation: what is left of the row when the leading components have explained what they can. Left
 unweighted (Jackson and Mudholkar, 1979) it drowns in the features that are related to nothing: of
 20 features with one pair whose correlation goes from 0.8 to 0 its PSI is 0.035, that of ours 1.27.
 

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from service.monitor.reference import content_hash, plan_of
 from service.values.plans import Plan
-from service.values.references import Reference
-from service.values.streams import Kind, ModelKey
+from service.values.references import LEARNED, Reference
+from service.values.streams import JOINT, Kind, ModelKey
 from service.values.watches import Watch
 
 
@@ -15,15 +15,22 @@ def plan_for(key: ModelKey, watch: Watch, reference: Reference | None, learns: b
     """The plan of a model version under `reference`.
 
     Where `learns` is set and the settings allow it: without a reference everything is learned, with
-    one the outputs and the latency that it lacks.
+    one the outputs and the latency that it lacks. What was learned once is complete, but for what
+    is derived of it: how the inputs are related, then the reconstruction error. Of a given
+    reference that does not say how its inputs are related this is not learned: a stream that is
+    added makes the detectors of all streams start afresh.
     """
     wanted = learns and watch.learn
     known = () if reference is None else reference.streams
     kinds = {stream.key.kind for stream in known}
+    fresh = wanted and not (reference is not None and _was_learned(reference))
     return plan_of(
         reference,
-        learn_inputs=wanted and Kind.INPUT not in kinds,
-        learn_outputs=wanted and not {Kind.OUTPUT, Kind.LATENCY} <= kinds,
+        learn_inputs=fresh and Kind.INPUT not in kinds,
+        learn_outputs=fresh and not {Kind.OUTPUT, Kind.LATENCY} <= kinds,
+        learn_derived=wanted,
+        learn_relations=wanted and reference is not None and reference.lineage.source == LEARNED,
+        cutoffs=watch.cutoffs,
         ignored=watch.ignored,
         missing=watch.missing,
         missing_by_feature=_missing_by_feature(watch, reference),
@@ -36,7 +43,8 @@ def plan_for(key: ModelKey, watch: Watch, reference: Reference | None, learns: b
 def watched_part(reference: Reference, watch: Watch) -> Reference:
     """The reference without the features that the settings ignore.
 
-    It is another reference then, with a hash of its own, since its cells lie elsewhere.
+    It is another reference then, with a hash of its own, since its cells lie elsewhere. How its
+    inputs are related is not known any more when one of those is among them.
     """
     streams = tuple(
         s
@@ -45,8 +53,16 @@ def watched_part(reference: Reference, watch: Watch) -> Reference:
     )
     if len(streams) == len(reference.streams):
         return reference
-    hash_ = content_hash(reference.rows, streams, reference.lineage)
-    return replace(reference, streams=streams, hash=hash_)
+    projection = reference.projection
+    if projection is not None and any(watch.feature(name).ignore for name in projection.features):
+        projection = None
+        streams = tuple(s for s in streams if s.key != JOINT)
+    hash_ = content_hash(reference.rows, streams, reference.lineage, projection)
+    return replace(reference, streams=streams, hash=hash_, projection=projection)
+
+
+def _was_learned(reference: Reference) -> bool:
+    return reference.lineage.source == LEARNED or "learned" in reference.lineage.metadata
 
 
 def _missing_by_feature(

@@ -16,12 +16,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.joint import Projection, Scaling
 from detectors.summary.layout import Layout
 from detectors.summary.profile import Profile
+from service.monitor.reference_projection import projection_tree, scaling_of
 from service.monitor.reference_streams import stream_reference
 from service.values.plans import Plan
 from service.values.references import Lineage, Reference, StreamReference
-from service.values.streams import Kind, StreamKey, ValueType
+from service.values.streams import JOINT, Kind, StreamKey, ValueType
 
 
 def build_reference(
@@ -57,9 +59,25 @@ def merge_references(base: Reference, learned: Reference) -> Reference:
     if not added:
         return base
     names = ", ".join(sorted(f"{s.key.kind.value} {s.key.name}" for s in added))
-    metadata = {**base.lineage.metadata, "learned": names}
+    before = base.lineage.metadata.get("learned")
+    metadata = {**base.lineage.metadata, "learned": f"{before}, {names}" if before else names}
     lineage = msgspec.structs.replace(base.lineage, metadata=metadata)
-    return _reference(base.model, base.version, base.rows, [*base.streams, *added], lineage)
+    streams = [*base.streams, *added]
+    merged = _reference(base.model, base.version, base.rows, streams, lineage)
+    return merged if base.projection is None else with_projection(merged, base.projection)
+
+
+def with_projection(reference: Reference, projection: Projection) -> Reference:
+    """The reference that also knows how its numeric inputs are related."""
+    hash_ = content_hash(reference.rows, reference.streams, reference.lineage, projection)
+    return msgspec.structs.replace(reference, projection=projection, hash=hash_)
+
+
+def same_cells(one: Reference, other: Reference) -> bool:
+    """Whether what was counted by one reference can be gone on with by the other."""
+    return msgspec.json.encode(list(map(_canonical, one.streams))) == msgspec.json.encode(
+        list(map(_canonical, other.streams))
+    )
 
 
 def layout_of(reference: Reference) -> Layout:
@@ -88,6 +106,9 @@ def plan_of(  # noqa: PLR0913 (one a setting)
     *,
     learn_inputs: bool = False,
     learn_outputs: bool = False,
+    learn_derived: bool = False,
+    learn_relations: bool = False,
+    cutoffs: tuple[float, ...] = (),
     ignored: tuple[str, ...] = (),
     missing: tuple[float | str, ...] = (),
     missing_by_feature: Mapping[str, tuple[float | str, ...]] | None = None,
@@ -95,8 +116,17 @@ def plan_of(  # noqa: PLR0913 (one a setting)
     features_max: int = 2000,
     categories_max: int = 100,
 ) -> Plan:
-    """The plan that bins by `reference`; without one every stream is learned, or none."""
+    """The plan that bins by `reference`; without one every stream is learned, or none.
+
+    The reconstruction error is in it when it has cells or, with `learn_derived`, is to have some;
+    with `learn_derived` so are `cutoffs`. With `learn_relations` the co-moments of the inputs are
+    gathered, unless the reference knows how they are related.
+    """
     streams = () if reference is None else reference.streams
+    projection = None if reference is None else reference.projection
+    gathers = learn_relations and projection is None
+    if not learn_derived and all(stream.key != JOINT for stream in streams):
+        projection = None
     return Plan(
         reference_hash="" if reference is None else reference.hash,
         layout=Layout() if reference is None else layout_of(reference),
@@ -107,6 +137,9 @@ def plan_of(  # noqa: PLR0913 (one a setting)
         open_ended=frozenset(s.key for s in streams if s.open_ended),
         learn_inputs=learn_inputs,
         learn_outputs=learn_outputs,
+        projection=projection or None,
+        scaling=_scaling_to_learn(streams) if gathers else None,
+        cutoffs=cutoffs if learn_derived else (),
         ignored=ignored,
         missing=missing,
         missing_by_feature=missing_by_feature or {},
@@ -116,8 +149,13 @@ def plan_of(  # noqa: PLR0913 (one a setting)
     )
 
 
-def content_hash(rows: int, streams: tuple[StreamReference, ...], lineage: Lineage) -> str:
-    """SHA-256 in hex over rows, streams and lineage, but for when and by whom it was created.
+def content_hash(
+    rows: int,
+    streams: tuple[StreamReference, ...],
+    lineage: Lineage,
+    projection: Projection | None = None,
+) -> str:
+    """SHA-256 in hex over all of it, but for when and by whom it was created.
 
     So building again from the same data with the same settings gives the same hash.
     """
@@ -129,7 +167,9 @@ def content_hash(rows: int, streams: tuple[StreamReference, ...], lineage: Linea
         lineage.dataset,
         sorted(lineage.metadata.items()),
     ]
-    tree = [rows, lineage_told, [_canonical(stream) for stream in streams]]
+    tree: list[Any] = [rows, lineage_told, [_canonical(stream) for stream in streams]]
+    if projection is not None:
+        tree.append(projection_tree(projection))
     return sha256(msgspec.json.encode(tree)).hexdigest()
 
 
@@ -142,6 +182,12 @@ def _reference(
 ) -> Reference:
     ordered = tuple(sorted(streams, key=_place))
     return Reference(model, version, rows, ordered, lineage, content_hash(rows, ordered, lineage))
+
+
+def _scaling_to_learn(streams: tuple[StreamReference, ...]) -> Scaling | None:
+    """None of fewer than two inputs that vary: these cannot be related."""
+    scaling = scaling_of(streams)
+    return scaling if len(scaling) >= 2 else None
 
 
 def _place(stream: StreamReference) -> tuple[bool, Kind, str]:

@@ -46,6 +46,17 @@ class StreamShape(Struct, forbid_unknown_fields=True, kw_only=True):
     distinct: int = 0
 
 
+class FeatureShape(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One of `projection`: a feature, its scaling, and its row of residuals."""
+
+    feature: str
+    centre: float
+    below: float
+    above: float
+    mean: float
+    residuals: list[float]
+
+
 class FileShape(Struct, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -56,6 +67,7 @@ class FileShape(Struct, forbid_unknown_fields=True, kw_only=True):
     hash: str | None = None
     lineage: LineageShape
     streams: list[StreamShape]
+    projection: list[FeatureShape] | None = None
 
 
 class Checks:
@@ -80,7 +92,11 @@ def check_stream(stream: StreamShape, field: str, check: Checks) -> None:
     )
     numeric = stream.type is ValueType.NUMERIC
     free = numeric or not always_numeric(StreamKey(stream.kind, stream.name))
-    check.that(free, f"{field}.type", "a latency or class probability must be numeric")
+    check.that(
+        free,
+        f"{field}.type",
+        "a latency, class probability or joint stream must be numeric",
+    )
     (_check_numeric if numeric else _check_categorical)(stream, field, check)
     for what in ("missing", "invalid", "other", "singletons", "distinct"):
         check.that(getattr(stream, what) >= 0, f"{field}.{what}", "must not be negative")

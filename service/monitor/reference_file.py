@@ -24,6 +24,7 @@ from service.monitor.reference_checks import (
     check_order,
     check_stream,
 )
+from service.monitor.reference_projection import projection_tree, read_projection
 from service.values.references import Lineage, Reference, StreamReference
 from service.values.streams import StreamKey, ValueType
 
@@ -51,6 +52,8 @@ def write(reference: Reference) -> str:
         },
         "streams": [_stream_tree(stream) for stream in reference.streams],
     }
+    if reference.projection is not None:
+        tree["projection"] = projection_tree(reference.projection)
     return _json_text(tree, "", nested_levels=3) + "\n"
 
 
@@ -69,15 +72,16 @@ def read(text: str | bytes, name: str) -> Reference:
         _stream(stream, f"streams[{i}]", check) for i, stream in enumerate(file.streams)
     )
     check_order(streams, check)
+    projection = read_projection(file.projection, streams, check)
     lineage = _lineage(file.lineage, check)
-    computed = content_hash(file.rows, streams, lineage)
+    computed = content_hash(file.rows, streams, lineage, projection)
     check.that(
         file.hash is None or file.hash == computed,
         "hash",
         "does not match the content, which was edited or damaged after it was built. Restore the "
         'file, or accept the edit by removing its "hash" line',
     )
-    return Reference(file.model, file.version, file.rows, streams, lineage, computed)
+    return Reference(file.model, file.version, file.rows, streams, lineage, computed, projection)
 
 
 _Shape = TypeVar("_Shape")

@@ -87,7 +87,7 @@ class References:
                 "effective_from_seconds": e.effective_from_seconds,
                 "given_hash": e.given_hash,
                 "reference": e.text,
-                "learns": e.plan.learn_inputs or e.plan.learn_outputs,
+                "learns": e.plan.learns,
             }
             for e in self._entries
         ]

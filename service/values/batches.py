@@ -29,7 +29,8 @@ class Batch(Struct, frozen=True):
 
     times_seconds: event time, epoch seconds. arrivals_seconds: the record's Kafka timestamp.
     records: the record each row came from; rows: the row's position within it.
-    numeric: shape (n, len(plan.numeric)), NaN = missing, infinite = invalid.
+    numeric: shape (n, len(plan.numeric)), NaN = missing, infinite = invalid; the reconstruction
+    error among them is missing where too many of its features are.
     codes: int32, shape (n, len(plan.categorical)); 0.. a category of the layout, else MISSING,
     INVALID, or UNSEEN, whose name is in `novel[stream position]`. Rare categories of the reference
     (its `__other__` cell) have the code len(categories) and their name in `novel` too.

@@ -5,8 +5,9 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from detectors.joint import Projection, Scaling
 from detectors.summary.layout import Layout
-from service.values.streams import Kind, StreamKey
+from service.values.streams import JOINT, Kind, StreamKey, above_cutoff
 
 
 class Plan(Struct, frozen=True, dict=True):
@@ -14,7 +15,10 @@ class Plan(Struct, frozen=True, dict=True):
 
     `numeric` and `categorical` name the streams in the order of `layout`. A stream that is in
     neither is *learned*: if `learn_inputs`, every further feature; if `learn_outputs`, prediction
-    and latency where the reference has none. `ignored` are globs of features never looked at.
+    and latency where the reference has none; the derived ones always. With a `projection` the
+    reconstruction error is such a derived stream, with `cutoffs` whether the prediction is above
+    each; both are computed of every row, into their cells or to be learned. Of the features of
+    `scaling` the co-moments are gathered. `ignored` are globs of features never looked at.
     `missing` are the sentinels that mean "not there" for every feature, `missing_by_feature` the
     further ones for some. `columns` name positions for sources whose rows have no names.
     `rare` names the categories of a stream that count as other; in an `open_ended` stream every
@@ -30,6 +34,9 @@ class Plan(Struct, frozen=True, dict=True):
     open_ended: frozenset[StreamKey] = frozenset()
     learn_inputs: bool = False
     learn_outputs: bool = False
+    projection: Projection | None = None
+    scaling: Scaling | None = None
+    cutoffs: tuple[float, ...] = ()
     ignored: tuple[str, ...] = ()
     missing: tuple[float | str, ...] = ()
     missing_by_feature: Mapping[str, tuple[float | str, ...]] = {}
@@ -46,6 +53,19 @@ class Plan(Struct, frozen=True, dict=True):
     def features(self) -> frozenset[str]:
         """The names of the input streams with cells."""
         return frozenset(key.name for key in self.streams if key.kind is Kind.INPUT)
+
+    @cached_property
+    def derived(self) -> tuple[StreamKey, ...]:
+        """The derived streams without cells."""
+        joint = (JOINT,) if self.projection else ()
+        wanted = (*joint, *map(above_cutoff, self.cutoffs))
+        return tuple(key for key in wanted if key not in self.streams)
+
+    @cached_property
+    def learns(self) -> bool:
+        """Whether anything is to be learned under this plan."""
+        kinds = self.learn_inputs or self.learn_outputs
+        return kinds or self.scaling is not None or bool(self.derived)
 
 
 class Schedule(Struct, frozen=True):

@@ -6,7 +6,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from detectors.joint import Projection
 from service.values.streams import StreamKey, ValueType
+
+LEARNED = "learned"
+"""The source of a reference that was learned from live events."""
 
 
 class Lineage(Struct, frozen=True):
@@ -61,7 +65,9 @@ class Reference(Struct, frozen=True):
     """What normal looks like for one model version; `version` None holds for any version.
 
     Numeric streams come first, then categorical and boolean ones. `hash` is of the content
-    (streams and lineage), so two references with one hash bin alike.
+    (streams, lineage and projection), so two references with one hash bin alike. `projection` is
+    how the numeric inputs are related; it has no feature when they are not, and is None as long as
+    nobody has looked.
     """
 
     model: str
@@ -70,3 +76,4 @@ class Reference(Struct, frozen=True):
     streams: tuple[StreamReference, ...]
     lineage: Lineage
     hash: str
+    projection: Projection | None = None

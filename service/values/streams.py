@@ -5,11 +5,18 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """The role a stream plays; the label `kind` of every metric about it."""
+    """The role a stream plays; the label `kind` of every metric about it.
+
+    VOLUME, QUALITY and JOINT are derived from what was counted: how many rows, what was missing or
+    unusable, and how the features go together.
+    """
 
     INPUT = "input"
     OUTPUT = "output"
     LATENCY = "latency"
+    VOLUME = "volume"
+    QUALITY = "quality"
+    JOINT = "joint"
 
 
 class ValueType(StrEnum):
@@ -36,13 +43,33 @@ class ModelKey(NamedTuple):
 
 PREDICTION = StreamKey(Kind.OUTPUT, "prediction")
 LATENCY = StreamKey(Kind.LATENCY, "latency")
+JOINT = StreamKey(Kind.JOINT, "reconstruction error")
+
+_ABOVE = "prediction>"
 
 
 def always_numeric(key: StreamKey) -> bool:
-    """Whether a stream can only hold numbers: latencies and class probabilities."""
-    return key.kind is Kind.LATENCY or (key.kind is Kind.OUTPUT and key != PREDICTION)
+    """Whether a stream can only hold numbers: latencies, class probabilities, joint streams."""
+    if key.kind is Kind.OUTPUT:
+        return key != PREDICTION and cutoff_of(key) is None
+    return key.kind in {Kind.LATENCY, Kind.JOINT}
 
 
 def class_probability(name: str) -> StreamKey:
     """The stream of the probability given to one class: `prediction[fraud]`."""
     return StreamKey(Kind.OUTPUT, f"prediction[{name}]")
+
+
+def above_cutoff(cutoff: float) -> StreamKey:
+    """The boolean stream of whether a numeric prediction is above a cut-off: `prediction>0.62`."""
+    return StreamKey(Kind.OUTPUT, f"{_ABOVE}{cutoff:.12g}")
+
+
+def cutoff_of(key: StreamKey) -> float | None:
+    """The cut-off that a stream is about, None when it is about none."""
+    if key.kind is not Kind.OUTPUT or not key.name.startswith(_ABOVE):
+        return None
+    try:
+        return float(key.name.removeprefix(_ABOVE))
+    except ValueError:
+        return None

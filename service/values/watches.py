@@ -51,6 +51,8 @@ class FeatureWatch(Struct, frozen=True):
 class Watch(Struct, frozen=True):
     """How one model is watched. `tolerance_sd` is the shift of the mean that does not matter.
 
+    `cutoffs` are those of the prediction: the share above each is a stream of its own.
+
     `learn` says whether streams without a reference learn one from their first `learn_events`
     events, spread over at least `learn_seconds`. A drift ends after `recover_panes` quiet panes.
     """
@@ -72,6 +74,7 @@ class Watch(Struct, frozen=True):
     categories_max: int
     ignored: tuple[str, ...]
     feature: Callable[[str], FeatureWatch]
+    cutoffs: tuple[float, ...] = ()
 
     def mute_of(self, stream: StreamKey, at_seconds: float) -> Mute | None:
         """The mute of a stream that holds at a time (epoch seconds), if any."""
