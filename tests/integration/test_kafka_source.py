@@ -265,7 +265,7 @@ def test_a_topic_that_is_not_there_has_no_partitions_and_is_not_created(kafka, s
 def test_partitions_held_and_let_go_again_and_again_arrive_whole(kafka, topic, source_of):
     name = topic(3)
     for number in range(3):
-        send(kafka.bootstrap, name, values(3000), number)
+        send(kafka.bootstrap, name, values(900), number)
     source = source_of(parameters(kafka, name, records_max=100))
     flowing(source, 3)
     partitions = sorted(source.partitions())
@@ -274,6 +274,6 @@ def test_partitions_held_and_let_go_again_and_again_arrive_whole(kafka, topic, s
         chunks += turn.chunks
         if number % 2 == 0:
             source.hold(frozenset(partitions[: number // 2 % 3]))
-        if sum(len(chunk.records) for chunk in chunks) == 9000:
+        if sum(len(chunk.records) for chunk in chunks) == 2700:
             break
-    assert [rows(chunks, partition) for partition in partitions] == [list(range(3000))] * 3
+    assert [rows(chunks, partition) for partition in partitions] == [list(range(900))] * 3
