@@ -18,7 +18,7 @@ from service.monitor.drift import DriftStates
 from service.monitor.panes import Pane
 from service.monitor.reference import reference_cells
 from service.monitor.windows import Freeze, Window
-from service.monitor.wording import in_words
+from service.monitor.wording import Measured, in_words
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ModelKey, StreamKey
@@ -180,6 +180,16 @@ class Comparison:
                 bank.reset(recovered)
         return changed
 
+    def measured(self, pane: Pane) -> list[Measured]:
+        """Live counts and their distances to tell a change by, the most telling first: the pane, if
+        it has rows enough, then the windows. `pane` was judged already.
+        """
+        seen = [window.total.cells for window in self.windows]
+        if pane.rows >= ROWS_WORTH_TELLING:
+            # The shortest window holds panes from before the change too: it would tell half of it.
+            seen.insert(0, pane.summary.cells)
+        return [(cells, self.distances(cells)) for cells in seen]
+
     def under(self, watch: Watch) -> "Comparison":
         """A fresh comparison with the same reference, that watches as `watch` says."""
         return Comparison(
@@ -266,11 +276,7 @@ class Comparison:
         if not changed:
             return []
         score = self.score
-        seen = [window.total.cells for window in self.windows]
-        if pane.rows >= ROWS_WORTH_TELLING:
-            # The shortest window holds panes from before the change too: it would tell half of it.
-            seen.insert(0, pane.summary.cells)
-        measured = [(cells, self.distances(cells)) for cells in seen]
+        measured = self.measured(pane)
         return [
             Transition(
                 model=self.key,

@@ -11,6 +11,7 @@ from detectors.summary.summary import Summary
 from service.monitor.totals import quality_of_profiles, quality_of_summary
 from service.values.batches import Batch, Novel
 from service.values.plans import Plan
+from service.values.records import Partition
 from service.values.streams import Kind, StreamKey
 
 OUTPUTS_ROOM = 2
@@ -22,6 +23,7 @@ class Pane:
 
     A stream is among them once it has shown a value; the rows without it count as missing, so that
     it does not matter how the rows came in batches. No more are learned than the plan's features.
+    `offsets` are the first and the last of the records that the rows came from, by partition.
     """
 
     def __init__(self, start_seconds: float, plan: Plan) -> None:
@@ -29,6 +31,7 @@ class Pane:
         self.plan = plan
         self.summary = Summary(plan.layout)
         self.profiles: dict[StreamKey, Profile] = {}
+        self.offsets: dict[Partition, tuple[int, int]] = {}
 
     @property
     def rows(self) -> int:
@@ -37,6 +40,7 @@ class Pane:
 
     def add(self, batch: Batch, chosen: NDArray[np.int64] | None) -> None:
         """Take rows of `batch`: all, or those at the positions `chosen` (ascending)."""
+        self._note_offsets(batch, chosen)
         if chosen is None:
             novel = {i: (n.rows, n.names) for i, n in batch.novel.items()}
             self.summary.update(batch.numeric, batch.codes, novel, float(batch.weights.sum()))
@@ -52,6 +56,8 @@ class Pane:
         most = self.plan.features_max + OUTPUTS_ROOM
         merge_profiles(self.profiles, self.rows, other.profiles, other.rows, most)
         self.summary.merge(other.summary)
+        for partition, (first, last) in other.offsets.items():
+            self._widen(partition, first, last)
 
     def quality(self) -> dict[StreamKey, NDArray[np.int64]]:
         """[missing, invalid, unseen] values by stream."""
@@ -64,6 +70,7 @@ class Pane:
             "reference": self.plan.reference_hash,
             "summary": self.summary.state(),
             "profiles": [[k.kind.value, k.name, p.state()] for k, p in self.profiles.items()],
+            "offsets": [[*p, first, last] for p, (first, last) in self.offsets.items()],
         }
 
     @classmethod
@@ -75,7 +82,21 @@ class Pane:
             StreamKey(Kind(kind), name): Profile.from_state(profile)
             for kind, name, profile in state["profiles"]
         }
+        pane.offsets = {
+            Partition(topic, number): (first, last)
+            for topic, number, first, last in state.get("offsets", [])
+        }
         return pane
+
+    def _note_offsets(self, batch: Batch, chosen: NDArray[np.int64] | None) -> None:
+        """Records of a batch ascend by offset."""
+        rows = (0, -1) if chosen is None else (int(chosen[0]), int(chosen[-1]))
+        first, last = (batch.records[row].offset for row in rows)
+        self._widen(batch.partition, first, last)
+
+    def _widen(self, partition: Partition, first: int, last: int) -> None:
+        known = self.offsets.get(partition, (first, last))
+        self.offsets[partition] = (min(known[0], first), max(known[1], last))
 
     def _learn(
         self,

@@ -1,0 +1,309 @@
+"""Episodes: from the verdicts on panes to the few events that people hear of.
+
+One drift is one episode, whichever detectors saw it: what drifts together in a model version, or
+joins later, is one episode of its category. Models that drift together on one declared source are
+one episode of that source besides. Pure: no clock, and the same verdicts give the same episodes.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from service.monitor import episode_words, upstream
+from service.monitor.causes import LIKELY, Cause, likely_cause, situation_of
+from service.monitor.episode_counts import EpisodeCounts
+from service.monitor.episode_steps import begun, described, kept, moved_on
+from service.monitor.pane_verdicts import Describe, Drifting, PaneVerdict
+from service.monitor.severity import Severities, is_worse
+from service.values.episodes import (
+    CATEGORIES,
+    Category,
+    Episode,
+    EpisodeCount,
+    EpisodeLabels,
+    Phase,
+    Severity,
+    Verdict,
+)
+from service.values.streams import Kind, ModelKey, StreamKey
+
+BACKLOG_SECONDS = 3600.0
+"""What ended longer ago when it was judged is recorded, and nobody is told."""
+
+ENDED_MAX = 50
+"""Episodes that are over and still shown; all of them are in the record."""
+
+IDS_MAX = 2000
+"""Names of episodes that are not given again."""
+
+Place = tuple[Category, str, str]
+"""Where there is one open episode at most: category, model (or source), version."""
+
+
+class EpisodeRules(Struct, frozen=True):
+    """How panes are cut, whom what may reach, and under which configuration all is judged."""
+
+    pane_seconds: float = 60.0
+    severities: Severities = Severities()
+    config_hash: str = ""
+
+
+class Episodes:
+    """All episodes of all models. `outbox` holds the events that are not in the record yet; who has
+    written them takes them out.
+    """
+
+    def __init__(self, rules: EpisodeRules | None = None) -> None:
+        self.rules = rules or EpisodeRules()
+        self.outbox: list[Episode] = []
+        self.counts = EpisodeCounts()
+        self._open: dict[Place, Episode] = {}
+        self._ended: list[Episode] = []
+        self._ids: dict[str, None] = {}
+        self._due: dict[Place, Phase] = {}
+
+    @property
+    def open(self) -> tuple[Episode, ...]:
+        """Those that last, in the order in which they started."""
+        return tuple(self._open.values())
+
+    @property
+    def ended(self) -> tuple[Episode, ...]:
+        """The last ones that are over, the newest last."""
+        return tuple(self._ended)
+
+    def take(self, verdict: PaneVerdict, describe: Describe) -> list[Episode]:
+        """Take the verdict on the next pane of a model version; returns the new events."""
+        drifting = _by_category(verdict.drifting)
+        mine = self._mine(verdict.model)
+        if not drifting and not mine:
+            return []
+        first_new = len(self.outbox)
+        for category in sorted(drifting.keys() | mine.keys()):
+            self._follow(category, drifting.get(category, {}), verdict)
+        self._follow_sources(verdict)
+        self._look_again(verdict)
+        self._tell(verdict, describe)
+        return self.outbox[first_new:]
+
+    def end(self, model: ModelKey, at_seconds: float, because: str) -> list[Episode]:
+        """A model version is watched no more; `because` says in words why."""
+        first_new = len(self.outbox)
+        for place in [place for place, episode in self._open.items() if episode.key == model]:
+            self._open[place] = replace(
+                self._open[place], ended_seconds=at_seconds, ended_because=because
+            )
+            self._append(place, Phase.RECOVERED)
+        for place, episode in list(self._open.items()):
+            live = upstream.live_on(episode.source, self._open.values())
+            if upstream.includes(episode, model) and upstream.is_over(episode, live):
+                self._open[place] = upstream.ended(episode, at_seconds)
+                self._append(place, Phase.RECOVERED)
+        return self.outbox[first_new:]
+
+    def hear(self, verdict: Verdict) -> None:
+        """Count what somebody decided on an episode."""
+        self.counts.decided(verdict)
+
+    def counted(self, teams: Mapping[ModelKey, tuple[str, int]]) -> tuple[EpisodeCount, ...]:
+        """The counts of these model versions, whose team and tier are given, and of the sources.
+
+        Those that can be reached are there from 0.
+        """
+        severities = self.rules.severities
+        known = {
+            EpisodeLabels(*key, kind.value, severities.of(CATEGORIES[kind], tier), team)
+            for key, (team, tier) in teams.items()
+            for kind in Kind
+        }
+        return tuple(
+            count
+            for count in self.counts.all(known)
+            if not count.labels.model or ModelKey(count.labels.model, count.labels.version) in teams
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Plain values for a snapshot."""
+        return {
+            "open": msgspec.to_builtins(list(self._open.values())),
+            "ended": msgspec.to_builtins(self._ended),
+            "outbox": msgspec.to_builtins(self.outbox),
+            "ids": list(self._ids),
+            "counts": self.counts.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state` was taken."""
+        opened = msgspec.convert(state["open"], list[Episode])
+        self._open = {_place(episode): episode for episode in opened}
+        self._ended = msgspec.convert(state["ended"], list[Episode])
+        self.outbox = msgspec.convert(state["outbox"], list[Episode])
+        self._ids = dict.fromkeys(state["ids"])
+        self.counts = EpisodeCounts.from_state(state["counts"])
+
+    def _mine(self, model: ModelKey) -> dict[Category, Episode]:
+        places = ((category, *model) for category in Category)
+        return {place[0]: self._open[place] for place in places if place in self._open}
+
+    def _follow(
+        self, category: Category, drifting: Mapping[StreamKey, Drifting], verdict: PaneVerdict
+    ) -> None:
+        place = (category, *verdict.model)
+        episode = self._open.get(place)
+        if episode is not None:
+            self._step(place, *moved_on(episode, drifting, verdict))
+            self._catch_up(place, verdict.age_seconds)
+            return
+        started = begun(category, drifting, verdict, self.rules.config_hash)
+        named = replace(started, id=self._name(verdict.model.model, started.onset_seconds))
+        severity = self.rules.severities.of(category, verdict.tier)
+        self._start(place, named, severity, verdict)
+
+    def _start(
+        self, place: Place, episode: Episode, severity: Severity, verdict: PaneVerdict
+    ) -> None:
+        past = verdict.age_seconds > BACKLOG_SECONDS
+        told = replace(episode, severity=Severity.LOG if past else severity, backlog=past)
+        self._step(place, told, Phase.STARTED)
+        self.counts.started(told)
+
+    def _catch_up(self, place: Place, age_seconds: float) -> None:
+        """What began in a backlog and still lasts is a matter of today."""
+        episode = self._open[place]
+        if not episode.backlog or not episode.is_open or age_seconds > BACKLOG_SECONDS:
+            return
+        severity = self.rules.severities.of(episode.category, episode.tier)
+        self._raise(place, replace(episode, backlog=False), severity)
+
+    def _raise(self, place: Place, episode: Episode, severity: Severity) -> None:
+        """Let an episode reach further, if `severity` does: the only change of its labels."""
+        if is_worse(severity, episode.severity):
+            episode = replace(episode, severity=severity)
+            self.counts.started(episode)
+        self._step(place, episode, Phase.ESCALATED)
+
+    def _step(self, place: Place, episode: Episode, phase: Phase | None) -> None:
+        self._open[place] = episode
+        if phase is not None and self._due.get(place) is not Phase.STARTED:
+            self._due[place] = phase
+
+    def _follow_sources(self, verdict: PaneVerdict) -> None:
+        """Gather the models that drift on one source, and let go of a source that is well again."""
+        for source in upstream.sources_of(verdict):
+            live = upstream.live_on(source, self._open.values())
+            place = (Category.UPSTREAM, source, "")
+            if place in self._open:
+                self._join(place, live, verdict)
+            else:
+                near = upstream.near(live, verdict.model, self.rules.pane_seconds)
+                if len({member.model for member in near}) > 1:
+                    self._start_upstream(place, near, live, verdict)
+        for place, episode in list(self._open.items()):
+            if upstream.includes(episode, verdict.model):
+                live = upstream.live_on(episode.source, self._open.values())
+                self._step(place, *upstream.moved_on(episode, live, verdict))
+
+    def _start_upstream(
+        self, place: Place, members: upstream.Members, live: upstream.Live, verdict: PaneVerdict
+    ) -> None:
+        source = place[1]
+        onset = min(member.since_seconds for member in members)
+        episode = upstream.begun(source, members, live, verdict, self._name(source, onset))
+        self._start(place, episode, self._severity(episode), verdict)
+        self._link(episode)
+
+    def _join(self, place: Place, live: upstream.Live, verdict: PaneVerdict) -> None:
+        before = self._open[place]
+        episode = upstream.joined(before, live)
+        if episode.members != before.members:
+            past = verdict.age_seconds > BACKLOG_SECONDS
+            self._raise(place, episode, before.severity if past else self._severity(episode))
+            self._link(episode)
+        else:
+            self._catch_up(place, verdict.age_seconds)
+
+    def _severity(self, episode: Episode) -> Severity:
+        return self.rules.severities.of(Category.UPSTREAM, episode.tier)
+
+    def _link(self, source_episode: Episode) -> None:
+        """Tell the members' own episodes where they belong."""
+        own = {member.episode for member in source_episode.members}
+        for place, episode in self._open.items():
+            if episode.id in own and not episode.upstream:
+                linked = replace(episode, upstream=source_episode.id)
+                if episode.cause != Cause.BROKEN_DATA:
+                    cause = Cause.UPSTREAM_SOURCE
+                    linked = replace(linked, cause=cause.value, likely=LIKELY[cause])
+                self._step(place, linked, self._due.get(place, Phase.ONGOING))
+
+    def _look_again(self, verdict: PaneVerdict) -> None:
+        """The likely cause, by all that is known now; where it changed, that is an event."""
+        mine = self._mine(verdict.model)
+        for category, episode in mine.items():
+            if not episode.is_open:
+                continue
+            known = situation_of(
+                mine.values(),
+                [
+                    self._open.get((Category.DRIFT, verdict.model.model, version))
+                    for version in verdict.other_versions
+                ],
+                upstream=bool(episode.upstream),
+                behind=verdict.age_seconds > BACKLOG_SECONDS,
+            )
+            cause = likely_cause(category, known)
+            if cause != episode.cause:
+                place = (category, *verdict.model)
+                changed = replace(episode, cause=cause.value, likely=LIKELY[cause])
+                self._step(place, changed, self._due.get(place, Phase.ONGOING))
+
+    def _tell(self, verdict: PaneVerdict, describe: Describe) -> None:
+        """Put what is due into the outbox, with the evidence as of now where it is at hand."""
+        places = sorted(self._due, key=lambda place: place[0] is Category.UPSTREAM)
+        for place in places:
+            episode, phase = self._open[place], self._due[place]
+            if episode.key == verdict.model and phase is not Phase.RECOVERED:
+                self._open[place] = described(episode, describe)
+            self._append(place, phase)
+        self._due.clear()
+
+    def _append(self, place: Place, phase: Phase) -> None:
+        episode = self._open[place]
+        worse = phase in {Phase.STARTED, Phase.ESCALATED}
+        told = replace(
+            episode,
+            sequence=episode.sequence + 1,
+            phase=phase,
+            told_score=max(episode.score, episode.told_score) if worse else episode.told_score,
+        )
+        self._open[place] = told
+        self.outbox.append(kept(told))
+        if not told.is_open:
+            del self._open[place]
+            self._ended = [*self._ended[1 - ENDED_MAX :], kept(told, with_counts=False)]
+
+    def _name(self, name: str, onset_seconds: float) -> str:
+        chosen = episode_words.new_id(name, onset_seconds, self._ids)
+        self._ids[chosen] = None
+        while len(self._ids) > IDS_MAX:
+            del self._ids[next(iter(self._ids))]
+        return chosen
+
+
+def _by_category(
+    drifting: tuple[Drifting, ...],
+) -> dict[Category, dict[StreamKey, Drifting]]:
+    grouped: defaultdict[Category, dict[StreamKey, Drifting]] = defaultdict(dict)
+    for stream in drifting:
+        grouped[CATEGORIES[stream.key.kind]][stream.key] = stream
+    return dict(grouped)
+
+
+def _place(episode: Episode) -> Place:
+    if episode.category is Category.UPSTREAM:
+        return (episode.category, episode.source, "")
+    return (episode.category, episode.model, episode.version)

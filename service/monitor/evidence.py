@@ -1,0 +1,166 @@
+"""From a comparison to the evidence of an episode: what drifts, and what changed in it."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.distance import Distances
+from service.monitor.cell_names import cell_names
+from service.monitor.comparison import Comparison
+from service.monitor.pane_verdicts import Described, Drifting
+from service.monitor.panes import Pane
+from service.monitor.wording import Measured, in_words
+from service.values.episodes import ChangedCell, SeenBy, StreamCounts, StreamDistance
+from service.values.streams import Kind, StreamKey
+
+CELLS_MAX = 3
+"""Cells of a stream that are named as those that changed most."""
+
+SHARE_WORTH_SAYING = 0.01
+"""A cell whose share moved less is not what changed."""
+
+
+def drifting(comparison: Comparison, pane: Pane) -> tuple[list[Drifting], frozenset[StreamKey]]:
+    """The streams that drift after `pane` was judged, and those of them that are muted."""
+    since = comparison.drift.since_seconds
+    streams = np.flatnonzero(comparison.drift.drifted).tolist()
+    score = comparison.score if streams else np.zeros(0)
+    found, muted = [], set()
+    for i in streams:
+        key = comparison.plan.streams[i]
+        if comparison.watch.mute_of(key, pane.start_seconds) is not None:
+            muted.add(key)
+            continue
+        found.append(
+            Drifting(
+                key=key,
+                source=comparison.watch.feature(key.name).source if key.kind is Kind.INPUT else "",
+                score=float(score[i]),
+                since_seconds=float(since[i]),
+                onset_seconds=float(since[i]),
+                seen_by=tuple(_seen_by(comparison, i, pane.start_seconds)),
+            )
+        )
+    return found, frozenset(muted)
+
+
+def describe(
+    comparison: Comparison, pane: Pane, keys: Sequence[StreamKey]
+) -> Mapping[StreamKey, Described]:
+    """What changed in these streams: by the pane, if it has rows enough, else by the windows."""
+    places = {key: i for i, key in enumerate(comparison.plan.streams)}
+    measured = comparison.measured(pane)
+    windows = [(w.length.name, w.total.cells) for w in comparison.windows]
+    far = [(name, cells, comparison.distances(cells)) for name, cells in windows]
+    told: dict[StreamKey, Described] = {}
+    for key in keys:
+        if key not in places:
+            continue
+        i = places[key]
+        live = _first_seen(comparison, measured, i)
+        changed = _changed(comparison, live, i)
+        told[key] = Described(
+            words=_words(comparison, measured, i, changed),
+            cells=changed,
+            distances=tuple(
+                _distance(key, i, name, int(cells[comparison.layout.values_of(i)].sum()), distances)
+                for name, cells, distances in far
+            ),
+            counts=_counts(comparison, key, i, live),
+        )
+    return told
+
+
+def _seen_by(comparison: Comparison, stream: int, at_seconds: float) -> Iterable[SeenBy]:
+    for bank in comparison.banks:
+        if bank.alarming[stream]:
+            evidence, level = float(bank.evidence[stream]), float(bank.level[stream])
+            if math.isfinite(evidence) and math.isfinite(level):
+                yield SeenBy(bank.name, at_seconds, evidence, level)
+
+
+def _first_seen(
+    comparison: Comparison, measured: Sequence[Measured], stream: int
+) -> NDArray[np.int64]:
+    """Live counts of a stream's cells, of the first of `measured` that has any."""
+    here = _cells(comparison, stream)
+    for cells, _ in measured:
+        if cells[here].sum():
+            return cells[here]
+    return np.zeros(here.stop - here.start, dtype=np.int64)
+
+
+def _cells(comparison: Comparison, stream: int) -> slice:
+    """All cells of a stream, missing and invalid included."""
+    offsets = comparison.layout.offsets
+    return slice(int(offsets[stream]), int(offsets[stream + 1]))
+
+
+def _changed(
+    comparison: Comparison, live: NDArray[np.int64], stream: int
+) -> tuple[ChangedCell, ...]:
+    """The cells whose share moved most, those first."""
+    reference = comparison.counts[_cells(comparison, stream)]
+    before, after = reference / max(1, reference.sum()), live / max(1, live.sum())
+    names = cell_names(comparison.layout, stream)
+    order = np.argsort(-np.abs(after - before), kind="stable")[:CELLS_MAX].tolist()
+    return tuple(
+        ChangedCell(names[i], round(float(before[i]), 6), round(float(after[i]), 6))
+        for i in order
+        if abs(after[i] - before[i]) >= SHARE_WORTH_SAYING
+    )
+
+
+def _words(
+    comparison: Comparison,
+    measured: Sequence[Measured],
+    stream: int,
+    cells: tuple[ChangedCell, ...],
+) -> str:
+    """What changed: "up 0.41 sd, PSI 0.31; share of [52k, 61k) from 10 % to 27 %"."""
+    words = in_words(comparison, measured, stream)
+    if stream >= comparison.layout.numeric_count or not cells:
+        return words
+    cell = cells[0]
+    return f"{words}; share of {cell.name} from {_percent(cell.before)} to {_percent(cell.after)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
+
+
+def _distance(
+    key: StreamKey, stream: int, window: str, values: int, told: Distances
+) -> StreamDistance:
+    return StreamDistance(
+        kind=key.kind,
+        name=key.name,
+        window=window,
+        values=values,
+        psi=_known(told.psi[stream]),
+        jensen_shannon=_known(told.jensen_shannon[stream]),
+        ks=_known(told.ks[stream]),
+        wasserstein_sd=_known(told.wasserstein_sd[stream]),
+        mean_shift_sd=_known(told.mean_shift[stream]),
+    )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _counts(
+    comparison: Comparison, key: StreamKey, stream: int, live: NDArray[np.int64]
+) -> StreamCounts:
+    layout = comparison.layout
+    numeric = stream < layout.numeric_count
+    return StreamCounts(
+        kind=key.kind,
+        name=key.name,
+        edges=tuple(layout.edges[stream].tolist()) if numeric else (),
+        categories=() if numeric else layout.categories[stream - layout.numeric_count],
+        before=tuple(comparison.counts[_cells(comparison, stream)].tolist()),
+        after=tuple(live.tolist()),
+    )
