@@ -1,0 +1,1 @@
+"""Pictures drawn as inline SVG: no script, no style attribute, a sentence and a table with each."""
