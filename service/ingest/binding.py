@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.summary.profile import INVALID_VALUE
 from service.ingest.admission import NAME_BYTES_MAX, REPLACEMENT
+from service.ingest.derived import Derivation
 from service.ingest.scalars import boolean, category, text_of
 from service.values.batches import INVALID, MISSING, UNSEEN
 from service.values.plans import Plan
@@ -118,6 +119,7 @@ class Binding:
 
     `exact`: every feature's name in an event is the plan's, since none was altered on admission.
     `excluded`: features of the plan that the source never looks at; they are missing.
+    `unnamed_positions`: of the categorical columns, those that are no feature.
     `in_order`: the numeric inputs are the first columns; `padding` stands for the others.
     """
 
@@ -138,6 +140,8 @@ class Binding:
         self.codes = self._codes()
         self.prediction_numeric = _position(plan.numeric, PREDICTION)
         self.prediction_categorical = _position(plan.categorical, PREDICTION)
+        self.unnamed_positions = [i for i, key in enumerate(plan.categorical) if not _is_input(key)]
+        self.derivation = Derivation(plan)
         self.latency = _position(plan.numeric, LATENCY)
         self.other_outputs = {
             key: i

@@ -91,6 +91,8 @@ def to_batch(
     latency = columns.latency_seconds
     if binding.latency is not None:
         columns.numeric[:, binding.latency] = latency
+    derived = binding.derivation.fill(columns.numeric, codes, columns.learned)
+    learned = columns.learned | derived
     count = len(columns)
     return Batch(
         model=model,
@@ -103,7 +105,7 @@ def to_batch(
         numeric=columns.numeric,
         codes=codes,
         novel=novel,
-        learned={k: values for k, values in columns.learned.items() if _any_there(values)},
+        learned={k: values for k, values in learned.items() if _any_there(values)},
         latency_seconds=np.where(np.isfinite(latency), latency, np.nan),
         weights=columns.weights,
     )
@@ -189,6 +191,8 @@ def _codes(binding: Binding, columns: Columns) -> tuple[NDArray[np.int32], dict[
     codes = np.empty((count, len(binding.codes)), dtype=np.int32)
     novel = {}
     for stream, (table, raw) in enumerate(zip(binding.codes, columns.categorical, strict=True)):
+        if stream in binding.derivation.code_positions:
+            continue
         column = np.fromiter(map(table.__getitem__, raw), np.int32, count)
         codes[:, stream] = column
         strangers = np.flatnonzero((column == UNSEEN) | (column == table.other))

@@ -107,9 +107,10 @@ def _categories(
     if inputs.text or not _HAS_NO_CODE.isdisjoint(map(type, found)):
         pairs = zip(binding.categorical_positions, found, strict=True)
         found = [_scalar(value, binding.booleans[at], inputs) for at, value in pairs]
-    if binding.prediction_categorical is not None:
-        # The inputs are in the plan's order, so the prediction's place among them is its column.
-        found.insert(binding.prediction_categorical, answer.category)
+    for position in binding.unnamed_positions:
+        # The inputs are in the plan's order, so a column's place among them is its position.
+        is_prediction = position == binding.prediction_categorical
+        found.insert(position, answer.category if is_prediction else None)
     return found
 
 

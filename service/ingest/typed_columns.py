@@ -135,7 +135,7 @@ def _seconds(time: datetime | float | None, record: Record) -> float:
 def _categorical(
     raw: list[Sequence[Any]], answers: list[Any], binding: Binding
 ) -> list[Sequence[Any]]:
-    columns: list[Sequence[Any]] = [()] * len(binding.codes)
+    columns: list[Sequence[Any]] = [[None] * len(answers)] * len(binding.codes)
     for position, column in zip(binding.categorical_positions, raw, strict=True):
         columns[position] = column
     if binding.prediction_categorical is not None:

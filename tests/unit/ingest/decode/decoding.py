@@ -7,12 +7,21 @@ import numpy as np
 
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
+from detectors.joint import Projection, Scaling
 from detectors.summary.layout import Layout
 from service.ingest.decode import Decoder
 from service.values.batches import Batch, Decoded
 from service.values.plans import Plan, Schedule
 from service.values.records import Chunk, Partition, Record
-from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey
+from service.values.streams import (
+    JOINT,
+    LATENCY,
+    PREDICTION,
+    Kind,
+    ModelKey,
+    StreamKey,
+    above_cutoff,
+)
 
 EDGES = np.array([0.0, 1.0])
 LEARNER = Plan("none", Layout(), learn_inputs=True, learn_outputs=True)
@@ -49,6 +58,33 @@ def plan_of(
 CREDIT = plan_of(
     ("age", "income"), {"state": ("MA", "CA", "12")}, ("has_card",), (PREDICTION, LATENCY)
 )
+
+
+RELATED = Projection(
+    Scaling(("age", "income"), np.array([40.0, 5e4]), np.array([9.0, 2e4]), np.array([12.0, 4e4])),
+    np.array([0.25, -0.5]),
+    np.array([[1.0, -0.9], [-0.9, 1.0]]),
+)
+"""What `age` and `income` have in common."""
+
+DERIVING = plan_of(
+    ("age", "income"),
+    {"state": ("MA",)},
+    outputs=(PREDICTION,),
+    projection=RELATED,
+    cutoffs=(0.62,),
+)
+"""Learns the reconstruction error and a cut-off."""
+
+DERIVED = Plan(
+    "hash",
+    Layout((EDGES,) * 5, (("MA",), ("false", "true"), ("false", "true"))),
+    numeric=(feature("age"), feature("height"), feature("income"), JOINT, PREDICTION),
+    categorical=(feature("state"), above_cutoff(0.5), above_cutoff(0.62)),
+    boolean=frozenset({above_cutoff(0.5), above_cutoff(0.62)}),
+    projection=RELATED,
+)
+"""Has cells for both."""
 
 
 class Plans:

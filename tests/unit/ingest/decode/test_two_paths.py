@@ -12,6 +12,9 @@ from service.ingest.decode import Decoder
 from service.values.streams import LATENCY, PREDICTION, class_probability
 from tests.unit.ingest.decode.decoding import (
     CREDIT,
+    DERIVED,
+    DERIVING,
+    RELATED,
     assert_balanced,
     assert_equal,
     chunk_of,
@@ -44,6 +47,9 @@ PLANS = {
         rare={feature("state"): ("CA", "12")},
         open_ended=frozenset({feature("other"), PREDICTION}),
     ),
+    "deriving": DERIVING,
+    "derived": DERIVED,
+    "all": plan_of(("age", "income"), projection=RELATED, cutoffs=(0.5,), learn_outputs=True),
     "blind": plan_of((), {"state": ("MA", "5411")}, outputs=(LATENCY,)),
 }
 
