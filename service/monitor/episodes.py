@@ -76,6 +76,10 @@ class Episodes:
         """The last ones that are over, the newest last."""
         return tuple(self._ended)
 
+    def has_open(self, model: ModelKey) -> bool:
+        """True while a model version has an open episode of its own."""
+        return bool(self._mine(model))
+
     def take(self, verdict: PaneVerdict, describe: Describe) -> list[Episode]:
         """Take the verdict on the next pane of a model version; returns the new events."""
         drifting = _by_category(verdict.drifting)

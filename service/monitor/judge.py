@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from service.monitor.comparison import Transition
+from service.monitor.comparison import Comparison, Transition
+from service.monitor.episodes import Episodes
+from service.monitor.evidence import describe, drifting
 from service.monitor.model_judge import ModelJudge, Pacing
+from service.monitor.pane_verdicts import PaneVerdict
 from service.monitor.panes import Pane
 from service.monitor.references import References
 from service.monitor.shard import Shard, TimeRules
 from service.monitor.totals import ModelTotals
 from service.monitor.windows import Freeze
+from service.values.episodes import OffsetRange
 from service.values.plans import Plan, Schedule
 from service.values.references import Reference
 from service.values.streams import ModelKey
@@ -22,11 +27,17 @@ PlanFor = Callable[[ModelKey, Watch, Reference | None, bool], Plan]
 Judged = Callable[[ModelJudge, Pane, list[Transition]], None]
 """Is told of every pane that was judged, after it was, with what changed in it."""
 
+IN_USE_PANES = 60
+"""A version is in use that was judged within so many panes."""
+
 
 class Judge:
-    """All models. `schedule` admits a model version the first time it is asked about one."""
+    """All models. `schedule` admits a model version the first time it is asked about one.
 
-    def __init__(
+    `episodes` are what people hear of; without any they are kept all the same, under no severity.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root hands over every part by name
         self,
         watch_for: WatchFor,
         given: GivenReference,
@@ -34,7 +45,9 @@ class Judge:
         rules: TimeRules,
         idle_after_seconds: float,
         models_max: int,
+        *,
         judged: Judged = lambda _model, _pane, _changed: None,
+        episodes: Episodes | None = None,
     ) -> None:
         self._watch_for = watch_for
         self._given = given
@@ -44,6 +57,7 @@ class Judge:
         self._idle_after_seconds = idle_after_seconds
         self._models_max = models_max
         self._judged = judged
+        self.episodes = episodes or Episodes()
         self.models: dict[ModelKey, ModelJudge] = {}
         self.over_limit = 0
 
@@ -71,18 +85,26 @@ class Judge:
     def advance(
         self, shards: Iterable[Shard], now_seconds: float, *, to_the_end: bool = False
     ) -> list[Transition]:
-        """Judge every pane that every partition has passed; all of them at the end of a replay."""
+        """Judge every pane that every partition has passed; all of them at the end of a replay.
+
+        In order of time over all models, so that models which drift together are seen together.
+        """
         shards = sorted(shards, key=lambda shard: shard.partition)
-        transitions: list[Transition] = []
-        for key, model in self.models.items():
+        taken: list[tuple[float, int, ModelJudge, float, Pane]] = []
+        for order, (key, model) in enumerate(self.models.items()):
             end = math.inf if to_the_end else self._closed_through(key, shards)
             # What is taken now was binned by the references known now: none may begin within it.
             newest = _newest_seconds(key, shards)
             panes = self._take(key, shards, end)
-            for start in sorted(panes):
-                changed = model.judge(panes[start], newest, now_seconds)
-                self._judged(model, panes[start], changed)
-                transitions += changed
+            taken += [(start, order, model, newest, pane) for start, pane in panes.items()]
+        transitions: list[Transition] = []
+        for _, _, model, newest, pane in sorted(taken, key=lambda entry: entry[:2]):
+            judged_before = model.panes_judged
+            changed = model.judge(pane, newest, now_seconds)
+            if model.panes_judged > judged_before and model.comparison is not None:
+                self._follow(model, model.comparison, pane, now_seconds)
+            self._judged(model, pane, changed)
+            transitions += changed
         return transitions
 
     def forget(self, shards: Iterable[Shard], now_seconds: float) -> list[ModelKey]:
@@ -99,7 +121,8 @@ class Judge:
             silent_until = max(seen, default=now_seconds) + self._rules.forget_after_seconds
             if min(now_seconds, reached) >= silent_until:
                 gone.append(key)
-                del self.models[key]
+                model = self.models.pop(key)
+                self.episodes.end(key, model.judged_through_seconds, "silent for too long")
                 for shard in shards:
                     shard.models.pop(key, None)
         return gone
@@ -120,6 +143,7 @@ class Judge:
         return {
             "over_limit": self.over_limit,
             "models": [model.state(freeze) for model in self.models.values()],
+            "episodes": self.episodes.state(),
         }
 
     def restore(self, state: dict[str, Any], newest_seconds: Mapping[ModelKey, float]) -> None:
@@ -127,6 +151,8 @@ class Judge:
         model in any partition, open panes included.
         """
         self.over_limit = state["over_limit"]
+        if "episodes" in state:
+            self.episodes.restore(state["episodes"])
         for model_state in state["models"]:
             key = ModelKey(model_state["model"], model_state["version"])
             model = self._admit(key, model_state["references"])
@@ -146,6 +172,46 @@ class Judge:
         model = ModelJudge(key, watch, self._pacing, kept, self._streams_of_team)
         self.models[key] = model
         return model
+
+    def _follow(
+        self, model: ModelJudge, comparison: Comparison, pane: Pane, now_seconds: float
+    ) -> None:
+        """Let the episodes take the verdict on a pane that was just judged."""
+        found, muted = drifting(comparison, pane)
+        if not found and not self.episodes.has_open(model.key):
+            return
+        end = pane.start_seconds + self._rules.pane_seconds
+        verdict = PaneVerdict(
+            model=model.key,
+            team=model.watch.team,
+            tier=model.watch.tier,
+            start_seconds=pane.start_seconds,
+            end_seconds=end,
+            rows=pane.rows,
+            reference_hash=comparison.plan.reference_hash,
+            drifting=tuple(found),
+            muted=muted,
+            offsets=tuple(
+                OffsetRange(*partition, *offsets)
+                for partition, offsets in sorted(pane.offsets.items())
+            ),
+            # In a replay everything is past; it is told as if it were live.
+            age_seconds=max(0.0, now_seconds - end) if self._rules.use_host_clock else 0.0,
+            other_versions=self._other_versions(model.key, end),
+        )
+        self.episodes.take(verdict, partial(describe, comparison, pane))
+
+    def _other_versions(self, key: ModelKey, end_seconds: float) -> tuple[str, ...]:
+        """The versions of a model that are in use beside this one, and compared."""
+        since = end_seconds - IN_USE_PANES * self._rules.pane_seconds
+        return tuple(
+            other.version
+            for other, model in self.models.items()
+            if other.model == key.model
+            and other != key
+            and model.comparison is not None
+            and model.judged_through_seconds >= since
+        )
 
     def _streams_of_team(self, watch: Watch) -> int:
         """Streams that share the budget of `watch`: those of its team, of all, or of the model."""
