@@ -17,6 +17,7 @@ from config.models import ModelRule
 from config.reference import ReferenceSettings
 from config.resolution import ModelSettings, Resolver
 from config.section import Section, refuse
+from config.severity import SeveritySettings
 from config.sources import SourceSettings
 from config.state import StateSettings
 from config.tree import Path
@@ -31,7 +32,6 @@ class Settings(Section):
         {
             "schema_registry",
             "labels",
-            "severity",
             "include",
             "segments",
             "privacy",
@@ -52,6 +52,9 @@ class Settings(Section):
     )
     reference: ReferenceSettings = Field(
         default=ReferenceSettings(), description="What normal looks like."
+    )
+    severity: SeveritySettings = Field(
+        default=SeveritySettings(), description="What may wake somebody, by tier of the model."
     )
     models: Mapping[str, ModelRule] = Field(
         default={}, description="What holds for some models only, by glob; later lines win."

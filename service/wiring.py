@@ -12,10 +12,13 @@ from config.sources import SourceSettings, TopicPattern
 from service.ingest.kafka_client import KafkaParameters
 from service.ingest.kafka_security import KafkaSecurity
 from service.ingest.positions import Start as StartPolicy
+from service.monitor.episodes import EpisodeRules
 from service.monitor.judge import GivenReference
 from service.monitor.planning import watched_part
 from service.monitor.reference_directory import ReferenceDirectory
+from service.monitor.severity import Severities
 from service.monitor.shard import TimeRules
+from service.values.episodes import Category, Severity
 from service.values.references import Reference
 from service.values.streams import ModelKey, ValueType
 from service.values.watches import (
@@ -33,6 +36,20 @@ _SCOPES = {"per model": "model", "per team": "team", "in all": "all"}
 def watches(settings: Settings) -> Callable[[str], Watch]:
     """How each model is watched, by its name."""
     return lambda model: _watch(settings, settings.for_model(model))
+
+
+def episode_rules(settings: Settings, config_hash: str) -> EpisodeRules:
+    """When drifting streams are one episode, and whom it may reach."""
+    return EpisodeRules(
+        pane_seconds=settings.detection.pane,
+        severities=Severities(
+            tuple(
+                {Category(episode): Severity(severity) for episode, severity in tier.pairs}
+                for tier in settings.severity.by_tier
+            )
+        ),
+        config_hash=config_hash,
+    )
 
 
 def time_rules(detection: DetectionSettings, *, use_host_clock: bool = True) -> TimeRules:

@@ -45,8 +45,8 @@ class Judge:
         rules: TimeRules,
         idle_after_seconds: float,
         models_max: int,
-        *,
         judged: Judged = lambda _model, _pane, _changed: None,
+        *,
         episodes: Episodes | None = None,
     ) -> None:
         self._watch_for = watch_for
@@ -101,7 +101,9 @@ class Judge:
         for _, _, model, newest, pane in sorted(taken, key=lambda entry: entry[:2]):
             judged_before = model.panes_judged
             changed = model.judge(pane, newest, now_seconds)
-            if model.panes_judged > judged_before and model.comparison is not None:
+            if model.panes_judged == judged_before:
+                continue
+            if model.comparison is not None:
                 self._follow(model, model.comparison, pane, now_seconds)
             self._judged(model, pane, changed)
             transitions += changed

@@ -248,7 +248,6 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
             (f"{key}: {{}}", key)
             for key in (
                 "labels",
-                "severity",
                 "schema_registry",
                 "include",
                 "segments",
@@ -261,7 +260,7 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
         ("detection: {tolerance: {rate: {ratio: 2}}}", "detection.tolerance.rate"),
         ("models: {a: {tolerance: {rate: {points: 0.1}}}}", "models.a.tolerance.rate"),
         ("reference: {versions: {}}", "reference.versions"),
-        ("state: {episodes: {}}", "state.episodes"),
+        ("state: {episodes: {topic: t}}", "state.episodes.topic"),
         ("web: {config_file: null}", "web.config_file"),
         ("web: {external_url: 'https://a.example'}", "web.external_url"),
         ("kafka: {security: {token_command: []}}", "kafka.security.token_command"),
