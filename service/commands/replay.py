@@ -1,31 +1,26 @@
 """`anchorwatch replay`: when would it have alarmed?"""
 
-import sys
 from pathlib import Path
 from typing import Literal
 
 import click
 from msgspec import Struct
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from config.settings import Settings
 from config.sources import FeatureSettings, LatencySettings, RowsSettings, SourceSettings
-from service.clock import SystemClock
+from service.backtest.assembly import Asked
+from service.backtest.incidents import read_incidents
 from service.commands import config_option, load_settings, require_references
-from service.commands.replay_view import as_json, show
+from service.commands.replay_json import as_json
+from service.commands.replay_view import show
+from service.commands.replaying import Task, run
 from service.errors import ConfigurationError
-from service.ingest.decode import Decoder
-from service.ingest.files import FilesParameters, FilesSource
 from service.logs import configure
-from service.monitor.judge import Judge
-from service.monitor.planning import plan_for
 from service.monitor.reference_file import read
-from service.replay import Replay
-from service.values.backtests import Outcome
+from service.publish.backtest_page import backtest_page
 from service.values.references import Reference
 from service.values.streams import ModelKey
-from service.wiring import given_references, time_rules, watches
 
 Unit = Literal["s", "ms", "us"]
 
@@ -68,6 +63,25 @@ class Columns(Struct, frozen=True):
 )
 @click.option("--ignore", multiple=True, metavar="GLOB", help="With --model: no feature of ours.")
 @click.option(
+    "--expected",
+    "expected_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Known incidents to find: start, end (RFC 3339) and perhaps model, feature, what.",
+)
+@click.option(
+    "--what-if/--no-what-if",
+    default=None,
+    help="Judge the panes again under other budgets and tolerances.  [default: with --html]",
+)
+@click.option(
+    "--html",
+    "html_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a report with pictures: one file, to be opened in a browser.",
+)
+@click.option(
     "--json", "json_file", type=click.Path(path_type=Path), help="Also write it here; - = stdout."
 )
 def command(  # noqa: PLR0913 - one argument an option
@@ -83,6 +97,9 @@ def command(  # noqa: PLR0913 - one argument an option
     latency: str | None,
     latency_unit: Unit,
     ignore: tuple[str, ...],
+    expected_file: Path | None,
+    what_if: bool | None,
+    html_file: Path | None,
     json_file: Path | None,
 ) -> None:
     """Run recorded events through the code of the live service and say what would have alarmed.
@@ -97,6 +114,9 @@ def command(  # noqa: PLR0913 - one argument an option
     A table, one row a prediction:
       anchorwatch replay scored.parquet --model credit-risk --time scored_at \\
           --prediction score --ignore '*_id' --reference ref.json --json result.json
+    \b
+    Were the incidents found that you know of, and how would other settings have done?
+      anchorwatch replay 'events-*.jsonl' --expected incidents.csv --html report.html
     """  # noqa: D301 - click reads \b as its paragraph mark
     loaded = load_settings(config_file)
     require_references(loaded)
@@ -109,48 +129,32 @@ def command(  # noqa: PLR0913 - one argument an option
         raise click.UsageError("--source and --model exclude each other")
     else:
         chosen = _table_source(ModelKey(model, model_version), table, files)
+    _require_directories(html_file, json_file)
+    asked = Asked(
+        incidents=None if expected_file is None else read_incidents(expected_file),
+        what_if=html_file is not None if what_if is None else what_if,
+    )
+    further = [f for f in (*reference_files, config_file, expected_file) if f is not None]
     references = tuple(_read(file) for file in reference_files)
-    outcome = _replay(settings, chosen, references, files)
+    backtest = run(Task(files, chosen, references, tuple(further), asked), loaded)
+    if html_file is not None:
+        html_file.write_bytes(backtest_page(backtest))
     if json_file is not None:
-        text = as_json(outcome, loaded.hash, files)
+        text = as_json(backtest, files)
         if str(json_file) == "-":
             click.echo(text)
             return
         json_file.write_text(text + "\n", "utf-8")
-    show(outcome, settings, Console())
+    show(backtest, settings, Console())
+    if html_file is not None:
+        click.echo(f"The report is in {html_file}")
 
 
-def _replay(
-    settings: Settings,
-    source: SourceSettings,
-    references: tuple[Reference, ...],
-    files: tuple[str, ...],
-) -> Outcome:
-    rules = time_rules(settings.detection, use_host_clock=False)
-    judge = Judge(
-        watches(settings),
-        given_references(settings, references),
-        plan_for,
-        rules,
-        settings.detection.idle_after,
-        settings.limits.models,
-    )
-    decoder = Decoder(source, judge, settings.limits, rules.pane_seconds)
-    with Progress(
-        TextColumn("replaying"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ) as progress:
-        task = progress.add_task("replay", total=None)
-        reader = FilesSource(
-            FilesParameters(files),
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
-        return Replay(reader, decoder, judge, rules, SystemClock().now()).run()
+def _require_directories(*outputs: Path | None) -> None:
+    """Raise ConfigurationError before a long replay, not after it."""
+    for output in outputs:
+        if output is not None and not output.parent.is_dir():
+            raise ConfigurationError(f"{output} cannot be written: there is no {output.parent}")
 
 
 def _table_source(key: ModelKey, columns: Columns, files: tuple[str, ...]) -> SourceSettings:

@@ -1,102 +1,126 @@
-"""What a replay found: as a table on the terminal, and as JSON."""
+"""What a replay found, on the terminal: the sentences, and a table of each kind of thing."""
 
-import json
-import math
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from config.settings import Settings
 from config.units import format_duration
-from service.values.backtests import Alarm, Outcome
+from service.publish import backtest_sentences as told
+from service.publish.pictures.time_axis import minute
+from service.publish.words import decimals
+from service.values.backtests import Alarm, Backtest, Evidence, Finding, NearMiss, Setting
 from service.values.reports import ModelReport, ReferenceState
 
-FORMAT = 1
+ALARMS_SHOWN_MAX = 40
+"""A terminal is no place for more; --json and --html have all."""
 
 
-def show(outcome: Outcome, settings: Settings, console: Console) -> None:
-    """Print the sentence, the alarms, the models and the books."""
-    console.print(_sentence(outcome, settings), markup=False)
+def show(backtest: Backtest, settings: Settings, console: Console) -> None:
+    """Print the sentences, alarms, incidents, other settings, near misses, models and books."""
+    for part in _parts(backtest, settings):
+        console.print(Text(part) if isinstance(part, str) else part, highlight=False)
+
+
+def _parts(backtest: Backtest, settings: Settings) -> Iterator[RenderableType]:
+    outcome = backtest.outcome
+    yield told.opening(backtest)
+    if backtest.findings is not None:
+        yield told.of_incidents(backtest)
     if outcome.alarms:
-        console.print(_alarm_table(outcome.alarms))
+        yield _alarm_table(backtest)
+    if len(outcome.alarms) > ALARMS_SHOWN_MAX:
+        more = len(outcome.alarms) - ALARMS_SHOWN_MAX
+        yield f"And {more:,} more: --json or --html tells them all."
+    if backtest.findings:
+        yield _incident_table(backtest.findings)
+    if backtest.what_if:
+        yield _what_if_table(backtest)
+    if backtest.near_misses:
+        yield _miss_table(backtest.near_misses)
     if outcome.models:
-        console.print(_model_table(outcome.models))
-    for book in outcome.books:
-        rejected = sum(book.rejected.values())
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(book.rejected.items()))
-        console.print(
-            f"{book.topic}: {book.consumed:,} records = {book.applied:,} applied + "
-            f"{book.ignored:,} ignored + {rejected:,} rejected"
-            + (f" ({reasons})" if reasons else ""),
-            markup=False,
-            highlight=False,
-        )
-    for hint in _hints(outcome, settings):
-        console.print(hint, markup=False, highlight=False)
+        yield _model_table(outcome.models)
+    yield from _unseen(backtest)
+    yield from _books(backtest)
+    yield from _hints(backtest, settings)
 
 
-def as_json(outcome: Outcome, config_hash: str, files: tuple[str, ...]) -> str:
-    """The same for a program. Times are RFC 3339."""
-    tree = {
-        "format": FORMAT,
-        "files": list(files),
-        "config_hash": config_hash,
-        "from": _time(outcome.from_seconds),
-        "to": _time(outcome.to_seconds),
-        "alarms": [_alarm(alarm) for alarm in outcome.alarms],
-        "models": [_model(model) for model in outcome.models],
-        "books": [
-            {
-                "file": book.topic,
-                "consumed": book.consumed,
-                "applied": book.applied,
-                "ignored": book.ignored,
-                "rejected": {reason.value: count for reason, count in book.rejected.items()},
-            }
-            for book in outcome.books
-        ],
-    }
-    return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False)
+def _alarm_table(backtest: Backtest) -> Table:
+    known = backtest.findings is not None
+    headings = ("Start (UTC)", "End (UTC)", "Model", "Stream", "What changed", "Score", "Seen by")
+    table = _table("What would have alarmed", *headings, *(("Expected",) if known else ()))
+    alarms = backtest.outcome.alarms[:ALARMS_SHOWN_MAX]
+    for i, (alarm, evidence) in enumerate(zip(alarms, backtest.evidence, strict=False)):
+        expected = ("no" if i in backtest.unexpected else "yes",) if known else ()
+        table.add_row(*_alarm(alarm, evidence), *expected)
+    return table
 
 
-def _sentence(outcome: Outcome, settings: Settings) -> str:
-    panes = sum(model.panes_judged_total for model in outcome.models)
-    rows = sum(model.predictions_total for model in outcome.models)
-    if not panes:
-        return "No pane could be judged: no event was read."
-    count = len(outcome.alarms)
-    drifts = "1 drift" if count == 1 else f"{count} drifts" if count else "no drift"
+def _alarm(alarm: Alarm, evidence: Evidence | None) -> tuple[str | Text, ...]:
     return (
-        f"{_minute(outcome.from_seconds)} to {_minute(outcome.to_seconds)} UTC: {rows:,} "
-        f"predictions in {panes:,} panes of {format_duration(settings.detection.pane)}. "
-        f"It would have told {drifts}."
+        minute(alarm.started_seconds),
+        "goes on" if alarm.ended_seconds is None else minute(alarm.ended_seconds),
+        Text(told.model_name(alarm.model)),
+        Text(told.stream_name(alarm.stream)),
+        Text(alarm.summary),
+        decimals(alarm.score if evidence is None else evidence.peak),
+        ", ".join(alarm.detectors),
     )
 
 
-def _alarm_table(alarms: tuple[Alarm, ...]) -> Table:
-    table = Table(title="What would have alarmed", title_justify="left")
-    for heading in ("Start (UTC)", "End (UTC)", "Model", "Stream", "What changed", "Seen by"):
-        table.add_column(heading, overflow="fold")
-    for alarm in alarms:
-        ended = "goes on" if alarm.ended_seconds is None else _second(alarm.ended_seconds)
+def _incident_table(findings: tuple[Finding, ...]) -> Table:
+    table = _table("Known incidents", "Incident", "From (UTC)", "To (UTC)", "Outcome")
+    for finding in findings:
+        incident = finding.incident
         table.add_row(
-            _second(alarm.started_seconds),
-            ended,
-            Text(f"{alarm.model.model} {alarm.model.version}"),
-            Text(f"{alarm.stream.name} ({alarm.stream.kind.value})"),
-            Text(alarm.summary),
-            ", ".join(alarm.detectors),
+            Text(told.incident_name(incident)),
+            minute(incident.start_seconds),
+            minute(incident.end_seconds),
+            told.of_finding(finding),
+        )
+    return table
+
+
+def _what_if_table(backtest: Backtest) -> Table:
+    """A row a tolerance; * is what is configured."""
+    rows: dict[float | None, list[Setting]] = {}
+    for setting in backtest.what_if:
+        rows.setdefault(setting.tolerance_sd, []).append(setting)
+    budgets = dict.fromkeys(setting.budget for setting in backtest.what_if)
+    table = _table("What if: alarms by budget and tolerance (* now)", "Tolerance", *budgets)
+    for tolerance, settings in rows.items():
+        name = "as configured" if tolerance is None else f"{tolerance:g} sd"
+        table.add_row(name, *(_setting(setting, backtest) for setting in settings))
+    return table
+
+
+def _setting(setting: Setting, backtest: Backtest) -> str:
+    star = " *" if setting.configured else ""
+    if not backtest.findings:
+        return f"{setting.alarms:,}{star}"
+    known = len(backtest.findings)
+    return f"{setting.alarms:,} (finds {known - len(setting.missed)} of {known}){star}"
+
+
+def _miss_table(misses: tuple[NearMiss, ...]) -> Table:
+    headings = ("At (UTC)", "Model", "Stream", "Score", "Detector")
+    table = _table("Nearest misses: the highest scores that did not alarm", *headings)
+    for miss in misses:
+        table.add_row(
+            minute(miss.at_seconds),
+            Text(told.model_name(miss.model)),
+            Text(told.stream_name(miss.stream)),
+            told.almost(miss.score),
+            miss.detector,
         )
     return table
 
 
 def _model_table(models: tuple[ModelReport, ...]) -> Table:
-    table = Table(title="Models", title_justify="left")
-    for heading in ("Model", "Version", "Predictions", "Late", "Rejected", "Reference", "Highest"):
-        table.add_column(heading, overflow="fold")
+    headings = ("Model", "Version", "Predictions", "Late", "Rejected", "Reference", "Highest now")
+    table = _table("Models", *headings)
     for model in models:
         worst = max(model.streams, key=lambda stream: stream.score, default=None)
         table.add_row(
@@ -111,6 +135,13 @@ def _model_table(models: tuple[ModelReport, ...]) -> Table:
     return table
 
 
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
 def _reference(model: ModelReport) -> str:
     if model.reference_state is ReferenceState.READY:
         return f"{model.reference_hash[:12]}, {model.reference_rows:,} rows"
@@ -119,78 +150,41 @@ def _reference(model: ModelReport) -> str:
     return "none"
 
 
-def _hints(outcome: Outcome, settings: Settings) -> list[str]:
-    hints = []
-    unjudged = sum(model.unjudged_total for model in outcome.models)
+def _unseen(backtest: Backtest) -> Iterator[str]:
+    for history in backtest.histories:
+        sentences = told.unseen(history)
+        if sentences:
+            yield f"Could not see of {told.model_name(history.key)}: {' '.join(sentences)}"
+
+
+def _books(backtest: Backtest) -> Iterator[str]:
+    for book in backtest.outcome.books:
+        rejected = sum(book.rejected.values())
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(book.rejected.items()))
+        yield (
+            f"{book.topic}: {book.consumed:,} records = {book.applied:,} applied + "
+            f"{book.ignored:,} ignored + {rejected:,} rejected"
+            + (f" ({reasons})" if reasons else "")
+        )
+
+
+def _hints(backtest: Backtest, settings: Settings) -> Iterator[str]:
+    models = backtest.outcome.models
+    unjudged = sum(model.unjudged_total for model in models)
     if unjudged:
-        hints.append(
+        yield (
             f"{unjudged:,} rows came after their pane had been judged: files are read in the order "
             "of their names and have to follow each other in time."
         )
-    late = sum(model.late_total for model in outcome.models)
+    late = sum(model.late_total for model in models)
     if late:
         lateness = format_duration(settings.detection.lateness)
-        hints.append(
+        yield (
             f"{late:,} rows were more than {lateness} behind newer ones and were not judged: sort "
             "the file by time, or raise detection.lateness."
         )
-    learning = [m for m in outcome.models if m.reference_state is ReferenceState.LEARNING]
-    if learning:
-        hints.append(
+    if any(model.reference_state is ReferenceState.LEARNING for model in models):
+        yield (
             "A model that is still learning was not judged: give --reference, or lower "
             "reference.learn.events."
         )
-    return hints
-
-
-def _alarm(alarm: Alarm) -> dict[str, Any]:
-    return {
-        "model": alarm.model.model,
-        "model_version": alarm.model.version,
-        "kind": alarm.stream.kind.value,
-        "feature": alarm.stream.name,
-        "started": _time(alarm.started_seconds),
-        "ended": None if alarm.ended_seconds is None else _time(alarm.ended_seconds),
-        "score": round(alarm.score, 4),
-        "detectors": list(alarm.detectors),
-        "summary": alarm.summary,
-    }
-
-
-def _model(model: ModelReport) -> dict[str, Any]:
-    return {
-        "model": model.key.model,
-        "model_version": model.key.version,
-        "predictions": model.predictions_total,
-        "late": model.late_total,
-        "unjudged": model.unjudged_total,
-        "rejected": {reason.value: count for reason, count in model.rejected_totals.items()},
-        "panes": model.panes_judged_total,
-        "reference": model.reference_hash,
-        "reference_state": model.reference_state.value,
-        "streams": [
-            {
-                "kind": stream.key.kind.value,
-                "feature": stream.key.name,
-                "score": round(stream.score, 4),
-                "missing": stream.missing_total,
-                "invalid": stream.invalid_total,
-                "unseen": stream.unseen_total,
-            }
-            for stream in model.streams
-        ],
-    }
-
-
-def _time(seconds: float) -> str | None:
-    if not math.isfinite(seconds):
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _second(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _minute(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -22,8 +22,8 @@ def opening(backtest: Backtest) -> str:
     drifts = several(len(outcome.alarms), "drift", "drifts") if outcome.alarms else "no drift"
     return (
         f"{names}, {day(outcome.from_seconds)} to {day(outcome.to_seconds)}, {count(rows)} "
-        f"events: it would have told {drifts}; the budget of {backtest.budget} allows "
-        f"{decimals(backtest.budget_allows)} false ones in this time."
+        f"predictions in {count(panes)} panes: it would have told {drifts}; the budget of "
+        f"{backtest.budget} allows {decimals(backtest.budget_allows)} false ones in this time."
     )
 
 

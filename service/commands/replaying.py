@@ -1,0 +1,113 @@
+"""Runs a replay: from what was asked for to what was found, with a bar for who waits."""
+
+import hashlib
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from config.loader import Loaded
+from config.settings import Settings
+from config.show import show
+from config.sources import SourceSettings
+from service.backtest.assembly import Asked, backtest_of
+from service.backtest.recorder import Recorder
+from service.clock import SystemClock
+from service.ingest.decode import Decoder
+from service.ingest.files import FilesParameters, FilesSource
+from service.monitor.judge import Judge
+from service.monitor.planning import plan_for
+from service.replay import Replay
+from service.values.backtests import Backtest, InputFile, Origin, Outcome
+from service.values.references import Reference
+from service.wiring import given_references, time_rules, watches
+
+PACKAGES = ("anchorwatch", "numpy", "pyarrow", "river")
+
+
+class Task(Struct, frozen=True):
+    """What to replay. `further` are files that it depends on beside the recorded ones."""
+
+    files: tuple[str, ...]
+    source: SourceSettings
+    references: tuple[Reference, ...]
+    further: tuple[Path, ...]
+    asked: Asked
+
+
+def run(task: Task, loaded: Loaded) -> Backtest:
+    """Replay it all, and judge the panes again as often as was asked for."""
+    settings = loaded.settings
+    rules = time_rules(settings.detection, use_host_clock=False)
+    recorder = Recorder(rules.pane_seconds, keep_panes=task.asked.what_if)
+    judge = Judge(
+        watches(settings),
+        given_references(settings, task.references),
+        plan_for,
+        rules,
+        settings.detection.idle_after,
+        settings.limits.models,
+        judged=recorder.record,
+    )
+    decoder = Decoder(task.source, judge, settings.limits, rules.pane_seconds)
+    with closing(recorder):
+        with _bar("replaying", DownloadColumn()) as progress:
+            reader = FilesSource(FilesParameters(task.files), progress)
+            outcome = Replay(reader, decoder, judge, rules, SystemClock().now()).run()
+        paths = sorted(Path(partition.topic) for partition in reader.partitions())
+        with _bar("judging again") as progress:
+            return backtest_of(
+                outcome,
+                recorder,
+                watches(settings)("").budget,
+                _tolerances(settings, outcome),
+                task.asked,
+                _origin(loaded, (*paths, *task.further)),
+                progress,
+            )
+
+
+@contextmanager
+def _bar(words: str, *columns: DownloadColumn) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, for a terminal only."""
+    with Progress(
+        TextColumn(words),
+        BarColumn(),
+        *columns,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        task = progress.add_task(words, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _tolerances(settings: Settings, outcome: Outcome) -> tuple[float, ...]:
+    """Those of the models that had events; the common one without any."""
+    watch_for = watches(settings)
+    names = {model.key.model for model in outcome.models} or {""}
+    return tuple(watch_for(name).tolerance_sd for name in sorted(names))
+
+
+def _origin(loaded: Loaded, files: Iterable[Path]) -> Origin:
+    return Origin(
+        command=shlex.join(["anchorwatch", *sys.argv[1:]]),
+        versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
+        config_hash=loaded.hash,
+        config_text=show(loaded),
+        files=tuple(_input_file(path) for path in files),
+    )
+
+
+def _input_file(path: Path) -> InputFile:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return InputFile(str(path), path.stat().st_size, digest)
