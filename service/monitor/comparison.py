@@ -16,7 +16,7 @@ from detectors.scores import CellScores, observe
 from detectors.summary.layout import Layout
 from service.monitor.drift import DriftStates
 from service.monitor.panes import Pane
-from service.monitor.reference import reference_cells
+from service.monitor.reference import reference_cells, same_cells
 from service.monitor.windows import Freeze, Window
 from service.monitor.wording import Measured, in_words
 from service.values.plans import Plan
@@ -208,6 +208,14 @@ class Comparison:
             np.array([s.minimum for s in numeric] + padding),
             np.array([s.maximum for s in numeric] + padding),
         )
+
+    def can_follow(self, reference: Reference) -> bool:
+        """Whether `reference` has the same cells, so that nothing need start afresh."""
+        return same_cells(self.reference, reference)
+
+    def follow(self, reference: Reference, plan: Plan) -> None:
+        """Go on with a reference of the same cells, and its plan."""
+        self.reference, self.plan = reference, plan
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""

@@ -4,14 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from detectors.joint import JointMoments
 from detectors.summary.profile import Profile
-from service.monitor.panes import OUTPUTS_ROOM, Pane, merge_profiles
+from service.monitor.panes import Pane, joint_moments, merge_profiles, profiles_max
 from service.values.streams import Kind, StreamKey
 from service.values.watches import Watch
 
 
 class Learner:
-    """Profiles of the streams that have no reference yet, over the panes seen so far.
+    """Profiles of the streams that have no reference yet, over the panes seen so far; and, where
+    the plan gathers them, the co-moments of the inputs.
 
     It learns from closed panes, in order of event time: so what is learned does not depend on how
     the partitions' records were interleaved.
@@ -19,14 +21,19 @@ class Learner:
 
     def __init__(self) -> None:
         self.profiles: dict[StreamKey, Profile] = {}
+        self.joint: JointMoments | None = None
         self.rows = 0
         self.from_seconds = math.nan
         self.to_seconds = math.nan
 
     def add(self, pane: Pane, end_seconds: float) -> None:
         """Take a closed pane."""
-        most = pane.plan.features_max + OUTPUTS_ROOM
+        most = profiles_max(pane.plan)
         merge_profiles(self.profiles, self.rows, pane.profiles, pane.rows, most)
+        if pane.joint is not None:
+            self.joint = self.joint or joint_moments(pane.plan)
+            if self.joint is not None:
+                self.joint.merge(pane.joint)
         self.rows += pane.rows
         if math.isnan(self.from_seconds):
             self.from_seconds = pane.start_seconds
@@ -52,6 +59,7 @@ class Learner:
             "from_seconds": self.from_seconds,
             "to_seconds": self.to_seconds,
             "profiles": [[k.kind.value, k.name, p.state()] for k, p in self.profiles.items()],
+            "joint": None if self.joint is None else self.joint.state(),
         }
 
     @classmethod
@@ -65,4 +73,6 @@ class Learner:
             StreamKey(Kind(kind), name): Profile.from_state(profile)
             for kind, name, profile in state["profiles"]
         }
+        if state["joint"] is not None:
+            learner.joint = JointMoments.from_state(state["joint"])
         return learner

@@ -6,14 +6,15 @@ from typing import Any
 
 from msgspec import Struct
 
+from detectors.joint import Projection
 from service.monitor.comparison import Comparison, Transition
 from service.monitor.learner import Learner
 from service.monitor.panes import Pane
-from service.monitor.planning import watched_part
-from service.monitor.reference import build_reference, merge_references
+from service.monitor.planning import lacks_derived, watched_part
+from service.monitor.reference import build_reference, merge_references, with_projection
 from service.monitor.references import InForce, References
 from service.monitor.windows import Freeze
-from service.values.references import Lineage, Reference
+from service.values.references import LEARNED, Lineage, Reference
 from service.values.reports import ReferenceState
 from service.values.streams import ModelKey, StreamKey, ValueType
 from service.values.watches import Watch
@@ -134,26 +135,36 @@ class ModelJudge:
         """After a restart: another reference file, or one with other features ignored.
 
         It comes into force from a pane that no event has touched yet; `newest_seconds` is the
-        newest event time seen. Without a file, what was learned loses the features now ignored.
+        newest event time seen. Without a file, what was learned loses the features now ignored, and
+        what can be derived of the rest is learned.
         """
         newest = self.references.newest
-        learns = newest.plan.learn_inputs or newest.plan.learn_outputs
+        learns = newest.plan.learns
         wanted, given_hash = newest.reference, newest.given_hash
         if given is not None and given.hash != newest.given_hash:
             wanted, given_hash, learns = given, given.hash, True
         elif wanted is not None:
             wanted = watched_part(wanted, self.watch)
-        if wanted is newest.reference:
+            learns = learns or lacks_derived(wanted, self.watch)
+        if wanted is newest.reference and learns == newest.plan.learns:
             return
         start = self.pacing.effective_from(max(newest_seconds, self.judged_through_seconds))
         self.references.add(start, given_hash, wanted, learns=learns)
         self.learner = Learner()
 
     def _comparison(self, pane: Pane) -> Comparison | None:
-        """The comparison with the reference that the pane was binned by; a new one starts anew."""
+        """The comparison with the reference that the pane was binned by.
+
+        A new one starts anew, unless it has the same cells: it only knows more of them.
+        """
         wanted = pane.plan.reference_hash
         if self.comparison is None or self.comparison.plan.reference_hash != wanted:
-            self.comparison = self._compare_with(self.references.with_hash(wanted))
+            entry = self.references.with_hash(wanted)
+            known = entry.reference
+            if self.comparison is None or known is None or not self.comparison.can_follow(known):
+                self.comparison = self._compare_with(entry)
+            else:
+                self.comparison.follow(known, entry.plan)
         return self.comparison
 
     def _compare_with(self, entry: InForce) -> Comparison | None:
@@ -170,8 +181,7 @@ class ModelJudge:
 
     def _learn(self, pane: Pane, end: float, newest_seconds: float, now_seconds: float) -> None:
         newest = self.references.newest
-        learns = newest.plan.learn_inputs or newest.plan.learn_outputs
-        if not learns or pane.plan.reference_hash != newest.plan.reference_hash:
+        if not newest.plan.learns or pane.plan.reference_hash != newest.plan.reference_hash:
             return
         self.learner.add(pane, end)
         if self.learner.progress(self.watch) < 1.0:
@@ -181,17 +191,20 @@ class ModelJudge:
             self.pacing.effective_from(max(newest_seconds, end)),
             newest.given_hash,
             reference,
-            learns=reference is None,
+            learns=reference is None or reference is not newest.reference,
         )
         self.learner = Learner()
 
     def _learned(self, base: Reference | None, now_seconds: float) -> Reference | None:
         """The base with what was learned, None while nothing valid was ever seen."""
+        scaling, joint = self.references.newest.plan.scaling, self.learner.joint
+        if base is not None and scaling is not None and joint is not None:
+            base = with_projection(base, Projection.of_moments(scaling, joint))
         profiles = self.learner.usable()
         if not profiles:
             return base
         lineage = Lineage(
-            source="learned",
+            source=LEARNED,
             data_hash="",
             created_seconds=now_seconds,
             created_by="anchorwatch",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.joint import JointMoments
 from detectors.summary.profile import Profile, Value
 from detectors.summary.summary import Summary
 from service.monitor.totals import quality_of_profiles, quality_of_summary
@@ -15,7 +16,7 @@ from service.values.records import Partition
 from service.values.streams import Kind, StreamKey
 
 OUTPUTS_ROOM = 2
-"""Streams that may be learned beside the features: the prediction and the latency."""
+"""Streams that may be learned beside the features and the derived: the prediction, the latency."""
 
 
 class Pane:
@@ -23,6 +24,7 @@ class Pane:
 
     A stream is among them once it has shown a value; the rows without it count as missing, so that
     it does not matter how the rows came in batches. No more are learned than the plan's features.
+    `joint` are the co-moments of the inputs, where the plan gathers them.
     `offsets` are the first and the last of the records that the rows came from, by partition.
     """
 
@@ -31,6 +33,7 @@ class Pane:
         self.plan = plan
         self.summary = Summary(plan.layout)
         self.profiles: dict[StreamKey, Profile] = {}
+        self.joint = joint_moments(plan)
         self.offsets: dict[Partition, tuple[int, int]] = {}
 
     @property
@@ -48,13 +51,17 @@ class Pane:
             novel = {i: _chosen_novel(n, chosen) for i, n in batch.novel.items()}
             weight = float(batch.weights[chosen].sum())
             self.summary.update(batch.numeric[chosen], batch.codes[chosen], novel, weight)
+        if self.joint is not None:
+            self._gather(self.joint, batch, chosen)
         if batch.learned or self.profiles:
             self._learn(batch.learned, chosen, len(batch) if chosen is None else len(chosen))
 
     def merge(self, other: "Pane") -> None:
         """Add the same pane of another partition."""
-        most = self.plan.features_max + OUTPUTS_ROOM
+        most = profiles_max(self.plan)
         merge_profiles(self.profiles, self.rows, other.profiles, other.rows, most)
+        if self.joint is not None and other.joint is not None:
+            self.joint.merge(other.joint)
         self.summary.merge(other.summary)
         for partition, (first, last) in other.offsets.items():
             self._widen(partition, first, last)
@@ -70,6 +77,7 @@ class Pane:
             "reference": self.plan.reference_hash,
             "summary": self.summary.state(),
             "profiles": [[k.kind.value, k.name, p.state()] for k, p in self.profiles.items()],
+            "joint": None if self.joint is None else self.joint.state(),
             "offsets": [[*p, first, last] for p, (first, last) in self.offsets.items()],
         }
 
@@ -82,6 +90,8 @@ class Pane:
             StreamKey(Kind(kind), name): Profile.from_state(profile)
             for kind, name, profile in state["profiles"]
         }
+        if pane.joint is not None and state["joint"] is not None:
+            pane.joint = JointMoments.from_state(state["joint"])
         pane.offsets = {
             Partition(topic, number): (first, last)
             for topic, number, first, last in state.get("offsets", [])
@@ -98,6 +108,11 @@ class Pane:
         known = self.offsets.get(partition, (first, last))
         self.offsets[partition] = (min(known[0], first), max(known[1], last))
 
+    def _gather(self, joint: JointMoments, batch: Batch, chosen: NDArray[np.int64] | None) -> None:
+        if self.plan.scaling is not None:
+            columns = batch.numeric[:, self.plan.scaled_columns]
+            joint.update(self.plan.scaling, columns if chosen is None else columns[chosen])
+
     def _learn(
         self,
         learned: Mapping[StreamKey, list[Value]],
@@ -105,7 +120,7 @@ class Pane:
         rows: int,
     ) -> None:
         """Take the learned columns of `rows` rows that the summary has already."""
-        most = self.plan.features_max + OUTPUTS_ROOM
+        most = profiles_max(self.plan)
         for key, values in learned.items():
             taken = values if chosen is None else [values[i] for i in chosen.tolist()]
             if key not in self.profiles:
@@ -116,6 +131,16 @@ class Pane:
             self.profiles[key].update(taken)
         for key in self.profiles.keys() - learned.keys():
             self.profiles[key].missing += rows
+
+
+def joint_moments(plan: Plan) -> JointMoments | None:
+    """Empty co-moments of what the plan gathers them of."""
+    return None if plan.scaling is None else JointMoments(len(plan.scaling))
+
+
+def profiles_max(plan: Plan) -> int:
+    """How many streams are learned at most."""
+    return plan.features_max + OUTPUTS_ROOM + len(plan.derived)
 
 
 def merge_profiles(

@@ -4,10 +4,17 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from service.monitor.reference import content_hash, plan_of
+from service.monitor.reference import content_hash, plan_of, scaling_to_learn
 from service.values.plans import Plan
 from service.values.references import LEARNED, Reference
-from service.values.streams import JOINT, Kind, ModelKey
+from service.values.streams import (
+    JOINT,
+    PREDICTION,
+    Kind,
+    ModelKey,
+    ValueType,
+    above_cutoff,
+)
 from service.values.watches import Watch
 
 
@@ -59,6 +66,22 @@ def watched_part(reference: Reference, watch: Watch) -> Reference:
         streams = tuple(s for s in streams if s.key != JOINT)
     hash_ = content_hash(reference.rows, streams, reference.lineage, projection)
     return replace(reference, streams=streams, hash=hash_, projection=projection)
+
+
+def lacks_derived(reference: Reference, watch: Watch) -> bool:
+    """Whether a derived stream can be learned that the reference has no cells for.
+
+    A cut-off that was added to the settings, or how the inputs of a learned reference are related
+    when one of those is ignored now.
+    """
+    if not watch.learn:
+        return False
+    kinds = {s.key: s.type for s in reference.streams}
+    scores = kinds.get(PREDICTION) is ValueType.NUMERIC
+    cutoffs = scores and any(above_cutoff(cutoff) not in kinds for cutoff in watch.cutoffs)
+    joint = bool(reference.projection) and JOINT not in kinds
+    unknown = reference.lineage.source == LEARNED and reference.projection is None
+    return cutoffs or joint or (unknown and scaling_to_learn(reference.streams) is not None)
 
 
 def _was_learned(reference: Reference) -> bool:

@@ -138,7 +138,7 @@ def plan_of(  # noqa: PLR0913 (one a setting)
         learn_inputs=learn_inputs,
         learn_outputs=learn_outputs,
         projection=projection or None,
-        scaling=_scaling_to_learn(streams) if gathers else None,
+        scaling=scaling_to_learn(streams) if gathers else None,
         cutoffs=cutoffs if learn_derived else (),
         ignored=ignored,
         missing=missing,
@@ -173,6 +173,12 @@ def content_hash(
     return sha256(msgspec.json.encode(tree)).hexdigest()
 
 
+def scaling_to_learn(streams: tuple[StreamReference, ...]) -> Scaling | None:
+    """None of fewer than two inputs that vary: these cannot be related."""
+    scaling = scaling_of(streams)
+    return scaling if len(scaling) >= 2 else None
+
+
 def _reference(
     model: str,
     version: str | None,
@@ -182,12 +188,6 @@ def _reference(
 ) -> Reference:
     ordered = tuple(sorted(streams, key=_place))
     return Reference(model, version, rows, ordered, lineage, content_hash(rows, ordered, lineage))
-
-
-def _scaling_to_learn(streams: tuple[StreamReference, ...]) -> Scaling | None:
-    """None of fewer than two inputs that vary: these cannot be related."""
-    scaling = scaling_of(streams)
-    return scaling if len(scaling) >= 2 else None
 
 
 def _place(stream: StreamReference) -> tuple[bool, Kind, str]:

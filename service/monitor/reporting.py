@@ -119,8 +119,7 @@ def _streams(
 
 
 def _is_learning(model: ModelJudge) -> bool:
-    plan = model.references.newest.plan
-    return plan.learn_inputs or plan.learn_outputs
+    return model.references.newest.plan.learns
 
 
 def _learning(model: ModelJudge, key: StreamKey, totals: ModelTotals) -> StreamReport:

@@ -62,6 +62,13 @@ class Plan(Struct, frozen=True, dict=True):
         return tuple(key for key in wanted if key not in self.streams)
 
     @cached_property
+    def scaled_columns(self) -> list[int]:
+        """Where the features of `scaling` are in the numeric columns."""
+        places = {key: i for i, key in enumerate(self.numeric)}
+        names = () if self.scaling is None else self.scaling.features
+        return [places[StreamKey(Kind.INPUT, name)] for name in names]
+
+    @cached_property
     def learns(self) -> bool:
         """Whether anything is to be learned under this plan."""
         kinds = self.learn_inputs or self.learn_outputs
