@@ -76,7 +76,7 @@ class ModelEvents:
         records = []
         for place, (seconds, text) in enumerate(zip(stamps, texts, strict=True)):
             offset = first_offset + place * step
-            before, behind = parts[offset % rows]
+            before, behind = parts[offset // step % rows]
             records.append(Record(offset, seconds, before + text + behind))
         return records
 

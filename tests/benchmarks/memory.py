@@ -51,7 +51,7 @@ def flat(events: int) -> list[Figure]:
 
 
 def full(hours: float) -> list[Figure]:
-    """Ten models of 50 features, 120 events a pane, until their windows are full."""
+    """Ten models of 50 features, 60 events a pane, until their windows are full."""
     told = _measured("full", hours)
     stall, publish = told["checkpoint_ms"], told["publish_ms"]
     return [
@@ -98,7 +98,7 @@ def measure_full(hours: float) -> dict[str, object]:
         model.parts, model.reference  # noqa: B018 - made now, so as not to count as the service's
     empty = _resident()
     with tempfile.TemporaryDirectory(prefix="anchorwatch-bench-") as folder:
-        service, source = _service(models, 2.0, hours + 1.0, folder)
+        service, source = _service(models, 1.0, hours + 1.0, folder)
         stop = source.time_seconds + hours * 3600
         while source.time_seconds < stop:
             service.loop.turn()
@@ -176,7 +176,7 @@ def _measured(what: str, amount: float) -> dict[str, object]:
     """What `python -m tests.benchmarks.memory` tells of a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.memory", what, f"{amount:g}"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])  # the log stands before
 
 
 def _resident() -> float:
