@@ -17,6 +17,7 @@ from service.ingest.decode import Decoder
 from service.ingest.kafka import KafkaSource
 from service.ingest.source import Source
 from service.loop import Cadence, Loop
+from service.monitor.episodes import Episodes
 from service.monitor.judge import GivenReference, Judge
 from service.monitor.planning import plan_for
 from service.monitor.reporting import model_reports, topic_reports
@@ -27,10 +28,17 @@ from service.publish.page import StatusPage
 from service.publish.server import Server
 from service.routing import Router
 from service.state.directory import DirectoryStore
+from service.state.episode_record import DIRECTORY, EpisodeLog, EpisodeRecord, NoEpisodeRecord
 from service.state.store import Store
 from service.values.reports import PartitionReport, Report, ServiceReport
 from service.vitals import Solitude, Watchdog
-from service.wiring import given_references, kafka_parameters, time_rules, watches
+from service.wiring import (
+    episode_rules,
+    given_references,
+    kafka_parameters,
+    time_rules,
+    watches,
+)
 
 _SESSION_END_SECONDS = 5.0
 """After its session timeout a dead member is out of the group and its partitions are given anew."""
@@ -47,6 +55,7 @@ class Parts(Struct, frozen=True):
     rules: TimeRules
     sources: tuple[SourceSettings, ...]
     accept_lost_state: bool = False
+    episode_record: EpisodeLog = NoEpisodeRecord()
 
 
 class Service:
@@ -64,6 +73,7 @@ class Service:
             parts.rules,
             settings.detection.idle_after,
             settings.limits.models,
+            episodes=Episodes(episode_rules(settings, config_hash)),
         )
         self.watchdog = Watchdog(parts.clock, settings.watchdog.after)
         self.loop = Loop(
@@ -81,6 +91,7 @@ class Service:
             watchdog=self.watchdog,
             solitude=Solitude(parts.clock, settings.kafka.session_timeout + _SESSION_END_SECONDS),
             accept_lost_state=parts.accept_lost_state,
+            episode_record=parts.episode_record,
         )
         self._config_hash = config_hash
         self._started_seconds = parts.clock.now()
@@ -183,6 +194,9 @@ def kafka_service(
             rules=time_rules(settings.detection),
             sources=sources,
             accept_lost_state=accept_lost_state,
+            episode_record=EpisodeRecord(
+                settings.state.path / DIRECTORY, settings.state.episodes.keep
+            ),
         ),
     )
 

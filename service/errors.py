@@ -5,7 +5,8 @@
     │   ├── NotAlone            role `all` does not own every partition
     │   └── DirectoryInUse      another process holds the state directory
     ├── RecoverableError        counted, logged, tried again
-    │   └── CheckpointFailed    the snapshot could not be written (disk full, permissions)
+    │   ├── CheckpointFailed    the snapshot could not be written (disk full, permissions)
+    │   └── RecordFailed        the record of episodes could not be written
     └── FatalError              going on would count wrong; exit 70
         ├── StateCorrupt        snapshots are there, none is whole
         ├── StateLost           no snapshot, though the group has committed offsets
@@ -42,6 +43,10 @@ class RecoverableError(AnchorwatchError):
 
 class CheckpointFailed(RecoverableError):
     """A snapshot could not be written."""
+
+
+class RecordFailed(RecoverableError):
+    """Events of episodes could not be written to their record."""
 
 
 class FatalError(AnchorwatchError):

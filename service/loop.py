@@ -11,13 +11,14 @@ from msgspec import Struct
 from service.clock import Clock
 from service.errors import CheckpointFailed, RecoverableError, StateLost
 from service.ingest.source import Source
-from service.monitor.comparison import Transition
 from service.monitor.holding import too_far_ahead
 from service.monitor.judge import Judge, newest_by_model
 from service.monitor.shard import Shard, TimeRules
 from service.routing import Decoder
+from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.snapshot import encode_part
 from service.state.store import Store
+from service.telling import Telling
 from service.values.records import Chunk, Partition, Turn
 from service.values.rejects import Reject
 from service.vitals import CatchingUp, Checkpoints, Solitude, Timings, Watchdog
@@ -69,6 +70,7 @@ class Loop:
         watchdog: Watchdog,
         solitude: Solitude,
         accept_lost_state: bool = False,
+        episode_record: EpisodeLog | None = None,
     ) -> None:
         self.source = source
         self.decoder = decoder
@@ -82,6 +84,7 @@ class Loop:
         self.solitude = solitude
         self.timings = Timings(clock)
         self.checkpoints = Checkpoints()
+        self.telling = Telling(judge.episodes, episode_record or NoEpisodeRecord(), clock)
         self.shards: dict[Partition, Shard] = {}
         self.owned: frozenset[Partition] = frozenset()
         self.left: frozenset[Partition] = frozenset()
@@ -107,6 +110,7 @@ class Loop:
             self.turn()
         self._judge(self.clock.now(), to_the_end=self.source.finished)
         self.checkpoint()
+        self.telling.log()
         self._look_for_the_end()
         self._publish(self)
 
@@ -141,6 +145,7 @@ class Loop:
         for state in tree["shards"]:
             shard = Shard.from_state(state, self.judge.plan, now)
             self.shards[shard.partition] = shard
+        self.telling.restore(tree.get("episode_record", {}))
         self._restored = True
         self._catching_up.needed = True
 
@@ -156,10 +161,12 @@ class Loop:
         for key in self.judge.forget(self.shards.values(), now):
             log.info("model_forgotten", model=key.model, model_version=key.version)
         self._keep_together({p for p, records in left.items() if records})
-        if self._changed:
+        self.telling.hear()
+        if self._changed or self.telling.is_due:
             # A change that was seen must not be unseen by a crash: state first, then the page.
             self._changed = False
             self.checkpoint()
+            self.telling.log()
         self._look_for_the_end()
         with self.timings.step("publish"):
             self._publish(self)
@@ -180,6 +187,7 @@ class Loop:
                 log.error("checkpoint_failed", error=str(error))  # noqa: TRY400 - the message says it
                 return
         self.checkpoints.last_success_seconds = self.clock.now()
+        self.telling.saved()
         self.source.commit({p: s.next_offset for p, s in self.shards.items() if p in self.owned})
 
     def state(self) -> dict[str, Any]:
@@ -187,6 +195,7 @@ class Loop:
         return {
             "judge": self.judge.state(encode_part),
             "shards": [shard.state() for shard in self.shards.values()],
+            "episode_record": self.telling.state(),
         }
 
     def _apply(self, chunk: Chunk) -> int:
@@ -207,7 +216,6 @@ class Loop:
             )
         self._next_judge = self.clock.monotonic() + self.cadence.backlog_judge_seconds
         self._changed |= bool(transitions)
-        _log_transitions(transitions)
 
     def _holds_many_panes(self) -> bool:
         counts = [len(m.panes) for shard in self.shards.values() for m in shard.models.values()]
@@ -291,18 +299,3 @@ class Loop:
                 "directory is empty: going on would count events twice or not at all. Bring the "
                 "directory back, or start anew with: anchorwatch run --accept-lost-state"
             )
-
-
-def _log_transitions(transitions: Iterable[Transition]) -> None:
-    for change in transitions:
-        log.warning(
-            "drift_started" if change.drifted else "drift_ended",
-            model=change.model.model,
-            model_version=change.model.version,
-            kind=change.stream.kind.value,
-            feature=change.stream.name,
-            pane=change.pane_start_seconds,
-            score=round(change.score, 2),
-            detectors=change.detectors,
-            what=change.summary,
-        )

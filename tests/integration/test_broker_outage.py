@@ -36,7 +36,7 @@ def test_a_broker_that_is_away_for_20_seconds_costs_nothing(references, service_
         assert scrapes.problems == []
         assert scrapes.count > 5 * OUTAGE_SECONDS
         assert service.scrape().total("features_drifted") == 0
-        assert "drift_started" not in service.log
+        assert "episode_started" not in service.log
         assert_agrees_to_the_last_event(service, topic, recount)
 
 

@@ -190,8 +190,9 @@ def test_a_drift_is_on_disk_before_it_is_told():
     with capture_logs() as logs:
         program.loop.run(threading.Event())
     assert len(checked) > 1
-    started = [entry for entry in logs if entry["event"] == "drift_started"]
-    assert ("x", "m") in [(entry["feature"], entry["model"]) for entry in started]
+    started = [entry for entry in logs if entry["event"] == "episode_started"]
+    assert ("m", "drift") in [(entry["model"], entry["category"]) for entry in started]
+    assert "input x" in started[0]["streams"]
 
 
 def test_a_drift_in_the_very_last_pane_is_logged_too():
@@ -200,7 +201,7 @@ def test_a_drift_in_the_very_last_pane_is_logged_too():
     world.ended = True
     with capture_logs() as logs:
         Program(world, NORMAL).loop.run(threading.Event())
-    assert "drift_started" in [entry["event"] for entry in logs]
+    assert "episode_started" in [entry["event"] for entry in logs]
 
 
 def test_a_checkpoint_that_fails_is_counted_and_tried_again_and_loses_nothing():

@@ -1,0 +1,209 @@
+"""The record of episodes: what happened, and what people decided; the one place for audits.
+
+    <state directory>/episodes/2026-11-23.jsonl
+
+A file a day (UTC, of writing), one event a line (`service.state.episode_events`). Lines are only
+ever added, under a lock of the file, so that a verdict given on the command line and an event of
+the running service never mix. A crash can tear the last line: the next one begins on a line of its
+own, and readers pass over what is torn. An event is written after the snapshot that holds it; after
+a crash it may be written again, hence what the newest files hold already is not written twice.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from service.errors import RecordFailed
+from service.state.episode_events import episode_line, event_id, parse, verdict_line
+from service.values.episodes import Episode, Verdict
+
+DIRECTORY = "episodes"
+"""Its name within the state directory."""
+
+KNOWN_FILES = 7
+"""So many of the newest files are searched for events that were written already."""
+
+OPEN_FILES = 2
+"""So many of the newest files may still grow: around midnight there are two."""
+
+
+class EpisodeLog(Protocol):
+    """Where events of episodes go, and verdicts come from."""
+
+    def append(self, events: Sequence[Episode], now_seconds: float) -> None:
+        """Write those that are not there yet. Raises RecordFailed; then it may be tried again."""
+        ...
+
+    def new_verdicts(self) -> list[Verdict]:
+        """The verdicts that came since the last call."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """How far verdicts were read, for a snapshot."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Read on from there."""
+        ...
+
+
+class NoEpisodeRecord:
+    """For the demo and for replays, which leave nothing behind."""
+
+    def append(self, events: Sequence[Episode], now_seconds: float) -> None:
+        """Nothing is kept."""
+
+    def new_verdicts(self) -> list[Verdict]:
+        """There are none."""
+        return []
+
+    def state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing."""
+
+
+class EpisodeRecord:
+    """The record in a directory, which is made with the first event. Events are kept for
+    `keep_seconds` after the day on which they were written.
+    """
+
+    def __init__(self, directory: Path, keep_seconds: float) -> None:
+        self.directory = directory
+        self._keep_seconds = keep_seconds
+        self._written: set[str] | None = None
+        self._read_to: dict[str, int] = {}
+        self._today = ""
+
+    def append(self, events: Sequence[Episode], now_seconds: float) -> None:
+        """Write those that are not there yet; on the disk when this returns."""
+        if not events:
+            return
+        try:
+            self._append(events, now_seconds)
+        except OSError as error:
+            raise RecordFailed(
+                f"cannot write {len(events)} events of episodes to {self.directory}: "
+                f"{error.strerror}. They are kept and tried again; make room or give write "
+                "permission"
+            ) from error
+
+    def new_verdicts(self) -> list[Verdict]:
+        """The verdicts that came since the last call, in the order in which they were written."""
+        verdicts: list[Verdict] = []
+        files = _files(self.directory)
+        for position, file in enumerate(files):
+            known = self._read_to.get(file.name)
+            still_grows = position >= len(files) - OPEN_FILES
+            if known is None or still_grows:
+                verdicts += self._read_on(file, known or 0)
+        names = {file.name for file in files}
+        self._read_to = {name: end for name, end in self._read_to.items() if name in names}
+        return verdicts
+
+    def state(self) -> dict[str, Any]:
+        """How far each file was read, in bytes."""
+        return dict(self._read_to)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Read on from there."""
+        self._read_to = dict(state)
+
+    def _append(self, events: Sequence[Episode], now_seconds: float) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._written is None:
+            newest = _files(self.directory)[-KNOWN_FILES:]
+            self._written = {event_id(e) for e in read_files(newest) if isinstance(e, Episode)}
+        written = self._written
+        new = [event for event in events if event_id(event) not in written]
+        _add_lines(self.directory, map(episode_line, new), now_seconds)
+        written |= {event_id(event) for event in new}
+        day = _day(now_seconds)
+        if day != self._today:
+            self._today = day
+            self._remove_before(now_seconds - self._keep_seconds)
+
+    def _remove_before(self, seconds: float) -> None:
+        oldest = f"{_day(seconds)}.jsonl"
+        for file in _files(self.directory):
+            if file.name < oldest:
+                file.unlink(missing_ok=True)
+
+    def _read_on(self, file: Path, start: int) -> list[Verdict]:
+        """Whole lines only: of the last one the rest may be on its way."""
+        try:
+            with file.open("rb") as opened:
+                opened.seek(start)
+                text = opened.read()
+        except OSError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read_to[file.name] = start + len(whole)
+        events = map(parse, whole.splitlines())
+        return [event for event in events if isinstance(event, Verdict)]
+
+
+def add_verdict(directory: Path, verdict: Verdict) -> None:
+    """Write a verdict into the record. Raises OSError."""
+    _add_lines(directory, [verdict_line(verdict)], verdict.at_seconds)
+
+
+def read_record(directory: Path, since_seconds: float = 0.0) -> Iterator[Episode | Verdict]:
+    """All events written on the day of `since_seconds` or later, in the order of writing."""
+    oldest = f"{_day(since_seconds)}.jsonl"
+    return read_files(file for file in _files(directory) if file.name >= oldest)
+
+
+def read_files(files: Iterable[Path]) -> Iterator[Episode | Verdict]:
+    """The events of some files; lines that are none are passed over."""
+    for file in files:
+        with file.open("rb") as lines:
+            for line in lines:
+                event = parse(line)
+                if event is not None:
+                    yield event
+
+
+def _files(directory: Path) -> list[Path]:
+    """The files of the record, the oldest first; none where there is no directory."""
+    return sorted(directory.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].jsonl"))
+
+
+def _add_lines(directory: Path, lines: Iterable[bytes], now_seconds: float) -> None:
+    text = b"".join(lines)
+    if not text:
+        return
+    path = directory / f"{_day(now_seconds)}.jsonl"
+    is_new = not path.exists()
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            text = b"\n" + text
+        rest = memoryview(text)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if is_new:
+        _sync(directory)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _day(seconds: float) -> str:
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=max(0.0, seconds)):%Y-%m-%d}"
