@@ -10,6 +10,7 @@ from service.monitor.reporting import model_reports, topic_reports
 from service.monitor.shard import Shard, TimeRules
 from service.routing import Decoder
 from service.values.backtests import Outcome
+from service.values.episodes import Episode
 from service.values.records import Partition
 
 
@@ -30,6 +31,7 @@ class Replay:
         self._now = now
         self.judge = judge
         self.shards: dict[Partition, Shard] = {}
+        self._episodes: dict[str, Episode] = {}
 
     def run(self) -> Outcome:
         """Read everything. Raises ConfigurationError when a file cannot be read."""
@@ -42,9 +44,19 @@ class Replay:
                 decoded = self._decoder.decode(chunk)
                 shard.apply(chunk, decoded, self._rules, self._now)
                 self.judge.note_unknown(decoded.unknown_features)
-                transitions += self.judge.advance(self.shards.values(), self._now)
-        transitions += self.judge.advance(self.shards.values(), self._now, to_the_end=True)
+                transitions += self._advance()
+        transitions += self._advance(to_the_end=True)
         return self._outcome(transitions)
+
+    def _advance(self, *, to_the_end: bool = False) -> list[Transition]:
+        """Judge what is closed, and keep of each episode how it stands."""
+        shards = self.shards.values()
+        changed = self.judge.advance(shards, self._now, to_the_end=to_the_end)
+        episodes = self.judge.episodes
+        for episode in (*episodes.outbox, *episodes.open):
+            self._episodes[episode.id] = episode
+        episodes.outbox.clear()
+        return changed
 
     def _shard(self, partition: Partition) -> Shard:
         """The shard of the file that is being read; those before it are over."""
@@ -65,4 +77,5 @@ class Replay:
             books=topic_reports(shards),
             from_seconds=min(starts, default=math.nan),
             to_seconds=max(ends, default=math.nan),
+            episodes=tuple(sorted(self._episodes.values(), key=lambda e: e.started_seconds)),
         )

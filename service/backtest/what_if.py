@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from service.backtest.incidents import findings_of, missed
 from service.backtest.recorder import Recorder, Stretch
-from service.backtest.transitions import alarms_of
+from service.backtest.transitions import alarms_of, episode_count
 from service.monitor.comparison import Transition
 from service.monitor.panes import Pane
 from service.values.backtests import Alarm, Incident, Setting
@@ -78,6 +78,7 @@ def what_if(
                 tolerance_sd=choice.tolerance_sd,
                 budget=budget_text(choice.budget),
                 configured=_is_configured(choice, configured),
+                episodes=episode_count(alarms),
                 alarms=len(alarms),
                 missed=missed(found),
             )

@@ -9,6 +9,7 @@ from service.publish.backtest_sentences import unseen
 from service.values.backtests import (
     Alarm,
     Backtest,
+    Case,
     Evidence,
     Finding,
     Histogram,
@@ -35,6 +36,7 @@ def as_json(backtest: Backtest, files: tuple[str, ...]) -> str:
         "budget": backtest.budget,
         "budget_allows": round(backtest.budget_allows, 4),
         "tolerance_sd": backtest.tolerance_sd,
+        "episodes": [_case(case) for case in backtest.cases],
         "alarms": [
             _alarm(alarm, evidence)
             | ({} if findings is None else {"expected": i not in backtest.unexpected})
@@ -56,6 +58,33 @@ def as_json(backtest: Backtest, files: tuple[str, ...]) -> str:
         },
     }
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _case(case: Case) -> dict[str, Any]:
+    """`alarms` are positions in the list of alarms."""
+    episode = case.episode
+    return {
+        "id": episode.id,
+        "severity": episode.severity.value,
+        "category": episode.category.value,
+        "model": episode.model,
+        "model_version": episode.version,
+        "team": episode.team,
+        "source": episode.source,
+        "onset": _time(episode.onset_seconds),
+        "started": _time(episode.started_seconds),
+        "ended": None if episode.ended_seconds is None else _time(episode.ended_seconds),
+        "peak": round(episode.peak, 4),
+        "words": episode.words,
+        "cause": episode.cause,
+        "likely": episode.likely,
+        "features": [
+            {"kind": stream.kind.value, "feature": stream.name, "words": stream.words}
+            for stream in episode.streams
+        ],
+        "alarms": list(case.alarms),
+        "expected": case.expected,
+    }
 
 
 def _alarm(alarm: Alarm, evidence: Evidence | None) -> dict[str, Any]:
@@ -110,6 +139,7 @@ def _setting(setting: Setting) -> dict[str, Any]:
         "tolerance_sd": setting.tolerance_sd,
         "budget": setting.budget,
         "configured": setting.configured,
+        "episodes": setting.episodes,
         "alarms": setting.alarms,
         "missed_incidents": list(setting.missed),
     }

@@ -11,28 +11,28 @@ from config.units import format_duration
 from service.publish import backtest_sentences as told
 from service.publish.pictures.time_axis import minute
 from service.publish.words import decimals
-from service.values.backtests import Alarm, Backtest, Evidence, Finding, NearMiss, Setting
+from service.values.backtests import Backtest, Finding, NearMiss, Setting
+from service.values.episodes import Episode
 from service.values.reports import ModelReport, ReferenceState
 
-ALARMS_SHOWN_MAX = 40
+EPISODES_SHOWN_MAX = 40
 """A terminal is no place for more; --json and --html have all."""
 
 
 def show(backtest: Backtest, settings: Settings, console: Console) -> None:
-    """Print the sentences, alarms, incidents, other settings, near misses, models and books."""
+    """Print the sentences, episodes, incidents, other settings, near misses, models and books."""
     for part in _parts(backtest, settings):
         console.print(Text(part) if isinstance(part, str) else part, highlight=False)
 
 
 def _parts(backtest: Backtest, settings: Settings) -> Iterator[RenderableType]:
-    outcome = backtest.outcome
     yield told.opening(backtest)
     if backtest.findings is not None:
         yield told.of_incidents(backtest)
-    if outcome.alarms:
-        yield _alarm_table(backtest)
-    if len(outcome.alarms) > ALARMS_SHOWN_MAX:
-        more = len(outcome.alarms) - ALARMS_SHOWN_MAX
+    if backtest.cases:
+        yield _episode_table(backtest)
+    if len(backtest.cases) > EPISODES_SHOWN_MAX:
+        more = len(backtest.cases) - EPISODES_SHOWN_MAX
         yield f"And {more:,} more: --json or --html tells them all."
     if backtest.findings:
         yield _incident_table(backtest.findings)
@@ -40,33 +40,31 @@ def _parts(backtest: Backtest, settings: Settings) -> Iterator[RenderableType]:
         yield _what_if_table(backtest)
     if backtest.near_misses:
         yield _miss_table(backtest.near_misses)
-    if outcome.models:
-        yield _model_table(outcome.models)
+    if backtest.outcome.models:
+        yield _model_table(backtest.outcome.models)
     yield from _unseen(backtest)
     yield from _books(backtest)
     yield from _hints(backtest, settings)
 
 
-def _alarm_table(backtest: Backtest) -> Table:
+def _episode_table(backtest: Backtest) -> Table:
     known = backtest.findings is not None
-    headings = ("Start (UTC)", "End (UTC)", "Model", "Stream", "What changed", "Score", "Seen by")
-    table = _table("What would have alarmed", *headings, *(("Expected",) if known else ()))
-    alarms = backtest.outcome.alarms[:ALARMS_SHOWN_MAX]
-    for i, (alarm, evidence) in enumerate(zip(alarms, backtest.evidence, strict=False)):
-        expected = ("no" if i in backtest.unexpected else "yes",) if known else ()
-        table.add_row(*_alarm(alarm, evidence), *expected)
+    headings = ("Start (UTC)", "Lasted", "Severity", "Model", "What changed", "Score")
+    table = _table("What you would have heard of", *headings, *(("Expected",) if known else ()))
+    for case in backtest.cases[:EPISODES_SHOWN_MAX]:
+        expected = {True: "yes", False: "no", None: ""}[case.expected if case.alarms else None]
+        table.add_row(*_episode(case.episode), *((expected,) if known else ()))
     return table
 
 
-def _alarm(alarm: Alarm, evidence: Evidence | None) -> tuple[str | Text, ...]:
+def _episode(episode: Episode) -> tuple[str | Text, ...]:
     return (
-        minute(alarm.started_seconds),
-        "goes on" if alarm.ended_seconds is None else minute(alarm.ended_seconds),
-        Text(told.model_name(alarm.model)),
-        Text(told.stream_name(alarm.stream)),
-        Text(alarm.summary),
-        decimals(alarm.score if evidence is None else evidence.peak),
-        ", ".join(alarm.detectors),
+        minute(episode.started_seconds),
+        told.lasted(episode),
+        episode.severity.value,
+        Text(told.episode_model(episode)),
+        Text(episode.words),
+        decimals(episode.peak),
     )
 
 
@@ -89,7 +87,7 @@ def _what_if_table(backtest: Backtest) -> Table:
     for setting in backtest.what_if:
         rows.setdefault(setting.tolerance_sd, []).append(setting)
     budgets = dict.fromkeys(setting.budget for setting in backtest.what_if)
-    table = _table("What if: alarms by budget and tolerance (* now)", "Tolerance", *budgets)
+    table = _table("What if: episodes by budget and tolerance (* now)", "Tolerance", *budgets)
     for tolerance, settings in rows.items():
         name = "as configured" if tolerance is None else f"{tolerance:g} sd"
         table.add_row(name, *(_setting(setting, backtest) for setting in settings))
@@ -99,9 +97,9 @@ def _what_if_table(backtest: Backtest) -> Table:
 def _setting(setting: Setting, backtest: Backtest) -> str:
     star = " *" if setting.configured else ""
     if not backtest.findings:
-        return f"{setting.alarms:,}{star}"
+        return f"{setting.episodes:,}{star}"
     known = len(backtest.findings)
-    return f"{setting.alarms:,} (finds {known - len(setting.missed)} of {known}){star}"
+    return f"{setting.episodes:,} (finds {known - len(setting.missed)} of {known}){star}"
 
 
 def _miss_table(misses: tuple[NearMiss, ...]) -> Table:

@@ -22,12 +22,13 @@ from service.backtest.recorder import Recorder
 from service.clock import SystemClock
 from service.ingest.decode import Decoder
 from service.ingest.files import FilesParameters, FilesSource
+from service.monitor.episodes import Episodes
 from service.monitor.judge import Judge
 from service.monitor.planning import plan_for
 from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome
 from service.values.references import Reference
-from service.wiring import given_references, time_rules, watches
+from service.wiring import episode_rules, given_references, time_rules, watches
 
 PACKAGES = ("anchorwatch", "numpy", "pyarrow", "river")
 
@@ -55,6 +56,7 @@ def run(task: Task, loaded: Loaded) -> Backtest:
         settings.detection.idle_after,
         settings.limits.models,
         judged=recorder.record,
+        episodes=Episodes(episode_rules(settings, loaded.hash)),
     )
     decoder = Decoder(task.source, judge, settings.limits, rules.pane_seconds)
     with closing(recorder):

@@ -1,11 +1,13 @@
 """What a backtest says in sentences, the same in the report and on the terminal."""
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from service.publish.pictures.time_axis import day, minute
 from service.publish.words import count, decimals, duration, several
-from service.values.backtests import Alarm, Backtest, Finding, History, Incident
+from service.values.backtests import Backtest, Finding, History, Incident
+from service.values.episodes import Episode, Severity
 from service.values.streams import Kind, ModelKey, StreamKey
 
 NAMES_SHOWN_MAX = 20
@@ -19,10 +21,9 @@ def opening(backtest: Backtest) -> str:
         return "Nothing could be judged: no event was read."
     rows = sum(model.predictions_total for model in outcome.models)
     names = listed(sorted({model.key.model for model in outcome.models}), 3)
-    drifts = several(len(outcome.alarms), "drift", "drifts") if outcome.alarms else "no drift"
     return (
         f"{names}, {day(outcome.from_seconds)} to {day(outcome.to_seconds)}, {count(rows)} "
-        f"predictions in {count(panes)} panes: it would have told {drifts}; the budget of "
+        f"predictions in {count(panes)} panes: you {_heard(outcome.episodes)}. The budget of "
         f"{backtest.budget} allows {decimals(backtest.budget_allows)} false ones in this time."
     )
 
@@ -35,9 +36,11 @@ def of_incidents(backtest: Backtest) -> str:
         return "The file of known incidents holds none, so every alarm is unexpected."
     found = sum(bool(finding.alarms) for finding in backtest.findings)
     known = several(len(backtest.findings), "known incident", "known incidents")
+    own = [case for case in backtest.cases if case.alarms]
+    unexpected = sum(not case.expected for case in own)
     return (
-        f"{found} of {known} found; {several(len(backtest.unexpected), 'alarm', 'alarms')} "
-        f"of {len(backtest.outcome.alarms):,} unexpected."
+        f"{found} of {known} found; {unexpected:,} of {several(len(own), 'episode', 'episodes')} "
+        "unexpected."
     )
 
 
@@ -65,11 +68,16 @@ def model_name(key: ModelKey) -> str:
     return key.model if key.version == "unversioned" else f"{key.model} v{key.version}"
 
 
-def lasted(alarm: Alarm) -> str:
+def episode_model(episode: Episode) -> str:
+    """The model version; of an episode over all models its source."""
+    return f"source {episode.source}" if not episode.model else model_name(episode.key)
+
+
+def lasted(episode: Episode) -> str:
     """`11 min`, or that it goes on."""
-    if alarm.ended_seconds is None:
+    if episode.ended_seconds is None:
         return "goes on"
-    return duration(alarm.ended_seconds - alarm.started_seconds)
+    return duration(episode.ended_seconds - episode.started_seconds)
 
 
 def almost(score: float) -> str:
@@ -95,6 +103,16 @@ def listed(names: Iterable[str], most: int = NAMES_SHOWN_MAX) -> str:
     if len(named) > most:
         return f"{', '.join(named[:most])} and {len(named) - most:,} more"
     return ", ".join(named)
+
+
+def _heard(episodes: Sequence[Episode]) -> str:
+    """`would have been paged once and had 3 tickets`."""
+    by = Counter(episode.severity for episode in episodes)
+    pages, tickets, logged = by[Severity.PAGE], by[Severity.TICKET], by[Severity.LOG]
+    times = {0: "not", 1: "once", 2: "twice"}.get(pages, f"{pages:,} times")
+    paged = "not have been paged" if not pages else f"have been paged {times}"
+    more = f", and {logged:,} more only logged" if logged else ""
+    return f"would {paged} and had {several(tickets, 'ticket', 'tickets')}{more}"
 
 
 def _learning(history: History) -> list[str]:

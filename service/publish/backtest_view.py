@@ -15,36 +15,50 @@ from service.publish.words import duration, several
 from service.values.backtests import (
     Alarm,
     Backtest,
+    Case,
     Evidence,
     History,
     NearMiss,
     Setting,
 )
+from service.values.episodes import Episode, Severity
 from service.values.reports import ModelReport
 from service.values.streams import StreamKey
 
-DRAWN_MAX = 40
-"""Alarms with pictures: the highest ones. All stand in the table."""
+DRAWN_MAX, STREAMS_DRAWN_MAX = 30, 3
+"""Episodes with pictures, the worst ones, and streams of each. All stand in the table."""
 ROWS_MAX = 1000
 MODELS_DRAWN_MAX = 20
 STREAMS_SHOWN_MAX = 300
 
+_SEVERITIES = (Severity.PAGE, Severity.TICKET, Severity.LOG)
 
-class AlarmView(Struct, frozen=True):
-    """One alarm; `unexpected` None when no incidents are known, `pictures` where it is drawn."""
 
-    number: int
-    model: str
+class StreamPictures(Struct, frozen=True):
+    """One stream of an episode, drawn."""
+
     stream: str
+    words: str
+    seen: str
+    pictures: tuple[Picture, ...]
+    live: str
+
+
+class EpisodeView(Struct, frozen=True):
+    """One episode; `expected` None when no incidents are known; `drawn` are its worst streams."""
+
+    id: str
+    severity: str
+    model: str
     started: str
     ended: str
     lasted: str
     words: str
+    likely: str
     score: float
-    seen: str
-    unexpected: bool | None
-    pictures: tuple[Picture, ...]
-    live: str
+    streams: str
+    expected: bool | None
+    drawn: tuple[StreamPictures, ...]
 
 
 class MissView(Struct, frozen=True):
@@ -90,7 +104,7 @@ class BacktestView(Struct, frozen=True):
     timelines: tuple[tuple[str, Picture], ...]
     budgets: tuple[str, ...]
     settings: tuple[SettingRow, ...]
-    alarms: tuple[AlarmView, ...]
+    episodes: tuple[EpisodeView, ...]
     misses: tuple[MissView, ...]
     unseen: tuple[tuple[str, tuple[str, ...]], ...]
     streams: tuple[StreamView, ...]
@@ -109,7 +123,7 @@ def backtest_view(backtest: Backtest) -> BacktestView:
         ),
         budgets=tuple(dict.fromkeys(setting.budget for setting in backtest.what_if)),
         settings=_settings(backtest),
-        alarms=_alarms(backtest),
+        episodes=_episodes(backtest),
         misses=tuple(map(_miss, backtest.near_misses)),
         unseen=tuple(
             (told.model_name(history.key), tuple(told.unseen(history)))
@@ -121,13 +135,12 @@ def backtest_view(backtest: Backtest) -> BacktestView:
 
 def _timeline(history: History, backtest: Backtest) -> Picture:
     end = backtest.outcome.to_seconds
-    own = [
-        (i, alarm) for i, alarm in enumerate(backtest.outcome.alarms) if alarm.model == history.key
-    ]
+    own = [case for case in backtest.cases if case.episode.key == history.key]
     spans = tuple(
-        (alarm.started_seconds, _end(alarm, end), _kind(i, backtest), "") for i, alarm in own
+        (case.episode.started_seconds, case.episode.ended_seconds or end, _kind(case), "")
+        for case in own
     )
-    strips = [Strip("alarms", spans)]
+    strips = [Strip("episodes", spans)]
     known = [
         finding
         for finding in backtest.findings or ()
@@ -145,16 +158,12 @@ def _timeline(history: History, backtest: Backtest) -> Picture:
         )
         strips.append(Strip("known incidents", marks))
     name = told.model_name(history.key)
-    sentence = f"{name}: {several(len(own), 'alarm', 'alarms')}, {len(known)} known incidents."
+    sentence = f"{name}: {several(len(own), 'episode', 'episodes')}, {len(known)} known incidents."
     return timeline(name, history, strips, sentence)
 
 
-def _kind(position: int, backtest: Backtest) -> str:
-    return "unexpected" if position in backtest.unexpected else "alarm"
-
-
-def _end(alarm: Alarm, last: float) -> float:
-    return last if alarm.ended_seconds is None else alarm.ended_seconds
+def _kind(case: Case) -> str:
+    return "unexpected" if case.expected is False else "episode"
 
 
 def _settings(backtest: Backtest) -> tuple[SettingRow, ...]:
@@ -180,57 +189,72 @@ def _missed(settings: Sequence[Setting], backtest: Backtest) -> str:
     return f"misses {told.listed(names, 3)}" if names else ""
 
 
-def _alarms(backtest: Backtest) -> tuple[AlarmView, ...]:
-    pairs = list(zip(backtest.outcome.alarms, backtest.evidence, strict=True))
-    known = [i for i, (_, evidence) in enumerate(pairs) if evidence is not None]
-    drawn = set(sorted(known, key=lambda i: -_peak(*pairs[i]))[:DRAWN_MAX])
-    views = []
-    for i, (alarm, evidence) in enumerate(pairs):
-        if i >= ROWS_MAX and i not in drawn:
-            continue
-        unexpected = None if backtest.findings is None else i in backtest.unexpected
-        views.append(_alarm(i, alarm, evidence, unexpected=unexpected, draw=i in drawn))
-    return tuple(views)
+def _episodes(backtest: Backtest) -> tuple[EpisodeView, ...]:
+    """In order of time; the worst are drawn."""
+    cases = backtest.cases
+    ranked = sorted(range(len(cases)), key=lambda i: _rank(cases[i].episode))
+    drawn = set(ranked[:DRAWN_MAX])
+    shown = [i for i in range(len(cases)) if i < ROWS_MAX or i in drawn]
+    return tuple(_episode(cases[i], backtest, draw=i in drawn) for i in shown)
 
 
-def _peak(alarm: Alarm, evidence: Evidence | None) -> float:
-    return alarm.score if evidence is None else evidence.peak
+def _rank(episode: Episode) -> tuple[int, float]:
+    return _SEVERITIES.index(episode.severity), -episode.peak
 
 
-def _alarm(
-    position: int,
-    alarm: Alarm,
-    evidence: Evidence | None,
-    *,
-    unexpected: bool | None,
-    draw: bool,
-) -> AlarmView:
-    stream = told.stream_name(alarm.stream)
-    pictures: tuple[Picture, ...] = ()
-    if draw and evidence is not None:
-        pictures = (
-            histogram_pair(stream, evidence.histogram),
-            score_line(stream, evidence.line, alarm.started_seconds),
-        )
-    return AlarmView(
-        number=position + 1,
-        model=told.model_name(alarm.model),
-        stream=stream,
-        started=minute(alarm.started_seconds),
-        ended="" if alarm.ended_seconds is None else minute(alarm.ended_seconds),
-        lasted=told.lasted(alarm),
-        words=alarm.summary,
-        score=_peak(alarm, evidence),
-        seen=_seen(alarm, evidence),
-        unexpected=unexpected,
-        pictures=pictures,
-        live="" if evidence is None else _live(evidence),
+def _episode(case: Case, backtest: Backtest, *, draw: bool) -> EpisodeView:
+    episode = case.episode
+    names = [told.stream_name(stream.key) for stream in episode.streams]
+    more = episode.streams_total - len(names)
+    return EpisodeView(
+        id=episode.id,
+        severity=episode.severity.value,
+        model=told.episode_model(episode),
+        started=minute(episode.started_seconds),
+        ended="" if episode.ended_seconds is None else minute(episode.ended_seconds),
+        lasted=told.lasted(episode),
+        words=episode.words,
+        likely=episode.likely,
+        score=episode.peak,
+        streams=told.listed([*names, *(["…"] if more > 0 else [])]),
+        expected=case.expected if case.alarms else None,
+        drawn=_drawn(case, backtest) if draw else (),
     )
 
 
-def _seen(alarm: Alarm, evidence: Evidence | None) -> str:
+def _drawn(case: Case, backtest: Backtest) -> tuple[StreamPictures, ...]:
+    """The streams with the highest scores, each as of its first alarm."""
+    first: dict[StreamKey, int] = {}
+    for position in case.alarms:
+        if backtest.evidence[position] is not None:
+            first.setdefault(backtest.outcome.alarms[position].stream, position)
+    peaks = {stream.key: stream.peak for stream in case.episode.streams}
+    worst = sorted(first, key=lambda key: -peaks.get(key, 0.0))[:STREAMS_DRAWN_MAX]
+    views = []
+    for key in worst:
+        alarm, evidence = backtest.outcome.alarms[first[key]], backtest.evidence[first[key]]
+        if evidence is not None:
+            views.append(_pictures(alarm, evidence))
+    return tuple(views)
+
+
+def _pictures(alarm: Alarm, evidence: Evidence) -> StreamPictures:
+    stream = told.stream_name(alarm.stream)
+    return StreamPictures(
+        stream=stream,
+        words=alarm.summary,
+        seen=_seen(alarm, evidence),
+        pictures=(
+            histogram_pair(stream, evidence.histogram),
+            score_line(stream, evidence.line, alarm.started_seconds),
+        ),
+        live=_live(evidence),
+    )
+
+
+def _seen(alarm: Alarm, evidence: Evidence) -> str:
     """`page_hinkley at once, adwin after 3 h`."""
-    if evidence is None or not evidence.seen_after_seconds:
+    if not evidence.seen_after_seconds:
         return ", ".join(alarm.detectors)
     return ", ".join(
         f"{name} {f'after {duration(after)}' if after else 'at once'}"

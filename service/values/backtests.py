@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from service.values.episodes import Episode
 from service.values.reports import ModelReport, TopicReport
 from service.values.streams import ModelKey, StreamKey, ValueType
 
@@ -21,13 +22,18 @@ class Alarm(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What the judge made of it. `from_seconds` and `to_seconds` span the panes judged."""
+    """What the judge made of it. `from_seconds` and `to_seconds` span the panes judged.
+
+    `alarms` are of single streams; `episodes` are what people would have heard of, as they stood at
+    the end, in order of time.
+    """
 
     alarms: tuple[Alarm, ...]
     models: tuple[ModelReport, ...]
     books: tuple[TopicReport, ...]
     from_seconds: float
     to_seconds: float
+    episodes: tuple[Episode, ...] = ()
 
 
 class Histogram(Struct, frozen=True):
@@ -142,15 +148,27 @@ class Finding(Struct, frozen=True):
     delay_seconds: float
 
 
-class Setting(Struct, frozen=True):
-    """One cell of the what-if table: how many alarms there would have been, which incidents missed.
+class Case(Struct, frozen=True):
+    """An episode with its `alarms` (positions in `Outcome.alarms`), none of one over all models.
 
-    `tolerance_sd` None: each model its own. `missed` are positions in `Backtest.findings`.
+    `expected` says whether a known incident explains any of them, None when none are known.
+    """
+
+    episode: Episode
+    alarms: tuple[int, ...]
+    expected: bool | None
+
+
+class Setting(Struct, frozen=True):
+    """One cell of the what-if table: how many episodes there would have been, how many alarms of
+    single streams in them, and which known incidents (positions in `Backtest.findings`) were
+    `missed`. `tolerance_sd` None: each model its own. Episodes over all models are not counted.
     """
 
     tolerance_sd: float | None
     budget: str
     configured: bool
+    episodes: int
     alarms: int
     missed: tuple[int, ...]
 
@@ -182,6 +200,7 @@ class Backtest(Struct, frozen=True):
     """
 
     outcome: Outcome
+    cases: tuple[Case, ...]
     evidence: tuple[Evidence | None, ...]
     near_misses: tuple[NearMiss, ...]
     histories: tuple[History, ...]
