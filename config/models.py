@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.detection import Tolerance, Window
 from config.reference import ReferenceSettings
-from config.section import Section, Whole
+from config.section import Real, Section, Whole
 from config.sentinels import Sentinels
 
 
@@ -63,6 +63,25 @@ class FeatureRule(Section):
     mute: Mute | None = Field(default=None, description="Do not alarm for a while.")
 
 
+def _are_different(cutoffs: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(cutoffs)) < len(cutoffs):
+        raise ValueError("a cut-off is there twice")
+    return tuple(sorted(cutoffs))
+
+
+class PredictionSettings(Section):
+    """What is watched of the predictions beside their values."""
+
+    cutoffs: Annotated[
+        tuple[Annotated[float, Real("-1e15", "1e15")], ...], AfterValidator(_are_different)
+    ] = Field(
+        default=(),
+        max_length=20,
+        description="Where decisions are taken: the share of numeric predictions above each is a "
+        "stream of its own.",
+    )
+
+
 class ModelRule(Section):
     """What holds for the models whose name matches; what is not said is left as it was."""
 
@@ -72,7 +91,6 @@ class ModelRule(Section):
             "season",
             "policy",
             "segments",
-            "prediction",
             "severity",
             "privacy",
             "mute",
@@ -102,6 +120,9 @@ class ModelRule(Section):
     )
     reference: ReferenceSettings | None = Field(
         default=None, description="As in reference; parts may be left out."
+    )
+    prediction: PredictionSettings | None = Field(
+        default=None, description="Cut-offs of the prediction."
     )
     features: Mapping[str, FeatureRule] = Field(
         default={}, description="Rules for features by glob; later lines win."

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from config.detection import DetectionSettings, Tolerance
-from config.models import FeatureRule, ModelRule, Mute
+from config.models import FeatureRule, ModelRule, Mute, PredictionSettings
 from config.reference import ReferenceSettings
 from config.section import Atom, Section
 from config.tree import Path, leaves, said
@@ -64,6 +64,7 @@ class ModelSettings:
     tolerance: Tolerance
     windows: tuple[float, ...]
     reference: ReferenceSettings
+    prediction: PredictionSettings
     feature_lines: tuple[FeatureLine, ...]
     origins: Mapping[Path, Path] = field(default_factory=dict, compare=False, repr=False)
 
@@ -124,6 +125,7 @@ class Resolver:
             "tolerance": detection.tolerance,
             "windows": detection.windows,
             "reference": reference,
+            "prediction": PredictionSettings(),
         }
         self.start_origins: dict[Path, Path] = {
             (name, *rest): (*section, name, *rest)

@@ -103,10 +103,12 @@ def _model_data(loaded: Loaded, settings: ModelSettings) -> tuple[dict[str, Any]
         "tolerance": settings.tolerance.model_dump(mode="json"),
         "windows": list(settings.window_names),
         "reference": settings.reference.model_dump(mode="json", by_alias=True),
+        "prediction": settings.prediction.model_dump(mode="json"),
     }
     sources: dict[Path, Path] = {
         (key,): () for key in ("team", "tier", "runbook", "missing", "columns")
     }
+    sources["prediction", "cutoffs"] = ()
     sources |= settings.origins
     for path, source in sources.items():
         if source in loaded.written:

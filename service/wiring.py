@@ -145,6 +145,7 @@ def _watch(settings: Settings, model: ModelSettings) -> Watch:
         categories_max=settings.limits.categories,
         ignored=model.ignored_globs,
         feature=lambda name: _feature(model, name),
+        cutoffs=model.prediction.cutoffs,
     )
 
 

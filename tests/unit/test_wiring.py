@@ -27,12 +27,21 @@ def directory_of(tmp_path, *references):
 def test_a_model_is_watched_as_its_rules_say():
     settings = settings_of(
         detection={"recover_after": 7, "false_alarm_budget": "2 per 7d per model"},
-        models={"credit-*": {"team": "risk", "tier": 1, "windows": ["5m"], "missing": [-999]}},
+        models={
+            "credit-*": {
+                "team": "risk",
+                "tier": 1,
+                "windows": ["5m"],
+                "missing": [-999],
+                "prediction": {"cutoffs": [0.62]},
+            }
+        },
     )
     watched, other = watches(settings)("credit-risk"), watches(settings)("fraud")
     assert (watched.team, watched.tier, watched.recover_panes) == ("risk", 1, 7)
     assert [(w.name, w.seconds) for w in watched.windows] == [("5m", 300.0)]
     assert (watched.missing, other.missing) == ((-999,), ())
+    assert (watched.cutoffs, other.cutoffs) == ((0.62,), ())
     assert watched.budget == other.budget == Budget(2.0, 7 * 86_400.0, "model")
     assert other.team != "risk"
 

@@ -39,6 +39,10 @@ LATER = "comes with a later version and has no effect in this one; take it out"
         ("detection: {pane: 2m}", "1: detection.windows: must be whole panes: multiples of 2m"),
         ("detection:\n  windows: [1h, 5m]", "2: detection.windows: must ascend, each window once"),
         ("detection:\n  windows: []", "2: detection.windows: must have at least 1 of them"),
+        (
+            "models: {a: {prediction: {cutoffs: [0.5, 0.5]}}}",
+            "1: models.a.prediction.cutoffs: a cut-off is there twice",
+        ),
         ("detection:\n  windows: 5m", "2: detection.windows: must be a list (it is 5m)"),
         (
             "detection:\n  windows:\n  - 5m\n  - 90",
@@ -273,7 +277,7 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
             "sources[0].features.request",
         ),
         ("models: {a: {schedule: continuous}}", "models.a.schedule"),
-        ("models: {a: {prediction: {}}}", "models.a.prediction"),
+        ("models: {a: {segments: []}}", "models.a.segments"),
         ("models: {a: {features: {f: {values: hidden}}}}", "models.a.features.f.values"),
     ],
 )

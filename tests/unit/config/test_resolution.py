@@ -126,3 +126,11 @@ def test_a_later_line_lifts_a_mute(loaded):
     model = loaded(f"models: {{m: {{features: {rules}}}}}").settings.for_model("m")
     assert model.for_feature("f").mute is None
     assert model.for_feature("g").mute is not None
+
+
+def test_cut_offs_are_sorted_and_replaced_by_later_lines(loaded):
+    text = "models: {'*': {prediction: {cutoffs: [0.62, 0.5]}}, b: {prediction: {cutoffs: [0.9]}}}"
+    settings = loaded(text).settings
+    assert settings.for_model("a").prediction.cutoffs == (0.5, 0.62)
+    assert settings.for_model("b").prediction.cutoffs == (0.9,)
+    assert loaded("").settings.for_model("a").prediction.cutoffs == ()
