@@ -20,7 +20,7 @@ from service.loop import Cadence, Loop
 from service.monitor.episodes import Episodes
 from service.monitor.judge import GivenReference, Judge
 from service.monitor.planning import plan_for
-from service.monitor.reporting import model_reports, topic_reports
+from service.monitor.reporting import episode_counts, model_reports, topic_reports
 from service.monitor.shard import TimeRules
 from service.publish.board import Board
 from service.publish.exposition import Exposition
@@ -133,14 +133,18 @@ class Service:
         now = self.parts.clock.now()
         # What a rebalance takes away for a moment still counts, or counters would go back.
         shards = [shard for p, shard in sorted(loop.shards.items()) if p not in loop.left]
+        models = model_reports(self.judge, shards, self.parts.rules.lateness_seconds, now)
+        episodes = self.judge.episodes
         return Report(
             at_seconds=now,
             caught_up=loop.caught_up,
-            models=model_reports(self.judge, shards, self.parts.rules.lateness_seconds, now),
+            models=models,
             topics=topic_reports(shards),
             partitions=_partitions(loop, now),
             partitions_missing=_missing(loop),
             service=self._service_report(loop),
+            episodes=(*episodes.open, *reversed(episodes.ended)),
+            episode_counts=episode_counts(episodes, models),
         )
 
     def _service_report(self, loop: Loop) -> ServiceReport:
@@ -163,6 +167,7 @@ class Service:
             state_size_bytes=self.parts.store.size_bytes,
             timings=loop.timings.report(),
             models_over_limit_total=self.judge.over_limit,
+            episode_record_failures_total=loop.telling.failures,
         )
 
 

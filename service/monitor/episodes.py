@@ -6,8 +6,8 @@ one episode of that source besides. Pure: no clock, and the same verdicts give t
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,7 @@ from service.monitor.pane_verdicts import Describe, Drifting, PaneVerdict
 from service.monitor.severity import Severities, is_worse
 from service.values.episodes import (
     CATEGORIES,
+    UPSTREAM,
     Category,
     Episode,
     EpisodeCount,
@@ -42,6 +43,13 @@ IDS_MAX = 2000
 
 Place = tuple[Category, str, str]
 """Where there is one open episode at most: category, model (or source), version."""
+
+
+class Owner(NamedTuple):
+    """Who answers for a model, and how much depends on it."""
+
+    tier: int
+    team: str
 
 
 class EpisodeRules(Struct, frozen=True):
@@ -113,21 +121,27 @@ class Episodes:
         """Count what somebody decided on an episode."""
         self.counts.decided(verdict)
 
-    def counted(self, teams: Mapping[ModelKey, tuple[str, int]]) -> tuple[EpisodeCount, ...]:
-        """The counts of these model versions, whose team and tier are given, and of the sources.
-
-        Those that can be reached are there from 0.
+    def counted(
+        self, owners: Mapping[ModelKey, Owner], sources: Iterable[Owner]
+    ) -> tuple[EpisodeCount, ...]:
+        """The counts of these model versions and of all sources, `sources` being those of the most
+        important model of each. What may be counted is there from 0.
         """
-        severities = self.rules.severities
+        of = self.rules.severities.of
         known = {
-            EpisodeLabels(*key, kind.value, severities.of(CATEGORIES[kind], tier), team)
-            for key, (team, tier) in teams.items()
+            EpisodeLabels(*key, kind.value, of(CATEGORIES[kind], owner.tier), owner.team)
+            for key, owner in owners.items()
             for kind in Kind
+        }
+        known |= {
+            EpisodeLabels("", "", UPSTREAM, of(Category.UPSTREAM, owner.tier), owner.team)
+            for owner in sources
         }
         return tuple(
             count
             for count in self.counts.all(known)
-            if not count.labels.model or ModelKey(count.labels.model, count.labels.version) in teams
+            if not count.labels.model
+            or ModelKey(count.labels.model, count.labels.version) in owners
         )
 
     def state(self) -> dict[str, Any]:

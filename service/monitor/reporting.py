@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.monitor.comparison import Comparison
+from service.monitor.episodes import Episodes, Owner
 from service.monitor.judge import Judge
 from service.monitor.model_judge import ModelJudge
 from service.monitor.shard import Shard
 from service.monitor.totals import ModelTotals, RecordBook
 from service.monitor.windows import QUANTILES, Window
 from service.monitor.wording import Measured, in_words
+from service.values.episodes import EpisodeCount
 from service.values.reports import (
     DetectorReport,
     ModelReport,
@@ -22,7 +24,7 @@ from service.values.reports import (
     TopicReport,
     WindowReport,
 )
-from service.values.streams import Kind, StreamKey, ValueType
+from service.values.streams import Kind, ModelKey, StreamKey, ValueType
 from service.values.watches import Mute
 
 _NOTHING = np.zeros(3, dtype=np.int64)
@@ -38,6 +40,18 @@ def model_reports(
         _model_report(judge, judge.models[key], shards, lateness_seconds, now_seconds)
         for key in sorted(held & judge.models.keys())
     )
+
+
+def episode_counts(episodes: Episodes, models: Iterable[ModelReport]) -> tuple[EpisodeCount, ...]:
+    """How many episodes of the reported models and of their sources there were, from 0."""
+    models = list(models)
+    owners = {model.key: Owner(model.tier, model.team) for model in models}
+    on_source: dict[str, dict[ModelKey, Owner]] = {}
+    for model in models:
+        for source in {stream.source for stream in model.streams if stream.source}:
+            on_source.setdefault(source, {})[model.key] = owners[model.key]
+    shared = [on for on in on_source.values() if len({key.model for key in on}) > 1]
+    return episodes.counted(owners, {on[min(on, key=lambda k: (on[k].tier, k))] for on in shared})
 
 
 def topic_reports(shards: Iterable[Shard]) -> tuple[TopicReport, ...]:

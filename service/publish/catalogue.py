@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from service.publish import model_families, service_families
+from service.publish import episode_families, model_families, service_families
 from service.publish.families import Detail, Family, Group
 
 OMISSION_REASONS = ("full", "feature")
@@ -28,8 +28,12 @@ timestamps.
 - Counters start at 0, for every `reason` too, so `increase()` sees the first one.
 - Series of models and the books appear once the service has caught up with its state: until then
   counters would seem to go back.
-- `kind` is `input`, `output` or `latency`; it keeps a feature called `prediction` apart from the
-  prediction itself.
+- `kind` is `input`, `output`, `latency`, `volume`, `quality` or `joint`; it keeps a feature called
+  `prediction` apart from the prediction itself. An episode of a source that models share has the
+  kind `upstream` and no model.
+- **Episodes.** What drifts together is one episode, and its labels stay as they are while it lasts,
+  so that one drift is one page. `episode` is the key for deduplication and the name that
+  `anchorwatch episode show` takes. Severity `log` is never active, but it is counted.
 - **Detail.** `summary` is always there; `episode` adds the distances of what has drifted; `full`
   adds all distances, the quantiles and the detectors' evidence. `auto` is `full` while that fits
   half of `metrics.series`, then `episode`. `metrics_detail` says which is in force.
@@ -45,7 +49,9 @@ def families_of(module: ModuleType) -> tuple[Family, ...]:
     return tuple(value for value in vars(module).values() if isinstance(value, Family))
 
 
-FAMILIES = families_of(model_families) + families_of(service_families)
+FAMILIES = (
+    families_of(model_families) + families_of(episode_families) + families_of(service_families)
+)
 """All of them, in the order of the page."""
 
 

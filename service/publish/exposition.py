@@ -63,6 +63,8 @@ class Exposition:
         models = report.models if report.caught_up else ()
         for model in models:
             series.add_model(sheet, model)
+        if report.caught_up:
+            series.add_episodes(sheet, report.episodes, report.episode_counts)
         foreign_series = sum(len(metric.samples) for metric in foreign)
         always = sheet.series + foreign_series + _OWN_SERIES
         choice = choose(models, Detail(detail), series_limit, always)

@@ -12,8 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from service.clock import Clock
 from service.publish import words
 from service.publish.board import Published
+from service.publish.episode_view import EpisodeView
 from service.publish.service_view import service_view
-from service.publish.view import GLYPHS, AttentionView, ModelView, StatusView, status_view
+from service.publish.view import GLYPHS, ModelView, StatusView, status_view
 
 KEPT_SECONDS = 1.0
 STREAMS_SHOWN_MAX = 300
@@ -142,7 +143,7 @@ def _bar_length(score: float) -> str:
     return f"{_BAR_WIDTH * (math.log10(clamped) + 1) / 2:.1f}"
 
 
-def _link(model: ModelView | AttentionView) -> str:
+def _link(model: ModelView | EpisodeView) -> str:
     return "/?" + urlencode({"model": model.model, "version": model.version}, errors="replace")
 
 

@@ -1,11 +1,14 @@
 """Which series a report gives: the only place that knows what in a report a family means."""
 
 from collections import Counter
+from collections.abc import Iterable
 
+from service.publish import episode_families as e
 from service.publish import model_families as m
 from service.publish import service_families as s
 from service.publish.families import Detail
 from service.publish.sheet import Sheet
+from service.values.episodes import Episode, EpisodeCount, Severity
 from service.values.rejects import Reason
 from service.values.reports import (
     LATENCY_BOUNDS_SECONDS,
@@ -97,6 +100,27 @@ def distance_series(stream: StreamReport, detail: Detail) -> int:
     return distances + quantiles + 2 * len(stream.detectors)
 
 
+def add_episodes(sheet: Sheet, episodes: Iterable[Episode], counts: Iterable[EpisodeCount]) -> None:
+    """Episodes that last and that somebody is to hear of, and the counts of all."""
+    for episode in episodes:
+        if episode.is_open and episode.severity is not Severity.LOG:
+            labels = (
+                *episode.key,
+                episode.kind,
+                episode.severity.value,
+                episode.team,
+                episode.id,
+            )
+            sheet.add(e.EPISODE_ACTIVE, 1, *labels)
+            sheet.add(e.EPISODE_ONSET, episode.onset_seconds, *labels)
+    for count in counts:
+        of = count.labels
+        under = (of.model, of.version, of.kind, of.severity.value, of.team)
+        sheet.add(e.EPISODES, count.started, *under)
+        sheet.add(e.EPISODE_VERDICTS, count.real, *under, "true")
+        sheet.add(e.EPISODE_VERDICTS, count.false, *under, "false")
+
+
 def add_service(sheet: Sheet, report: Report) -> None:
     """Books, partitions and the service itself. The books wait, as models do, for `caught_up`."""
     if report.caught_up:
@@ -173,6 +197,7 @@ def _add_state(sheet: Sheet, report: Report) -> None:
     sheet.add(s.CHECKPOINT_LAST_SUCCESS, service.checkpoint_last_success_seconds)
     sheet.add(s.CHECKPOINT_SIZE, service.checkpoint_bytes)
     sheet.add(s.CHECKPOINT_FAILURES, service.checkpoint_failures_total)
+    sheet.add(s.EPISODE_RECORD_FAILURES, service.episode_record_failures_total)
     sheet.add(s.CHECKPOINT_FALLBACKS, service.checkpoint_fallbacks_total)
     sheet.add(s.OUT_OF_RANGE, service.out_of_range_total)
     sheet.add(s.DEAD_LETTERS, service.dead_letters_total)

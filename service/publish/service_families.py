@@ -46,6 +46,9 @@ CHECKPOINT_LAST_SUCCESS = gauge(
     unit="seconds",
 )
 CHECKPOINT_FAILURES = counter("checkpoint_failures", "Checkpoints that could not be written.")
+EPISODE_RECORD_FAILURES = counter(
+    "episode_record_failures", "Attempts to write events of episodes that failed."
+)
 CHECKPOINT_FALLBACKS = counter(
     "checkpoint_fallbacks", "Times an older checkpoint was taken since the newest was damaged."
 )

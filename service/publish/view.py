@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from service.publish import sentences
+from service.publish.episode_view import EpisodeView, episode_views, needs_attention
 from service.publish.words import known
 from service.values.reports import (
     ModelReport,
@@ -92,28 +93,16 @@ class ModelView(Struct, frozen=True):
     streams: tuple[StreamView, ...]
 
 
-class AttentionView(Struct, frozen=True):
-    """One drifted stream."""
-
-    model: str
-    version: str
-    feature: str
-    kind: str
-    since_seconds: float
-    score: float | None
-    summary: str
-    source: str
-    team: str
-    runbook: str
-
-
 class StatusView(Struct, frozen=True):
-    """All models by attention."""
+    """All models by attention. `attention` are the episodes that somebody is to hear of; `episodes`
+    are the others: those that are only logged, and the last ones that are over.
+    """
 
     at_seconds: float
     ready: bool
     sentences: tuple[str, ...]
-    attention: tuple[AttentionView, ...]
+    attention: tuple[EpisodeView, ...]
+    episodes: tuple[EpisodeView, ...]
     models: tuple[ModelView, ...]
 
 
@@ -121,11 +110,14 @@ def status_view(report: Report) -> StatusView:
     """The whole report as it is shown; models are left out while it is not caught up."""
     models = [_model(model) for model in report.models] if report.caught_up else []
     models.sort(key=_by_attention)
+    runbooks = {model.key: model.runbook for model in report.models}
+    episodes = episode_views(report.episodes, runbooks) if report.caught_up else ()
     return StatusView(
         at_seconds=report.at_seconds,
         ready=report.service.ready,
         sentences=sentences.opening(report, [model.state for model in models]),
-        attention=tuple(entry for model in models for entry in _attention(model)),
+        attention=tuple(episode for episode in episodes if needs_attention(episode)),
+        episodes=tuple(episode for episode in episodes if not needs_attention(episode)),
         models=tuple(models),
     )
 
@@ -215,25 +207,6 @@ def _window(window: WindowReport) -> WindowView:
         wasserstein_sd=known(window.wasserstein_sd),
         mean_shift_sd=known(window.mean_shift_sd),
     )
-
-
-def _attention(model: ModelView) -> list[AttentionView]:
-    return [
-        AttentionView(
-            model=model.model,
-            version=model.version,
-            feature=stream.name,
-            kind=stream.kind,
-            since_seconds=stream.since_seconds,
-            score=stream.score,
-            summary=stream.summary or "its distribution has changed",
-            source=stream.source,
-            team=model.team,
-            runbook=model.runbook,
-        )
-        for stream in model.streams
-        if stream.state == "drifting" and stream.since_seconds is not None
-    ]
 
 
 def _by_attention(shown: ModelView | StreamView) -> tuple[int, float]:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from service.values.episodes import Episode, EpisodeCount
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.streams import ModelKey, StreamKey, ValueType
@@ -162,11 +163,14 @@ class ServiceReport(Struct, frozen=True):
     state_size_bytes: int
     timings: tuple[LoopTiming, ...] = ()
     models_over_limit_total: int = 0
+    episode_record_failures_total: int = 0
 
 
 class Report(Struct, frozen=True):
     """Everything, as of `at_seconds`. While `caught_up` is False no model series are published:
     after a restart counters would seem to go back.
+
+    `episodes` are those that last and the last ones that are over; `episode_counts` counts all.
     """
 
     at_seconds: float
@@ -176,3 +180,5 @@ class Report(Struct, frozen=True):
     partitions: tuple[PartitionReport, ...]
     partitions_missing: Mapping[str, int]
     service: ServiceReport
+    episodes: tuple[Episode, ...] = ()
+    episode_counts: tuple[EpisodeCount, ...] = ()

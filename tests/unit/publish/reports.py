@@ -3,6 +3,15 @@
 import math
 from collections.abc import Sequence
 
+from service.values.episodes import (
+    Category,
+    Episode,
+    EpisodeCount,
+    EpisodeLabels,
+    EpisodeStream,
+    Phase,
+    Severity,
+)
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.reports import (
@@ -89,6 +98,62 @@ def model(name="credit-risk", version="3", streams: Sequence[StreamReport] = (),
         "unjudged_total": 0,
     }
     return ModelReport(**(values | changes))
+
+
+def episode(id_="credit-risk-20261123-1020", **changes):
+    """A drift of income that lasts, a ticket for its team."""
+    moved = EpisodeStream(
+        kind=Kind.INPUT,
+        name="income",
+        source="bureau-feed",
+        score=6.3,
+        peak=6.4,
+        since_seconds=AT - 600,
+        onset_seconds=AT - 660,
+        words="up 0.41 sd, PSI 0.31; share of [52k, 61k) from 10 % to 27 %",
+    )
+    values = {
+        "id": id_,
+        "sequence": 2,
+        "phase": Phase.ESCALATED,
+        "category": Category.DRIFT,
+        "kind": "input",
+        "model": "credit-risk",
+        "version": "3",
+        "team": "retail-credit",
+        "tier": 1,
+        "severity": Severity.TICKET,
+        "source": "bureau-feed",
+        "onset_seconds": AT - 660,
+        "started_seconds": AT - 600,
+        "updated_seconds": AT - 60,
+        "ended_seconds": None,
+        "ended_because": "",
+        "score": 6.3,
+        "peak": 6.4,
+        "told_score": 6.3,
+        "streams": (moved,),
+        "streams_total": 1,
+        "members": (),
+        "upstream": "",
+        "cause": "inputs_and_score",
+        "likely": "the inputs changed and the score followed.",
+        "words": f"income {moved.words}; 1 more: bureau_score",
+        "backlog": False,
+        "evidence": None,
+    }
+    return Episode(**(values | changes))
+
+
+def episode_count(started=1, real=0, false=0, **changes):
+    labels = {
+        "model": "credit-risk",
+        "version": "3",
+        "kind": "input",
+        "severity": Severity.TICKET,
+        "team": "retail-credit",
+    }
+    return EpisodeCount(EpisodeLabels(**(labels | changes)), started, real, false)
 
 
 def service(**changes):
@@ -192,6 +257,15 @@ def believable():
             PartitionReport(Partition("decisions", 1), 406_167, 120, 1.5),
             PartitionReport(Partition("kserve", 0), 91_220, 0, 0.0),
         ),
+        episodes=(
+            episode(),
+            episode("fraud-20261122-0900", model="fraud", version="7", team="payments",
+                    score=0.0, ended_seconds=AT - 80_000, ended_because="recovered",
+                    words="amount down 0.2 sd, PSI 0.05"),
+            episode("aml-v2-20261123-1000", model="aml-v2", version="2024-11", team="",
+                    severity=Severity.LOG, words="country has drifted"),
+        ),
+        episode_counts=(episode_count(3, 1, 1), episode_count(0, kind="output")),
     )  # fmt: skip
 
 

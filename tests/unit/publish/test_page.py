@@ -11,6 +11,7 @@ from service.publish.board import Published
 from service.publish.exposition import Exposition
 from service.publish.page import STREAMS_SHOWN_MAX, StatusPage
 from service.publish.view import status_view
+from service.values.episodes import Category, Severity
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.reports import PartitionReport, TopicReport
@@ -101,9 +102,39 @@ def test_models_and_streams_come_by_attention():
 
 def test_what_drifted_is_told_with_since_when_how_badly_and_what_to_do():
     text = words_of(html(reports.believable()))
-    assert "credit-risk v3 income : up 0.41 sd, PSI 0.31" in text
+    assert (
+        "ticket credit-risk v3 income up 0.41 sd, PSI 0.31; share of [52k, 61k) from 10 % to 27 %; "
+        "1 more: bureau_score Likely the inputs changed and the score followed." in text
+    )
     assert "since 10:19:58 UTC (11 min) · score 6.3 · from bureau-feed · retail-credit" in text
+    assert "anchorwatch episode show credit-risk-20261123-1020" in text
     assert "income has drifted: up 0.41 sd, PSI 0.31. 1 other stream has drifted too." in text
+
+
+def test_episodes_come_by_whom_they_reach_then_sources_first_then_the_highest_score():
+    def of(id_, **changes):
+        return reports.episode(id_, **changes)
+
+    shown = (
+        of("over", ended_seconds=reports.AT),
+        of("logged", severity=Severity.LOG, score=99.0),
+        of("low", score=1.5, upstream="source"),
+        of("source", category=Category.UPSTREAM, kind="upstream", model="", version="", score=1.0),
+        of("high", score=8.0),
+        of("page", severity=Severity.PAGE, score=1.0),
+    )
+    view = status_view(reports.report(episodes=shown))
+    assert [entry.id for entry in view.attention] == ["page", "source", "high", "low"]
+    assert [entry.id for entry in view.episodes] == ["logged", "over"]
+    text = words_of(html(reports.report(episodes=shown)))
+    assert "ticket bureau-feed income" in text
+    assert "part of source" in text
+    assert "Episodes that are over, or only logged" in text
+
+
+def test_episodes_wait_like_models_until_all_was_read_again():
+    view = status_view(reports.report(episodes=(reports.episode(),), caught_up=False))
+    assert (view.attention, view.episodes) == ((), ())
 
 
 def test_muted_streams_need_no_attention_but_are_shown():
@@ -183,7 +214,8 @@ def test_the_twin_holds_what_the_page_shows():
     twin = json.loads(page().json(published(reports.believable())))
     assert twin["models"][0]["model"] == "credit-risk"
     assert twin["models"][0]["streams"][0]["windows"][0]["psi"] == 0.31
-    assert twin["attention"][0]["feature"] == "income"
+    assert twin["attention"][0]["streams"][0]["name"] == "income"
+    assert twin["episodes"][1]["id"] == "fraud-20261122-0900"
     assert twin["models"][1]["watermark_seconds"] is None
     assert twin["service"]["books"][0]["difference"] == 0
     assert twin["service"]["resident_bytes"] == 123_000_000
