@@ -19,6 +19,7 @@ from tests.benchmarks import (
     detectors,
     end_to_end,
     freshness,
+    kafka_source,
     machine,
     memory,
     reference,
@@ -99,6 +100,11 @@ SECTIONS = (
         lambda bench: memory.full(bench.pick(25, 3)),
     ),
     Section("parts", "The parts alone", _parts),
+    Section(
+        "source",
+        "Records out of Kafka, without decoding (wall clock)",
+        lambda bench: kafka_source.table(bench.bootstrap, bench.pick(200_000, 50_000)),
+    ),
     Section(
         "reference",
         "Building a reference from files",
