@@ -20,8 +20,9 @@ from service.ingest.demo import TOPIC, DemoSource, Drift, demo_profiles
 from service.logs import configure
 from service.monitor.reference import build_reference
 from service.state.memory import MemoryStore
+from service.values.episodes import Episode, Phase
 from service.values.references import Lineage, Reference
-from service.values.reports import ModelReport, StreamReport
+from service.values.reports import Report
 from service.wiring import given_references, time_rules
 
 REFERENCE_ROWS = 20_000
@@ -126,31 +127,37 @@ Ctrl-C ends it.
 def _tell(service: Service, source: DemoSource) -> None:
     """Say in the terminal what happens, as it happens."""
     started, announced = time.monotonic(), False
-    known: dict[tuple[str, str], float] = {}
+    told: dict[str, int] = {}
     while not source.finished:
         time.sleep(0.25)
         elapsed = time.monotonic() - started
         if not announced and time.time() >= source.drift_starts_seconds:
             announced = True
             click.echo(f"{elapsed:5.1f} s  the drift starts now: income of credit-risk")
-        for model in service.report.models if service.report else ():
-            _tell_model(model, known, elapsed)
+        for line in news(service.report, told):
+            click.echo(f"{elapsed:5.1f} s  {line}")
 
 
-def _tell_model(model: ModelReport, known: dict[tuple[str, str], float], elapsed: float) -> None:
-    for stream in model.streams:
-        place = (model.key.model, stream.key.name)
-        since = stream.drifted_since_seconds
-        if since is not None and place not in known:
-            known[place] = since
-            click.echo(f"{elapsed:5.1f} s  {_sentence(model, stream)}")
-        elif since is None and known.pop(place, None) is not None:
-            click.echo(f"{elapsed:5.1f} s  {place[0]}: {place[1]} is steady again")
+def news(report: Report | None, told: dict[str, int]) -> list[str]:
+    """What happened to episodes since it was last asked; `told` remembers their newest events."""
+    lines = []
+    for episode in report.episodes if report else ():
+        before = told.get(episode.id, 0)
+        if episode.sequence > before:
+            told[episode.id] = episode.sequence
+            lines += _of_episode(episode, is_new=before == 0)
+    return lines
 
 
-def _sentence(model: ModelReport, stream: StreamReport) -> str:
-    kind = stream.key.kind.value
-    return (
-        f"{model.key.model}: {kind} {stream.key.name} has drifted: {stream.summary} "
-        f"(score {stream.score:.1f}, 1 alarms)"
-    )
+def _of_episode(episode: Episode, *, is_new: bool) -> list[str]:
+    if not episode.is_open:
+        return [f"{episode.model}: {episode.ended_because}, episode {episode.id} is over"]
+    if is_new:
+        return [
+            f"{episode.model}: a {episode.severity.value}, episode {episode.id}",
+            f"{episode.model}: {episode.words} (score {episode.score:.1f}, 1 alarms)",
+            f"{episode.model}: likely {episode.likely}",
+        ]
+    if episode.phase is Phase.ESCALATED:
+        return [f"{episode.model}: escalated: {episode.words} (score {episode.score:.1f})"]
+    return []

@@ -30,19 +30,24 @@ def test_the_demo_shows_a_drift_and_where_to_look_within_half_a_minute(demo):
     port, process = demo
     begun = time.monotonic()
     page = Page({})
-    while income_score(page) < 1 or "has drifted" not in process.tail():
+    while not page.total("episode_active") or "episode" not in process.tail():
         assert time.monotonic() - begun < PROMISED_SECONDS, process.tail()
         assert process.running, process.tail()
         time.sleep(0.2)
         with suppress(OSError):
             page = scrape(port)
-    drifted = page.by("features_drifted", "model")
-    assert drifted.get("credit-risk", 0) >= 1
-    assert "card-fraud" not in drifted
+    assert income_score(page) >= 1
+    active = dict(page.by("episode_active", "model"))
+    assert active == {"credit-risk": 1}
+    labels = {"model": "credit-risk", "kind": "input", "severity": "ticket"}
+    assert page.total("episodes_total", **labels, team="retail-credit") == 1
+    assert page.get("episodes_total", model="card-fraud", kind="input") in (0, None)
     told = process.log.read_text("utf-8")
     assert f"http://127.0.0.1:{port}/metrics" in told
     assert re.search(r"the drift starts now: income of credit-risk", told)
-    assert re.search(r"credit-risk: input income has drifted: .*\d", told)
+    assert re.search(r"credit-risk: a ticket, episode credit-risk-\d{8}-\d{4}", told)
+    assert re.search(r"credit-risk: income up 0\.\d+ sd, PSI \d.*; share of ", told)
+    assert "credit-risk: likely " in told
     assert "card-fraud: " not in told
     process.signal(signal.SIGINT)
     assert process.wait(10) == 0

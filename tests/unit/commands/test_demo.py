@@ -4,7 +4,7 @@ import threading
 
 from service.app import Parts, Service
 from service.clock import ManualClock
-from service.commands.demo import demo_references, demo_settings
+from service.commands.demo import demo_references, demo_settings, news
 from service.ingest.dead_letters import NoDeadLetters
 from service.ingest.demo import DemoSource, Drift
 from service.state.memory import MemoryStore
@@ -36,5 +36,12 @@ def test_income_drifts_within_seconds_and_the_other_model_stays_steady():
     assert before == set()
     assert "income" in drifted["credit-risk"]
     assert drifted["card-fraud"] == set()
+    told = {}
+    lines = news(service.report, told)
+    (episode,) = (e for e in service.report.episodes if e.category == "drift")
+    assert lines[0] == f"credit-risk: a ticket, episode {episode.id}"
+    assert lines[1].startswith("credit-risk: income up ")
+    assert lines[2].startswith("credit-risk: likely ")
+    assert news(service.report, told) == []
     source.close()
     service.run(threading.Event())
