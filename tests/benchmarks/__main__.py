@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import click
 
+from service.logs import configure
 from tests.benchmarks import (
     bytes_to_summary,
     decode,
@@ -123,6 +124,7 @@ SECTIONS = (
 @click.option("--quick", is_flag=True, help="A tenth of the work: to see that it runs.")
 def main(only: tuple[str, ...], *, quick: bool) -> None:
     """Measure, and print one table. The exit code is 0 also when targets are missed."""
+    configure("console", "error")
     chosen = [section for section in SECTIONS if not only or section.name in only]
     print("\n".join(machine.facts()))
     if quick:
