@@ -5,9 +5,10 @@ shows it. The principal components of small variance are what the features have 
 form "this combination hardly varies" (Hawkins, "The detection of errors in multivariate data using
 principal components", 1974).
 The *reconstruction error* is the root of a row's mean square in these components, each in its own
-standard deviation: what is left of the row when the leading components have explained what they can. Left
-unweighted (Jackson and Mudholkar, 1979) it drowns in the features that are related to nothing: of
-20 features with one pair whose correlation goes from 0.8 to 0 its PSI is 0.035, that of ours 1.27.
+standard deviation: what is left of the row when the leading components have explained what they
+can. Left unweighted (Jackson and Mudholkar, 1979) it drowns in the features that are related to
+nothing: of 20 features with one pair whose correlation goes from 0.8 to 0 its PSI is 0.035, that of
+ours 1.27.
 
 Values are clipped robust scores, so that no heavy tail makes or hides a correlation.
 """
@@ -29,15 +30,15 @@ SCORE_MAX = 3.0
 GATHERED_MAX, PROJECTED_MAX = 200, 100
 """Features whose co-moments are gathered (320 KB), and of these in the projection."""
 
-ROWS_MIN = 100
-"""Fewer rows know nothing of relations."""
+ROWS_MIN, ROWS_A_FEATURE = 100, 10
+"""Fewer rows know nothing of relations, or too little of so many."""
 
 CORRELATION_MIN, CORRELATION_ERRORS = 0.1, 4.0
 """A feature is related to another by at least this, and so many standard errors of nothing."""
 
-EIGENVALUE_MAX, EIGENVALUE_MIN = 0.9, 0.01
-"""A component above the first is no relation; below the second it counts as if it had that: a
-relation that held exactly need not hold to the last digit."""
+EIGENVALUE_MIN = 0.01
+"""A smaller component counts as if it had that: a relation that held exactly need not hold to the
+last digit."""
 
 UNRELATED_MAX = 5
 """Features without any relation are projected, onto all components, if they are no more: among
@@ -197,10 +198,12 @@ class Projection:
     def of_moments(cls, scaling: Scaling, moments: JointMoments) -> "Projection":
         """By the moments of the features of `scaling`.
 
-        In it are the features that are correlated with another one, the strongest PROJECTED_MAX,
-        and of their principal components those whose eigenvalue is below what chance leaves of 1
-        (Marchenko and Pastur: (1 - sqrt(p / n))^2) and below EIGENVALUE_MAX: combinations that vary
-        less than the features themselves. The others explain the row and are left out.
+        In it are the features that are correlated with another one, the strongest PROJECTED_MAX
+        (and at most one for ROWS_A_FEATURE rows), and of their principal components those whose
+        eigenvalue is at most 1: combinations that vary no more than a feature does. The leading
+        ones (Kaiser, 1960) explain the row and are left out. A stricter limit that allows for noise
+        would choose among equal components those that are small by chance, and unseen rows would
+        then be up to 25 % further off than the rows it was fitted to.
 
         Of fewer than two features that vary, of fewer than ROWS_MIN rows, and of more than
         UNRELATED_MAX features without a relation there is nothing to project.
@@ -213,9 +216,8 @@ class Projection:
         correlation = covariance[np.ix_(varying, varying)] / np.outer(sd[varying], sd[varying])
         related = _related(correlation, moments.n)
         if len(related) >= 2:
-            root = _relations(correlation[np.ix_(related, related)], moments.n)
-            if root is not None:
-                return _projection(scaling, moments.mean, sd, varying[related], root)
+            root = _relations(correlation[np.ix_(related, related)])
+            return _projection(scaling, moments.mean, sd, varying[related], root)
         if len(varying) > UNRELATED_MAX:
             return NOTHING
         root = _root(*np.linalg.eigh(correlation))
@@ -254,20 +256,29 @@ def reconstruction_errors(
     return errors
 
 
+def unseen_growth(features: int, rows: int) -> float:
+    """How many times larger errors are of rows that the projection was not fitted to.
+
+    The root of the ratio of Mahalanobis distances to the moments of `rows` rows, of a further row
+    and of one of these: ((n + 1) / (n - p - 2))^(1/2) for normal scores (Hotelling, 1931).
+    """
+    return float(np.sqrt((rows + 1) / max(1, rows - features - 2)))
+
+
 def _related(correlation: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     """Positions of the features that are correlated with another one."""
     strongest = np.abs(correlation - np.diag(np.diag(correlation))).max(axis=1)
     least = max(CORRELATION_MIN, CORRELATION_ERRORS / np.sqrt(n))
-    order = np.argsort(-np.round(strongest, _DIGITS), kind="stable")[:PROJECTED_MAX]
+    most = min(PROJECTED_MAX, n // ROWS_A_FEATURE)
+    order = np.argsort(-np.round(strongest, _DIGITS), kind="stable")[:most]
     return np.sort(order[strongest[order] >= least])
 
 
-def _relations(correlation: NDArray[np.float64], n: int) -> NDArray[np.float64] | None:
-    """The root over the small components; None when there is none."""
+def _relations(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The root over the components that are not leading; there always are some."""
     values, vectors = np.linalg.eigh(correlation)
-    noise = (1.0 - min(1.0, np.sqrt(len(values) / n))) ** 2
-    small = values <= min(noise, EIGENVALUE_MAX)
-    return _root(values[small], vectors[:, small]) if small.any() else None
+    small = values <= 1.0
+    return _root(values[small], vectors[:, small])
 
 
 def _root(values: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:

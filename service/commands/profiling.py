@@ -6,15 +6,16 @@ from itertools import chain, repeat
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from detectors.summary.profile import Profile, Value
 from service.errors import ConfigurationError
 from service.ingest.admission import clean_name
 from service.ingest.answers import probability_stream
 from service.ingest.table_answers import top_classes
-from service.ingest.table_columns import Codes, Column, time_range
+from service.ingest.table_columns import Codes, Column, numbers_of, time_range
 from service.ingest.tables import Table
-from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
+from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey, above_cutoff
 
 
 class Roles(Struct, frozen=True):
@@ -22,6 +23,7 @@ class Roles(Struct, frozen=True):
 
     `ignored` are globs. The latency is multiplied by `latency_seconds` to be in seconds.
     `probabilities` are columns by class; the prediction is made of them then, and of no column.
+    `cutoffs` split a numeric prediction: whether it is above each is a stream.
     """
 
     prediction: str | None = None
@@ -30,6 +32,7 @@ class Roles(Struct, frozen=True):
     time: str | None = None
     ignored: tuple[str, ...] = ()
     probabilities: Mapping[str, str] = {}
+    cutoffs: tuple[float, ...] = ()
 
     def stream(self, column: str) -> StreamKey | None:
         """The stream of a column, None when it is none."""
@@ -65,6 +68,8 @@ class Profiling:
                 self._widen(time_range(column))
             if key is not None:
                 add_column(self._profiles[key], self._scaled(key, column))
+            if key == PREDICTION:
+                self._split(numbers_of(column))
         for name, column in table.probabilities.items():
             add_column(self._made(probability_stream(name)), column)
         if self.roles.probabilities:
@@ -88,6 +93,15 @@ class Profiling:
             if key is not None:
                 self._profiles[key] = Profile()
         return self.columns[name]
+
+    def _split(self, predictions: NDArray[np.float64]) -> None:
+        for cutoff in self.roles.cutoffs:
+            profile = self._made(above_cutoff(cutoff))
+            valid = predictions[np.isfinite(predictions)]
+            above = int((valid > cutoff).sum())
+            profile.booleans += (len(valid) - above, above)
+            profile.missing += int(np.isnan(predictions).sum())
+            profile.invalid += int(np.isinf(predictions).sum())
 
     def _made(self, key: StreamKey) -> Profile:
         """The profile of a stream that is no column of the table."""

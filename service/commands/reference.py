@@ -1,6 +1,7 @@
 """`anchorwatch reference`: what normal looks like, from the data that a model was trained on."""
 
 import glob
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,13 @@ def command() -> None:
     metavar="CLASS=COLUMN",
     help="Column of a class's probability, in place of --prediction (fraud=p_fraud).",
 )
+@click.option(
+    "--cutoff",
+    "cutoffs",
+    multiple=True,
+    type=float,
+    help="Where decisions are taken: the share of predictions above is a stream of its own.",
+)
 @click.option("--latency", help="Column of the latency.  [default: latency_ms, if there]")
 @click.option("--latency-unit", type=click.Choice(list(_UNIT_SECONDS)), default="ms")
 @click.option("--time", help="Column of the time.  [default: timestamp, if there]")
@@ -61,6 +69,7 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     output: Path,
     prediction: str | None,
     probabilities: tuple[str, ...],
+    cutoffs: tuple[float, ...],
     latency: str | None,
     latency_unit: str,
     time: str | None,
@@ -92,6 +101,7 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
             time or "timestamp",
             ignore,
             _probabilities(probabilities, prediction),
+            _cutoffs(cutoffs, probabilities),
         ),
         kinds={name: _kind(kind) for name, kind in _pairs(kinds, "--kind").items()},
         missing=tuple(value for text in missing for value in _sentinels(text)),
@@ -102,6 +112,7 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     bad_lines = BadLines()
     options = (("--prediction", prediction), ("--latency", latency), ("--time", time))
     asked = [(option, column) for option, column in options if column is not None]
+    asked += [("--cutoff", request.roles.prediction or "")] if cutoffs else []
     asked += [("--probability", column) for column in request.roles.probabilities.values()]
     built = build_from_files(request, asked, bad_lines, SystemClock(), Console(stderr=True))
     write_whole(output, write(built.reference))
@@ -177,6 +188,16 @@ def _probabilities(texts: Sequence[str], prediction: str | None) -> dict[str, st
     if len(set(found.values())) < len(texts):
         raise ConfigurationError("--probability: a class or a column is named twice")
     return found
+
+
+def _cutoffs(cutoffs: Sequence[float], probabilities: Sequence[str]) -> tuple[float, ...]:
+    if cutoffs and probabilities:
+        raise ConfigurationError(
+            "--cutoff is for a numeric prediction; with --probability it is the name of a class"
+        )
+    if not all(map(math.isfinite, cutoffs)):
+        raise ConfigurationError("--cutoff: must be a finite number")
+    return tuple(sorted(set(cutoffs)))
 
 
 def _tell(built: Built, bad_lines: BadLines, output: Path) -> None:

@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,11 +13,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from service.clock import Clock
 from service.commands.profiling import Profiling, Roles
+from service.commands.relations import with_relations
 from service.errors import ConfigurationError
-from service.ingest.tables import BadLine, Cells, has_header, hash_files, read_tables
+from service.ingest.tables import BadLine, Cells, Table, has_header, hash_files, read_tables
 from service.monitor.reference import build_reference
 from service.values.references import Lineage, Reference
-from service.values.streams import StreamKey, ValueType, always_numeric
+from service.values.streams import PREDICTION, StreamKey, ValueType, always_numeric, cutoff_of
 
 BAD_LINES_SHOWN = 3
 
@@ -84,10 +85,15 @@ def build_from_files(
     """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("reading", total=2 * sum(_size(path) for path in request.paths))
+        size = sum(_size(path) for path in request.paths)
+        task = progress.add_task("reading", total=2 * size)
 
         def advance(size: int) -> None:
             progress.advance(task, size)
+
+        def read_again(purpose: str) -> Iterator[Table]:
+            progress.reset(task, description=purpose, total=size)
+            return read_tables(request.paths, lambda _: None, request.cells(), advance)
 
         wanted = [*asked, *(("--kind", name) for name in request.kinds)]
         profiling = Profiling(request.roles)
@@ -99,19 +105,30 @@ def build_from_files(
                 _types(profiling, request)
         progress.update(task, description="checksum")
         data_hash = hash_files(request.paths, advance)
-    if not profiling.rows:
-        raise ConfigurationError("the files hold no row: there is nothing to build from")
-    _check_columns(list(profiling.columns), wanted)
-    reference = build_reference(
-        request.model,
-        request.version,
-        profiling.profiles(),
-        profiling.rows,
-        _lineage(request, profiling, data_hash, clock.now()),
-        _types(profiling, request),
-        request.categories_max,
-    )
+        if not profiling.rows:
+            raise ConfigurationError("the files hold no row: there is nothing to build from")
+        _check_columns(list(profiling.columns), wanted)
+        reference = build_reference(
+            request.model,
+            request.version,
+            profiling.profiles(),
+            profiling.rows,
+            _lineage(request, profiling, data_hash, clock.now()),
+            _types(profiling, request),
+            request.categories_max,
+        )
+        _check_cutoffs(reference)
+        reference = with_relations(reference, profiling.columns, read_again)
     return Built(reference, _zeros_lost(reference, profiling))
+
+
+def _check_cutoffs(reference: Reference) -> None:
+    types = {stream.key: stream.type for stream in reference.streams}
+    cut = any(cutoff_of(key) is not None for key in types)
+    if cut and types[PREDICTION] is not ValueType.NUMERIC:
+        raise ConfigurationError(
+            f"--cutoff: the prediction is {types[PREDICTION]}; only numbers have a cut-off"
+        )
 
 
 def _size(path: Path) -> int:

@@ -83,6 +83,14 @@ def column_of_texts(
     return _without(numbers, missing)
 
 
+def numbers_of(column: Column) -> NDArray[np.float64]:
+    """A column as numbers, whatever it holds: NaN = missing, infinite = no number."""
+    if not isinstance(column, Codes):
+        return column
+    numbers = [value if type(value) is float else math.inf for value in column.values]
+    return np.array([*numbers, math.nan])[column.codes]
+
+
 def has_leading_zeros(array: pa.Array, column: Column) -> bool:
     """Whether a number of 1 or more in `column` begins with a zero in the texts it was read from.
 

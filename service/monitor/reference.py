@@ -73,6 +73,17 @@ def with_projection(reference: Reference, projection: Projection) -> Reference:
     return msgspec.structs.replace(reference, projection=projection, hash=hash_)
 
 
+def with_joint(reference: Reference, projection: Projection, errors: Profile) -> Reference:
+    """The reference that also has cells for the reconstruction error."""
+    stream = stream_reference(JOINT, errors, ValueType.NUMERIC, 0)
+    streams = [*reference.streams, stream]
+    lineage = reference.lineage
+    return with_projection(
+        _reference(reference.model, reference.version, reference.rows, streams, lineage),
+        projection,
+    )
+
+
 def same_cells(one: Reference, other: Reference) -> bool:
     """Whether what was counted by one reference can be gone on with by the other."""
     return msgspec.json.encode(list(map(_canonical, one.streams))) == msgspec.json.encode(

@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from service.errors import ConfigurationError
 from service.values.references import StreamReference
-from service.values.streams import Kind, StreamKey, ValueType, always_numeric
+from service.values.streams import Kind, StreamKey, ValueType, always_numeric, cutoff_of
 
 NAME_MAX_BYTES = 128
 
@@ -97,6 +97,9 @@ def check_stream(stream: StreamShape, field: str, check: Checks) -> None:
         f"{field}.type",
         "a latency, class probability or joint stream must be numeric",
     )
+    cutoff = cutoff_of(StreamKey(stream.kind, stream.name)) is not None
+    whole = stream.type is ValueType.BOOLEAN or not cutoff
+    check.that(whole, f"{field}.type", "a cut-off of the prediction must be boolean")
     (_check_numeric if numeric else _check_categorical)(stream, field, check)
     for what in ("missing", "invalid", "other", "singletons", "distinct"):
         check.that(getattr(stream, what) >= 0, f"{field}.{what}", "must not be negative")

@@ -7,7 +7,7 @@ import numpy as np
 from detectors.summary.cells import category_cells, numeric_cells, value_type
 from detectors.summary.profile import Profile
 from service.values.references import StreamReference
-from service.values.streams import StreamKey, ValueType, always_numeric
+from service.values.streams import StreamKey, ValueType, always_numeric, cutoff_of
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 """The quantiles kept of a numeric stream."""
@@ -26,8 +26,10 @@ def stream_reference(
 
     A value of another type counts as it will when it comes live: see each type below. Without a
     valid value the stream is categorical and has no category. Latencies and class probabilities
-    are numeric whatever their values.
+    are numeric whatever their values, cut-offs boolean.
     """
+    if cutoff_of(key) is not None:
+        return _boolean(key, profile)
     chosen = ValueType.NUMERIC if always_numeric(key) else forced or _inferred(profile)
     if chosen is ValueType.NUMERIC:
         return _numeric(key, profile)

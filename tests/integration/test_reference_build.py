@@ -109,6 +109,7 @@ def test_counts_equal_a_naive_recount_in_every_format(tmp_path, rows, kind):
         ("input", "card"),
         ("output", "prediction"),
         ("latency", "latency"),
+        ("joint", "reconstruction error"),
     }
     assert_counts(streams["input", "income"], [row["income"] for row in rows])
     assert_counts(streams["input", "age"], [row["age"] for row in rows])
@@ -184,10 +185,12 @@ def test_options_reach_the_reference(tmp_path):
     path.write_text("\n".join(lines))
     options = ["--prediction", "score", "--latency", "ms", "--latency-unit", "us", "--time", "day"]
     options += ["--ignore", "i*", "--kind", "mcc=categorical", "--kind", "fl*=boolean"]
+    options += ["--cutoff", "0.15"]
     options += ["--missing", "-999", "--dataset", "ds-7", "--meta", "depth=6", "--meta", "eta=0.1"]
     reference = built(tmp_path, path, *options)
     streams = {stream.key.name: stream for stream in reference.streams}
-    assert set(streams) == {"mcc", "flag", "prediction", "latency"}
+    assert set(streams) == {"mcc", "flag", "prediction", "prediction>0.15", "latency"}
+    assert streams["prediction>0.15"].counts.tolist() == [1, 1, 0]
     assert streams["mcc"].categories == ("5411", "5812")
     assert streams["flag"].counts.tolist() == [1, 2, 0]
     assert (streams["prediction"].valid, streams["prediction"].missing) == (2, 1)
@@ -262,6 +265,9 @@ def test_a_person_sees_the_streams_and_what_to_be_wary_of(tmp_path):
             ["train.csv", "--probability", "a=ms", "--prediction", "age"],
             "--prediction and --probability both say",
         ),
+        (["train.csv", "--cutoff", "0.5"], "--cutoff: there is no column 'prediction'"),
+        (["train.csv", "--cutoff", "nan"], "--cutoff: must be a finite number"),
+        (["train.csv", "--cutoff", "0.5", "--probability", "a=ms"], "--cutoff is for a numeric"),
         (["train.csv", "--meta", "depth"], "--meta depth: must have the form name=value"),
         (["absent-*.csv"], "absent-*.csv: there is no such file"),
         (["empty.csv"], "the files hold no row"),

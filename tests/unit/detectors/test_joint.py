@@ -17,6 +17,7 @@ from detectors.joint import (
     Projection,
     Scaling,
     reconstruction_errors,
+    unseen_growth,
 )
 from detectors.summary.cells import numeric_cells
 from detectors.summary.profile import Profile
@@ -114,6 +115,20 @@ def test_the_mean_square_is_one_in_what_it_was_fitted_to():
     matrix = np.full((6, 6), 0.5) + 0.5 * np.eye(6)
     rows = drawn(rng, matrix, ROWS)
     assert np.mean(errors_of(fitted(rows), rows) ** 2) == pytest.approx(1.0, abs=0.005)
+
+
+@pytest.mark.parametrize("correlation", [0.3, 0.6])
+@pytest.mark.parametrize("rows", [500, 2000])
+def test_rows_that_are_to_come_have_larger_errors_by_as_much_as_is_said(rows, correlation):
+    rng = np.random.default_rng(19)
+    matrix = np.full((16, 16), correlation) + (1 - correlation) * np.eye(16)
+    ratios = []
+    for _ in range(20):
+        seen = drawn(rng, matrix, rows)
+        projection = fitted(seen)
+        unseen = errors_of(projection, drawn(rng, matrix, 2000))
+        ratios.append(np.mean(unseen**2) / np.mean(errors_of(projection, seen) ** 2))
+    assert np.sqrt(np.mean(ratios)) == pytest.approx(unseen_growth(16, rows), rel=0.015)
 
 
 def test_features_without_a_relation_take_no_part():
