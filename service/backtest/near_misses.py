@@ -51,6 +51,7 @@ class Excursions:
         self._streams = streams
         self._nearest = nearest
         self._peak = np.zeros(len(streams))
+        self._last = np.zeros(len(streams))
         self._rising: dict[int, _Rising] = {}
 
     def add(
@@ -66,7 +67,10 @@ class Excursions:
             self._forget(stream)
         for stream in np.flatnonzero(~drifted & (scores < self._peak / 2)).tolist():
             self._over(stream)
-        risen = ~drifted & (scores > self._peak) & (scores > self._nearest.score_min)
+        # What falls from an excursion that is over is not the next one.
+        risen = ~drifted & (scores > np.maximum(self._peak, self._last))
+        risen &= scores > self._nearest.score_min
+        self._last = scores.copy()
         for stream in np.flatnonzero(risen).tolist():
             self._peak[stream] = score = float(scores[stream])
             self._rising[stream] = _Rising(at_seconds, score, detector(stream), histogram(stream))

@@ -1,6 +1,6 @@
 """What other budgets and tolerances would have made of the same panes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +16,8 @@ from service.values.watches import Budget, Watch
 DAY_SECONDS = 86_400.0
 BUDGET_DAYS = (7, 30, 90)
 TOLERANCES_SD = (0.10, 0.15, 0.25)
+
+PROGRESS_PANES = 20
 
 Progress = Callable[[int, int], None]
 """Is told how many panes are done, of how many."""
@@ -55,29 +57,18 @@ def what_if(
     `recorder` has to have kept the panes.
     """
     choices = list(_choices(configured))
+    others = [choice for choice in choices if not _is_configured(choice, configured)]
     stretches = [stretch for model in recorder.models.values() for stretch in model.stretches]
-    own = sum(_is_configured(choice, configured) for choice in choices)
-    total = sum(s.log.panes for s in stretches if s.log is not None) * (len(choices) - own)
-    done = 0
-
-    def count() -> None:
-        nonlocal done
-        done += 1
-        if done % 100 == 0 or done == total:
-            progress(done, total)
-
+    judged = dict(zip(others, _judged_again(stretches, others, progress), strict=True))
     settings = []
     for choice in choices:
-        if _is_configured(choice, configured):
-            alarms = configured.alarms
-        else:
-            alarms = alarms_of(_rejudged(stretches, choice, count))
+        alarms = judged.get(choice, configured.alarms)
         found = findings_of(incidents, alarms, recorder.pane_seconds)
         settings.append(
             Setting(
                 tolerance_sd=choice.tolerance_sd,
                 budget=budget_text(choice.budget),
-                configured=_is_configured(choice, configured),
+                configured=choice not in judged,
                 episodes=episode_count(alarms),
                 alarms=len(alarms),
                 missed=missed(found),
@@ -106,16 +97,23 @@ def _is_configured(choice: Choice, configured: Configured) -> bool:
     return choice == Choice(configured.budget, configured.tolerance_sd)
 
 
-def _rejudged(
-    stretches: Iterable[Stretch], choice: Choice, count: Callable[[], None]
-) -> list[Transition]:
-    transitions: list[Transition] = []
+def _judged_again(
+    stretches: Sequence[Stretch], choices: Sequence[Choice], progress: Progress
+) -> list[tuple[Alarm, ...]]:
+    """The alarms under each choice; every pane is taken up once and judged by all of them."""
+    transitions: list[list[Transition]] = [[] for _ in choices]
+    total = sum(stretch.log.panes for stretch in stretches if stretch.log is not None)
+    done = 0
     for stretch in stretches:
-        comparison = stretch.comparison.under(choice.of(stretch.comparison.watch))
+        known = stretch.comparison
+        comparisons = [known.under(choice.of(known.watch)) for choice in choices]
         for kept in stretch.log or ():
-            pane = Pane(kept.start_seconds, comparison.plan)
+            pane = Pane(kept.start_seconds, known.plan)
             pane.summary.rows = kept.rows
             pane.summary.cells[:] = kept.cells
-            transitions += comparison.judge(pane)
-            count()
-    return transitions
+            for place, comparison in enumerate(comparisons):
+                transitions[place] += comparison.judge(pane)
+            done += 1
+            if done % PROGRESS_PANES == 0 or done == total:
+                progress(done, total)
+    return [alarms_of(changed) for changed in transitions]

@@ -108,11 +108,16 @@ def listed(names: Iterable[str], most: int = NAMES_SHOWN_MAX) -> str:
 def _heard(episodes: Sequence[Episode]) -> str:
     """`would have been paged once and had 3 tickets`."""
     by = Counter(episode.severity for episode in episodes)
-    pages, tickets, logged = by[Severity.PAGE], by[Severity.TICKET], by[Severity.LOG]
-    times = {0: "not", 1: "once", 2: "twice"}.get(pages, f"{pages:,} times")
-    paged = "not have been paged" if not pages else f"have been paged {times}"
-    more = f", and {logged:,} more only logged" if logged else ""
-    return f"would {paged} and had {several(tickets, 'ticket', 'tickets')}{more}"
+    pages, logged = by[Severity.PAGE], by[Severity.LOG]
+    tickets = several(by[Severity.TICKET], "ticket", "tickets")
+    more = f"; {logged:,} more would only have been logged" if logged else ""
+    if pages:
+        times = {1: "once", 2: "twice"}.get(pages, f"{pages:,} times")
+        had = f" and had {tickets}" if by[Severity.TICKET] else ""
+        return f"would have been paged {times}{had}{more}"
+    if by[Severity.TICKET]:
+        return f"would have had {tickets} and no page{more}"
+    return f"would have heard of nothing{more}"
 
 
 def _learning(history: History) -> list[str]:

@@ -31,7 +31,7 @@ from service.values.streams import ValueType
 
 WIDTH, HEIGHT = 430.0, 190.0
 _TOP, _BOTTOM = 12.0, 38.0
-_OUTER, _GAP, _WIDE_GAP = 14.0, 5.0, 18.0
+_OUTER, _GAP, _WIDE_GAP = 20.0, 5.0, 18.0
 _NARROWEST = 1.5
 _EDGES_MIN = 3
 """With fewer edges there is no axis worth drawing: then the cells are drawn like categories."""
@@ -115,9 +115,8 @@ def _numbers(edges: Sequence[float], bars: Sequence[_Bar], bottom: float) -> lis
         label(last, bottom + 14, value_text(edges[-1]), anchor="end"),
         label(0, bottom + 31, "below"),
         label(above.x + _OUTER, bottom + 31, "above", anchor="end"),
-        label(missing.x + _OUTER / 2 - 3, bottom + 14, "m", anchor="middle"),
+        label(missing.x + _OUTER / 2, bottom + 14, "m", anchor="middle"),
         label(invalid.x + _OUTER / 2, bottom + 14, "i", anchor="middle"),
-        label(WIDTH, bottom + 31, "missing, invalid", anchor="end"),
     ]
 
 

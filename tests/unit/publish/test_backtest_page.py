@@ -1,0 +1,142 @@
+"""The backtest report: self-contained, without a script, and with every fact it was given."""
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from html import unescape
+
+import pytest
+from msgspec.structs import replace
+
+from service.publish.backtest_page import backtest_page
+from service.publish.backtest_sentences import almost, of_incidents, opening, unseen
+from service.values.backtests import Outcome
+from service.values.streams import Kind, ModelKey, StreamKey
+from tests.unit.publish.backtests import believable, history
+
+
+@pytest.fixture(scope="module")
+def page():
+    return backtest_page(believable()).decode()
+
+
+def text(page):
+    return unescape(re.sub(r"<[^>]+>", " ", page))
+
+
+def test_the_policy_allows_the_style_by_its_hash_and_nothing_else(page):
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in unescape(policy)
+    assert "default-src 'none'" in unescape(policy)
+    assert "script" not in policy
+
+
+def test_the_file_needs_nothing_else_and_runs_nothing(page):
+    assert "<script" not in page
+    assert not re.search(r"\sstyle=", page)
+    assert not re.search(r"\son\w+=", page)
+    assert not re.findall(r'(?:src|href)="(?!#)', page)
+
+
+def test_it_opens_with_what_would_have_happened(page):
+    (heading,) = re.findall(r"<h1>(.*?)</h1>", page)
+    assert "you would have been paged once and had 1 ticket" in heading
+    assert "allows 2.0 false ones" in heading
+    assert "1 of 2 known incidents found; 1 of 2 episodes unexpected." in page
+
+
+def test_all_that_was_found_is_told(page):
+    told = text(page)
+    for fact in (
+        "the feed broke",
+        "missed",
+        "found after 2 h, by 2 alarms",
+        "income came to 0.99",
+        "Always the same value, before and now: country.",
+        "1 h without events",
+        "anchorwatch replay 'events-*.jsonl' --html report.html",
+        "9f2c" * 16,
+        "77ab" * 16,
+        "2 malformed",
+        "page_hinkley at once, adwin after 3 h",
+        "pane: 60s",
+    ):
+        assert fact in told, fact
+
+
+def test_the_what_if_table_marks_what_is_configured(page):
+    rows = re.findall(r"<tr><th scope=\"row\">(0\.\d+ sd.*?)</tr>", page, re.DOTALL)
+    assert len(rows) == 3
+    assert [row.count('"number now"') for row in rows] == [0, 1, 0]
+
+
+def test_ids_are_unique_and_every_link_inside_has_its_target(page):
+    ids = Counter(re.findall(r'\sid="([^"]+)"', page))
+    assert ids.most_common(1)[0][1] == 1
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= ids.keys()
+
+
+def test_every_table_has_a_caption_and_headings_with_a_scope(page):
+    tables = re.findall(r"<table.*?</table>", page, re.DOTALL)
+    assert len(tables) > 8
+    for table in tables:
+        assert "<caption>" in table
+        assert 'scope="col"' in table
+
+
+def test_every_picture_but_the_sparklines_has_a_table(page):
+    pictures = page.count('role="img"')
+    sparklines = len(believable().histories[0].streams)
+    assert page.count("<summary>As a table</summary>") == pictures - sparklines
+
+
+def test_hostile_names_are_shown_and_not_run():
+    name = "<img src=x onerror=alert(1)>\ud800"
+    page = backtest_page(
+        believable(model=ModelKey(name, name), stream=StreamKey(Kind.INPUT, name), words=name)
+    ).decode()
+    assert "<img" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_without_known_incidents_nothing_is_expected_or_not():
+    page = backtest_page(believable(findings=False)).decode()
+    assert "nexpected" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+
+
+def test_nothing_read_is_said_plainly():
+    nothing = Outcome((), (), (), float("nan"), float("nan"))
+    empty = replace(
+        believable(findings=False),
+        outcome=nothing,
+        cases=(),
+        evidence=(),
+        near_misses=(),
+        histories=(),
+        what_if=(),
+    )
+    page = backtest_page(empty).decode()
+    assert "Nothing could be judged: no event was read." in page
+    assert "You would have heard of nothing." in page
+
+
+def test_a_score_that_did_not_alarm_is_never_rounded_up_to_one():
+    assert almost(0.9999) == "0.99"
+    assert almost(0.05) == "0.050"
+
+
+def test_a_model_that_never_met_a_reference_could_not_see_anything():
+    lost = replace(history(), judged_from_seconds=float("nan"))
+    assert unseen(lost)[0].startswith("Anything")
+
+
+def test_a_file_without_incidents_says_so():
+    assert "holds none" in of_incidents(replace(believable(), findings=()))
+
+
+def test_nothing_heard_is_a_sentence_too():
+    quiet = replace(believable().outcome, episodes=())
+    assert "you would have heard of nothing." in opening(replace(believable(), outcome=quiet))
