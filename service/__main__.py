@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "Is a configuration sound? Says every problem with its line.",
     "run": "The service: consume, judge, serve /metrics.",
     "reference": "Summarise training data into a reference, the picture of normal.",
+    "episode": "What drifted, why, and was it real? Reads the record of episodes.",
     "replay": "When would it have alarmed? Run recorded events through the same code.",
     "config": "What is configured, which line says so, and the schema for editors.",
 }

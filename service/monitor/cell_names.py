@@ -7,7 +7,9 @@ import numpy as np
 
 from detectors.summary.layout import Layout
 
-_UNITS = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
+_UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
+"""From what size on, in what unit."""
+
 _TINY = 1e-4
 _DIGITS_MIN, _DIGITS_MAX = 3, 17
 
@@ -40,8 +42,8 @@ def _distinct(edges: Sequence[float]) -> list[str]:
 
 def _short(value: float, digits: int) -> str:
     """`52k`, `1.2M`, `0.25`."""
-    for size, unit in _UNITS:
-        if abs(value) >= size:
+    for from_size, size, unit in _UNITS:
+        if abs(value) >= from_size:
             return _positional(value / size, digits) + unit
     if 0 < abs(value) < _TINY:
         return f"{value:.{digits}g}"

@@ -168,7 +168,7 @@ def _stream(known: EpisodeStream | None, now: Drifting) -> EpisodeStream:
             peak=score,
             since_seconds=now.since_seconds,
             onset_seconds=now.onset_seconds,
-            detectors=now.seen_by,
+            detectors=_also((), now.seen_by),
         )
     return replace(
         known,
@@ -187,9 +187,13 @@ def _gone(stream: EpisodeStream, at_seconds: float) -> EpisodeStream:
 
 
 def _also(known: tuple[SeenBy, ...], now: tuple[SeenBy, ...]) -> tuple[SeenBy, ...]:
-    """Each detector once, as of its first alarm."""
+    """Each detector once, as of its first alarm that has figures."""
     names = {seen.name for seen in known}
-    return known + tuple(seen for seen in now if seen.name not in names)
+    return known + tuple(
+        seen
+        for seen in now
+        if seen.name not in names and math.isfinite(seen.evidence) and math.isfinite(seen.level)
+    )
 
 
 def _grown(evidence: Evidence | None, verdict: PaneVerdict) -> Evidence | None:

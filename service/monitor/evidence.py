@@ -77,8 +77,7 @@ def _seen_by(comparison: Comparison, stream: int, at_seconds: float) -> Iterable
     for bank in comparison.banks:
         if bank.alarming[stream]:
             evidence, level = float(bank.evidence[stream]), float(bank.level[stream])
-            if math.isfinite(evidence) and math.isfinite(level):
-                yield SeenBy(bank.name, at_seconds, evidence, level)
+            yield SeenBy(bank.name, at_seconds, evidence, level)
 
 
 def _first_seen(
@@ -128,7 +127,7 @@ def _words(
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
+    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.2g} %"
 
 
 def _distance(

@@ -1,0 +1,186 @@
+"""`anchorwatch episode`: what drifted, why, and what people made of it."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import click
+from rich.console import Console
+
+from config.units import parse_duration
+from service.clock import SystemClock
+from service.commands import config_option, load_settings
+from service.commands.episode_view import as_json, as_text, list_table
+from service.errors import ConfigurationError
+from service.state.episode_history import EpisodeHistory, histories
+from service.state.episode_record import DIRECTORY, add_verdict, read_record
+from service.values.episodes import Verdict
+
+_record_option = click.option(
+    "--record",
+    "record",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory of the record.  [default: episodes in state.path of the configuration]",
+)
+_json_option = click.option("--json", "json", is_flag=True, help="For a program.")
+
+
+@click.group("episode")
+def command() -> None:
+    """What drifted, since when, why, and whether it was real: the record of episodes."""
+
+
+@command.command("list", short_help="Episodes, the newest first.")
+@config_option
+@_record_option
+@click.option("--model", help="Of this model only; sources that it was on are left out.")
+@click.option("--since", help="Not over before then: 7d ago, or a time such as 2026-11-23T10:00.")
+@click.option("--open", "only_open", is_flag=True, help="Those that last.")
+@_json_option
+def list_(
+    config_file: Path | None,
+    record: Path | None,
+    model: str | None,
+    since: str | None,
+    *,
+    only_open: bool,
+    json: bool,
+) -> None:
+    """Say what there was, the newest first: one line an episode.
+
+    \b
+    anchorwatch episode list --config anchorwatch.yaml --since 7d
+    anchorwatch episode list --model credit-risk --open
+    """  # noqa: D301 - click reads \b as its paragraph mark
+    now = SystemClock().now()
+    after = 0.0 if since is None else _moment(since, now)
+    chosen = [
+        history
+        for history in _read(config_file, record).values()
+        if history.lasts_after(after)
+        and (model is None or history.newest.model == model)
+        and (not only_open or history.newest.is_open)
+    ]
+    chosen.sort(key=lambda history: -history.newest.started_seconds)
+    if json:
+        click.echo(as_json(chosen))
+    elif chosen:
+        Console().print(list_table(chosen))
+    else:
+        click.echo("No such episode is in the record.")
+
+
+@command.command("show", short_help="One episode: evidence, likely cause, what to do.")
+@click.argument("episode")
+@config_option
+@_record_option
+@_json_option
+def show(episode: str, config_file: Path | None, record: Path | None, *, json: bool) -> None:
+    """Tell everything that is kept of EPISODE, as the record holds it.
+
+    \b
+    anchorwatch episode show credit-risk-20261123-1020
+    """  # noqa: D301 - click reads \b as its paragraph mark
+    history = _find(_read(config_file, record), episode)
+    if json:
+        click.echo(as_json([history], every_event=True))
+    else:
+        console = Console()
+        console.print(as_text(history, SystemClock().now()), markup=False, highlight=False)
+
+
+@command.command("verdict", short_help="Was it real? Write down what was found.")
+@click.argument("episode")
+@click.argument("real", metavar="true|false", type=click.Choice(["true", "false"]))
+@click.option("--by", required=True, help="Who decided it.")
+@click.option("--why", required=True, help="The reason, for those who come later.")
+@config_option
+@_record_option
+def verdict(
+    episode: str,
+    real: Literal["true", "false"],
+    by: str,
+    why: str,
+    config_file: Path | None,
+    record: Path | None,
+) -> None:
+    """Write into the record whether EPISODE was real; the running service counts it.
+
+    The rate of false alarms is known only where people say so.
+
+    \b
+    anchorwatch episode verdict credit-risk-20261123-1020 false --by a.name --why "campaign"
+    """  # noqa: D301 - click reads \b as its paragraph mark
+    directory = _directory(config_file, record)
+    history = _find(_read(config_file, record), episode)
+    newest, before = history.newest, history.verdict
+    given = Verdict(
+        episode=newest.id,
+        real=real == "true",
+        by=by,
+        why=why,
+        at_seconds=SystemClock().now(),
+        model=newest.model,
+        version=newest.version,
+        kind=newest.kind,
+        severity=newest.severity,
+        team=newest.team,
+        previous=None if before is None else before.real,
+    )
+    try:
+        add_verdict(directory, given)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write into the record {directory}: {error.strerror}. Run this as the user of "
+            "the service, on its host"
+        ) from error
+    said = "" if before is None else f", after {str(before.real).lower()} by {before.by}"
+    click.echo(f"{newest.id}: {real}, decided by {by}{said}.")
+
+
+def _directory(config_file: Path | None, record: Path | None) -> Path:
+    return record or load_settings(config_file).settings.state.path / DIRECTORY
+
+
+def _read(config_file: Path | None, record: Path | None) -> Mapping[str, EpisodeHistory]:
+    directory = _directory(config_file, record)
+    if not directory.is_dir():
+        raise ConfigurationError(
+            f"there is no record of episodes at {directory}: the first episode makes it. Name the "
+            "configuration of the service by --config, or the directory by --record"
+        )
+    try:
+        return histories(read_record(directory))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the record {directory} cannot be read: {error.strerror}. Run this as the user of the "
+            "service"
+        ) from error
+
+
+def _find(known: Mapping[str, EpisodeHistory], episode: str) -> EpisodeHistory:
+    if episode in known:
+        return known[episode]
+    near = difflib.get_close_matches(episode, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "anchorwatch episode list says which there are."
+    raise click.UsageError(f"no episode {episode!r} is in the record. {hint}")
+
+
+def _moment(text: str, now_seconds: float) -> float:
+    """Epoch seconds of `7d` (ago), a day, or a time; without a zone it is UTC."""
+    if re.fullmatch(r"\d+(?:\.\d+)?[a-z]+", text):
+        try:
+            return now_seconds - parse_duration(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--since") from None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no duration such as 7d, nor a time such as 2026-11-23T10:00",
+            param_hint="--since",
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

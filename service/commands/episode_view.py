@@ -1,0 +1,229 @@
+"""Episodes on the terminal: a line each in a list, and all that is known of one."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from service.publish.words import count, decimals, duration, moment, several
+from service.state.episode_history import EpisodeHistory
+from service.values.episodes import (
+    Category,
+    Episode,
+    EpisodeStream,
+    Evidence,
+    StreamDistance,
+    Verdict,
+)
+
+_DOT = " \N{MIDDLE DOT} "
+_INDENT = 16
+_STREAMS_MAX = 10
+_MARKS = {True: "\N{BLACK UP-POINTING TRIANGLE}", False: "\N{BLACK CIRCLE}"}
+
+
+def list_table(shown: Iterable[EpisodeHistory]) -> Table:
+    """One line an episode."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Episode", "Severity", "About", "What changed", "Since (UTC)", "Until"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("Peak", justify="right")
+    table.add_column("Real?")
+    for history in shown:
+        episode = history.newest
+        table.add_row(
+            Text(episode.id),
+            episode.severity.value,
+            Text(about(episode)),
+            Text(episode.words),
+            _time(episode.onset_seconds),
+            "lasts" if episode.ended_seconds is None else _time(episode.ended_seconds),
+            decimals(episode.peak),
+            _yes_or_no(history.verdict),
+        )
+    return table
+
+
+def as_json(shown: Iterable[EpisodeHistory], *, every_event: bool = False) -> str:
+    """For a program: of each the newest event, or every one, and the verdicts."""
+    tree = [
+        {
+            "episode": history.newest,
+            **({"events": history.events} if every_event else {}),
+            "verdicts": history.verdicts,
+        }
+        for history in shown
+    ]
+    return msgspec.json.format(msgspec.json.encode(tree), indent=2).decode()
+
+
+def as_text(history: EpisodeHistory, now_seconds: float) -> str:
+    """Everything on one screen, the answers first."""
+    episode = history.newest
+    parts = [
+        (f"{_MARKS[episode.is_open]} {_heading(episode, now_seconds)}", []),
+        ("Likely", [episode.likely]),
+        ("IS IT REAL", _is_it_real(episode)),
+        ("HOW MUCH", _how_much(episode)),
+        ("SINCE WHEN", _since_when(episode)),
+        ("WHAT ELSE", _what_else(episode)),
+        ("WHAT NOW", _what_now(episode)),
+        ("EVIDENCE", _evidence(episode.evidence)),
+        ("HISTORY", [_history(history.events)]),
+        ("VERDICT", [_verdict(verdict) for verdict in history.verdicts] or ["none yet"]),
+    ]
+    return "\n".join(_part(title, lines) for title, lines in parts if lines or title[0] in "▲●")
+
+
+def about(episode: Episode) -> str:
+    """The model version or the source."""
+    if episode.category is Category.UPSTREAM:
+        return episode.source
+    return f"{episode.model} v{episode.version}"
+
+
+def _part(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return title
+    first, *rest = lines
+    return "\n".join([f"{title:<{_INDENT}}{first}", *(" " * _INDENT + line for line in rest)])
+
+
+def _heading(episode: Episode, now: float) -> str:
+    lasted = (episode.ended_seconds or now) - episode.onset_seconds
+    until = "ongoing" if episode.is_open else f"over ({episode.ended_because})"
+    return (
+        f"{about(episode)}: {episode.words}\n"
+        f"  since {_time(episode.onset_seconds)} UTC; {until}, {duration(lasted)}"
+        f" \N{MIDDLE DOT} {episode.severity.value} \N{MIDDLE DOT} {episode.team}"
+    )
+
+
+def _is_it_real(episode: Episode) -> list[str]:
+    rows = "" if episode.evidence is None else f", {count(episode.evidence.rows)} rows since"
+    evidence = f"evidence {decimals(episode.score)} x alarm level now"
+    lines = [f"{evidence}, {decimals(episode.peak)} x at its highest{rows}"]
+    for stream in _worst(episode):
+        seen = ", ".join(
+            f"{by.name} {_clock(by.at_seconds)} ({decimals(by.evidence)} of {decimals(by.level)})"
+            for by in stream.detectors
+        )
+        if seen:
+            lines.append(f"{stream.name} seen by {seen}")
+    return lines
+
+
+def _how_much(episode: Episode) -> list[str]:
+    lines = []
+    for stream in _worst(episode):
+        lines.append(f"{stream.name} ({stream.kind.value}): {stream.words or 'has drifted'}")
+        lines += [
+            f"  {cell.name}: {_percent(cell.before)} before, {_percent(cell.after)} after"
+            for cell in stream.cells
+        ]
+        lines += [
+            f"  {_distance(told)}"
+            for told in (episode.evidence.distances if episode.evidence else ())
+            if (told.kind, told.name) == stream.key
+        ]
+    return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _distance(told: StreamDistance) -> str:
+    figures = [
+        ("PSI", told.psi),
+        ("Jensen-Shannon", told.jensen_shannon),
+        ("KS", told.ks),
+        ("Wasserstein, sd", told.wasserstein_sd),
+        ("mean shift, sd", told.mean_shift_sd),
+    ]
+    said = ", ".join(f"{name} {decimals(value)}" for name, value in figures if value is not None)
+    return f"last {told.window}: {said or 'no values'} ({count(told.values)} values)"
+
+
+def _since_when(episode: Episode) -> list[str]:
+    began = f"began {_time(episode.onset_seconds)} by estimate"
+    lines = [f"{began}, first alarm in the pane of {_time(episode.started_seconds)}"]
+    if episode.backlog:
+        lines.append("found in a backlog, when it was past already: nobody was told")
+    return lines
+
+
+def _what_else(episode: Episode) -> list[str]:
+    lines = [
+        f"{member.model} v{member.version} since {_time(member.since_seconds)}: "
+        f"anchorwatch episode show {member.episode}"
+        for member in episode.members
+    ]
+    if episode.upstream:
+        lines.append(f"part of {episode.upstream}, which models on one source share")
+    well = [stream.name for stream in episode.streams if not stream.drifts]
+    if well and episode.is_open:
+        lines.append(f"steady again: {', '.join(well[:_STREAMS_MAX])}")
+    more = episode.streams_total - _STREAMS_MAX
+    if more > 0:
+        lines.append(f"{several(more, 'further stream', 'further streams')}: --json names them")
+    sources = sorted({stream.source for stream in episode.streams if stream.source})
+    return [*lines, f"sources: {', '.join(sources)}"] if sources else lines
+
+
+def _what_now(episode: Episode) -> list[str]:
+    verdict = f"anchorwatch episode verdict {episode.id}"
+    return [
+        "real, but not ours:  mute: {until: ..., by: ..., why: ...} at the feature in `models`",
+        f"real:                {verdict} true --by ... --why ...",
+        f"not real:            {verdict} false --by ... --why ...",
+    ]
+
+
+def _evidence(evidence: Evidence | None) -> list[str]:
+    if evidence is None:
+        return []
+    parts = (
+        f"reference {evidence.reference_hash[:12]}",
+        f"configuration {evidence.config_hash[:12]}",
+        f"panes {_time(evidence.from_seconds)} to {_time(evidence.to_seconds)}",
+    )
+    lines = [_DOT.join(parts)]
+    lines += [
+        f"{offsets.topic}/{offsets.partition}: {count(offsets.first)} to {count(offsets.last)}"
+        for offsets in evidence.offsets
+    ]
+    return lines
+
+
+def _history(events: Sequence[Episode]) -> str:
+    return _DOT.join(
+        f"{_clock(event.updated_seconds)} {event.phase.value.upper()} {decimals(event.score)}"
+        for event in events
+    )
+
+
+def _verdict(verdict: Verdict) -> str:
+    said = "real" if verdict.real else "not real"
+    return f"{_time(verdict.at_seconds)} {said}, by {verdict.by}: {verdict.why}"
+
+
+def _worst(episode: Episode) -> list[EpisodeStream]:
+    return sorted(episode.streams, key=lambda stream: (not stream.drifts, -stream.peak))[
+        :_STREAMS_MAX
+    ]
+
+
+def _yes_or_no(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    return "true" if verdict.real else "false"
+
+
+def _time(seconds: float) -> str:
+    return moment(seconds, float("inf"))
+
+
+def _clock(seconds: float) -> str:
+    return moment(seconds, seconds)
