@@ -13,7 +13,7 @@ ours 1.27.
 Values are clipped robust scores, so that no heavy tail makes or hides a correlation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -21,14 +21,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""The quantiles that `Scaling.of_quantiles` is made of."""
+from detectors.scaling import Scaling, scored
 
-SCORE_MAX = 3.0
-"""Scores are clipped here."""
-
-GATHERED_MAX, PROJECTED_MAX = 200, 100
-"""Features whose co-moments are gathered (320 KB), and of these in the projection."""
+PROJECTED_MAX = 100
+"""Features in a projection."""
 
 ROWS_MIN, ROWS_A_FEATURE = 100, 10
 """Fewer rows know nothing of relations, or too little of so many."""
@@ -45,72 +41,8 @@ UNRELATED_MAX = 5
 few, a correlation that arises makes itself felt."""
 
 _STEPS = 256.0
-_NORMAL_QUARTILE, _NORMAL_TAIL = 0.6744897501960817, 1.6448536269514722
 _DIGITS = 6
-
-
-@dataclass(frozen=True, eq=False)
-class Scaling:
-    """How the values of p features become scores: 0 at the median, 1 at one standard deviation.
-
-    `centre`, `below` and `above`, shape (p,): the median, and how far down and up the standard
-    deviation reaches were the quartiles a normal distribution's. Both are positive.
-    """
-
-    features: tuple[str, ...]
-    centre: NDArray[np.float64]
-    below: NDArray[np.float64]
-    above: NDArray[np.float64]
-
-    @classmethod
-    def of_quantiles(cls, features: Sequence[str], quantiles: NDArray[np.float64]) -> Self:
-        """By the quantiles at PROBABILITIES, shape (features, 5).
-
-        Left out are features with nearly all values at one point (both tails at the median), those
-        without a finite quantile, and all beyond the first GATHERED_MAX.
-        """
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            steps = np.abs(quantiles - quantiles[:, 2:3])
-            quartile, tail = steps[:, [1, 3]] / _NORMAL_QUARTILE, steps[:, [0, 4]] / _NORMAL_TAIL
-            spread = np.where(quartile > 0, quartile, tail)
-            spread = np.where(spread > 0, spread, spread[:, ::-1])
-            sound = np.isfinite(quantiles).all(axis=1) & np.isfinite(1 / spread).all(axis=1)
-        kept = np.flatnonzero(sound & np.isfinite(spread).all(axis=1))[:GATHERED_MAX]
-        return cls(
-            tuple(features[i] for i in kept.tolist()),
-            quantiles[kept, 2],
-            spread[kept, 0],
-            spread[kept, 1],
-        )
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def scores(self, numeric: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores of n rows, shape (n, p), from -SCORE_MAX to SCORE_MAX; NaN and infinity give 0."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            apart = numeric - self.centre
-            scores = apart * self._per_above
-            np.minimum(scores, SCORE_MAX, out=scores)
-            np.maximum(scores, 0.0, out=scores)
-            apart *= self._per_below
-            np.maximum(apart, -SCORE_MAX, out=apart)
-            np.minimum(apart, 0.0, out=apart)
-            scores += apart
-        return scores
-
-    def take(self, kept: NDArray[np.int64]) -> "Scaling":
-        """Some of the features."""
-        names = tuple(self.features[i] for i in kept.tolist())
-        return Scaling(names, self.centre[kept], self.below[kept], self.above[kept])
-
-    @cached_property
-    def _per_below(self) -> NDArray[np.float64]:
-        return 1.0 / self.below
-
-    @cached_property
-    def _per_above(self) -> NDArray[np.float64]:
-        return 1.0 / self.above
+_PRODUCT_MAX = 2**18  # multiplications; OpenBLAS uses threads beyond
 
 
 class JointMoments:
@@ -132,7 +64,8 @@ class JointMoments:
         steps = np.rint(scores * _STEPS)
         self.n += len(steps)
         self.sums += steps.sum(axis=0).astype(np.int64)
-        self.products += (steps.T @ steps).astype(np.int64)  # exact: all below 2**53
+        for block in _blocks(steps):
+            self.products += (steps[block].T @ steps[block]).astype(np.int64)  # exact: below 2**53
 
     def merge(self, other: "JointMoments") -> None:
         """Add what `other` has seen; `other` is left as it is."""
@@ -224,18 +157,6 @@ class Projection:
         return _projection(scaling, moments.mean, sd, varying, root)
 
 
-def scored(
-    scaling: Scaling, numeric: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-    """Scores, 0 for values that are not finite, and where these are (None: nowhere)."""
-    scores = scaling.scores(numeric)
-    absent = ~np.isfinite(numeric)
-    if not absent.any():
-        return scores, None
-    scores[absent] = 0.0
-    return scores, absent
-
-
 def reconstruction_errors(
     projection: Projection, numeric: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -246,7 +167,9 @@ def reconstruction_errors(
     they are more than half of a row it is NaN.
     """
     scores, absent = scored(projection.scaling, numeric)
-    left = scores @ projection.residuals
+    left = np.empty_like(scores)
+    for block in _blocks(scores):
+        np.matmul(scores[block], projection.residuals, out=left[block])
     left -= projection.offset
     errors: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", left, left))
     if absent is not None:
@@ -263,6 +186,15 @@ def unseen_growth(features: int, rows: int) -> float:
     and of one of these: ((n + 1) / (n - p - 2))^(1/2) for normal scores (Hotelling, 1931).
     """
     return float(np.sqrt((rows + 1) / max(1, rows - features - 2)))
+
+
+def _blocks(scores: NDArray[np.float64]) -> Iterator[slice]:
+    """So many rows at a time that their product with a (p, p) matrix is not shared out to threads.
+
+    To wake the threads costs more than they save, and takes processors from what runs beside us.
+    """
+    rows = max(1, _PRODUCT_MAX // max(1, scores.shape[1]) ** 2)
+    return (slice(first, first + rows) for first in range(0, len(scores), rows))
 
 
 def _related(correlation: NDArray[np.float64], n: int) -> NDArray[np.int64]:

@@ -38,7 +38,7 @@ def warnings(reference: Reference) -> list[str]:
 
 def _cells(stream: StreamReference, rows: int) -> tuple[str | Text, ...]:
     is_input = stream.key.kind is Kind.INPUT
-    name = Text(stream.key.name) if is_input else Text(stream.key.kind, style="bold")
+    name = Text(stream.key.name, style="" if is_input else "bold")
     missing = f"{100 * stream.missing / rows:.2f} %" if rows else ""
     return (
         name,

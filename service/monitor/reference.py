@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.joint import Projection, Scaling
+from detectors.joint import Projection
+from detectors.scaling import Scaling
 from detectors.summary.layout import Layout
 from detectors.summary.profile import Profile
 from service.monitor.reference_projection import projection_tree, scaling_of

@@ -5,7 +5,8 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from detectors.joint import Projection, Scaling
+from detectors.joint import Projection
+from detectors.scaling import Scaling
 from detectors.summary.layout import Layout
 from service.values.streams import JOINT, Kind, StreamKey, above_cutoff
 

@@ -9,16 +9,13 @@ from detectors.change.bayes_factor import kappa_of_tolerance
 from detectors.change.e_detector import CellCounts, EDetector, EDetectorParameters
 from detectors.change.ragged import Ragged
 from detectors.joint import (
-    GATHERED_MAX,
     NOTHING,
-    PROBABILITIES,
-    SCORE_MAX,
     JointMoments,
     Projection,
-    Scaling,
     reconstruction_errors,
     unseen_growth,
 )
+from detectors.scaling import GATHERED_MAX, PROBABILITIES, SCORE_MAX, Scaling
 from detectors.summary.cells import numeric_cells
 from detectors.summary.profile import Profile
 

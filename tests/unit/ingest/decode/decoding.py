@@ -7,7 +7,8 @@ import numpy as np
 
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
-from detectors.joint import Projection, Scaling
+from detectors.joint import Projection
+from detectors.scaling import Scaling
 from detectors.summary.layout import Layout
 from service.ingest.decode import Decoder
 from service.values.batches import Batch, Decoded
