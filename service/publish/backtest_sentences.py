@@ -21,8 +21,9 @@ def opening(backtest: Backtest) -> str:
         return "Nothing could be judged: no event was read."
     rows = sum(model.predictions_total for model in outcome.models)
     names = listed(sorted({model.key.model for model in outcome.models}), 3)
+    first, last = day(outcome.from_seconds), day(outcome.to_seconds)
     return (
-        f"{names}, {day(outcome.from_seconds)} to {day(outcome.to_seconds)}, {count(rows)} "
+        f"{names}, {first if first == last else f'{first} to {last}'}, {count(rows)} "
         f"predictions in {count(panes)} panes: you {_heard(outcome.episodes)}. The budget of "
         f"{backtest.budget} allows {decimals(backtest.budget_allows)} false ones in this time."
     )
@@ -148,7 +149,9 @@ def _smallest(history: History) -> list[str]:
     if math.isinf(best.shift_sd):
         return ["Within an hour, any shift of a mean: there are too few events."]
     least = f"Within an hour, a shift of a mean below about {decimals(best.shift_sd)} sd"
-    if worst.shift_sd - best.shift_sd < 0.01 or math.isinf(worst.shift_sd):
+    if worst.shift_sd - best.shift_sd < 0.01:
         return [f"{least}, whatever the hour of the day."]
+    if math.isinf(worst.shift_sd):
+        return [f"{least} at {best.hour:02} h (UTC), and any at {worst.hour:02} h: too few events."]
     most = f"{decimals(worst.shift_sd)} sd at {worst.hour:02} h (UTC)"
     return [f"{least} at {best.hour:02} h, and {most}."]

@@ -61,14 +61,16 @@ def sparkline(name: str, scores: Sequence[float]) -> Markup:
     """A score over the whole time, small: the highest of each of 120 parts."""
     width, height = 122.0, 24.0
     size = max(1, math.ceil(len(scores) / 120))
+    step = (width - 2) / max(1, math.ceil(len(scores) / size))
     commands, pen_up = [], True
-    for x, first in enumerate(range(0, len(scores), size)):
+    for number, first in enumerate(range(0, len(scores), size)):
         known = [score for score in scores[first : first + size] if not math.isnan(score)]
         if not known:
             pen_up = True
             continue
         y = place(score_pictures.height_of(max(known), 1, height - 1))
-        commands.append(f"{'M' if pen_up else 'L'}{x + 1} {y}")
+        x, end = place(1 + number * step), place(1 + (number + 1) * step)
+        commands.append(f"{'M' if pen_up else 'L'}{x} {y}H{end}")
         pen_up = False
     at_one = score_pictures.height_of(1.0, 1, height - 1)
     highest = max((score for score in scores if not math.isnan(score)), default=math.nan)

@@ -140,3 +140,36 @@ def test_a_file_without_incidents_says_so():
 def test_nothing_heard_is_a_sentence_too():
     quiet = replace(believable().outcome, episodes=())
     assert "you would have heard of nothing." in opening(replace(believable(), outcome=quiet))
+
+
+SCHEMES = {"light": 0, "dark": 1}
+"""Blocks of `:root` in the style sheet, in this order."""
+
+
+def colours_of(page, scheme):
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]+);", blocks[SCHEMES[scheme]]))
+
+
+def luminance(colour):
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_words_and_lines_stand_out_enough(page, scheme):
+    """WCAG 2.2 AA: 4.5 for text, 3 for what a picture is understood by."""
+    colours = colours_of(page, scheme)
+    for ground in ("page", "sheet", "band"):
+        for ink in ("ink", "quiet", "link", "drift", "calm-ink"):
+            assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+    for shape in ("live", "alarm"):
+        assert contrast(colours[shape], colours["sheet"]) >= 3, shape
