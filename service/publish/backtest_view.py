@@ -17,13 +17,14 @@ from service.values.backtests import (
     Backtest,
     Case,
     Evidence,
+    Histogram,
     History,
     NearMiss,
     Setting,
 )
 from service.values.episodes import Episode, Severity
 from service.values.reports import ModelReport
-from service.values.streams import StreamKey
+from service.values.streams import Kind, StreamKey
 
 DRAWN_MAX, STREAMS_DRAWN_MAX = 30, 3
 """Episodes with pictures, the worst ones, and streams of each. All stand in the table."""
@@ -69,7 +70,7 @@ class MissView(Struct, frozen=True):
     at: str
     score: str
     detector: str
-    picture: Picture
+    pictures: tuple[Picture, ...]
     live: str
 
 
@@ -240,16 +241,21 @@ def _drawn(case: Case, backtest: Backtest) -> tuple[StreamPictures, ...]:
 
 def _pictures(alarm: Alarm, evidence: Evidence) -> StreamPictures:
     stream = told.stream_name(alarm.stream)
+    score = score_line(stream, evidence.line, alarm.started_seconds)
     return StreamPictures(
         stream=stream,
         words=alarm.summary,
         seen=_seen(alarm, evidence),
-        pictures=(
-            histogram_pair(stream, evidence.histogram),
-            score_line(stream, evidence.line, alarm.started_seconds),
-        ),
+        pictures=(*_shape(alarm.stream, evidence.histogram), score),
         live=_live(evidence),
     )
+
+
+def _shape(stream: StreamKey, histogram: Histogram) -> tuple[Picture, ...]:
+    """The histogram pair; none of a volume, which is one number and has no shape."""
+    if stream.kind is Kind.VOLUME:
+        return ()
+    return (histogram_pair(told.stream_name(stream), histogram),)
 
 
 def _seen(alarm: Alarm, evidence: Evidence) -> str:
@@ -271,14 +277,13 @@ def _live(shown: Evidence | NearMiss) -> str:
 
 
 def _miss(miss: NearMiss) -> MissView:
-    stream = told.stream_name(miss.stream)
     return MissView(
         model=told.model_name(miss.model),
-        stream=stream,
+        stream=told.stream_name(miss.stream),
         at=minute(miss.at_seconds),
         score=told.almost(miss.score),
         detector=miss.detector,
-        picture=histogram_pair(stream, miss.histogram),
+        pictures=_shape(miss.stream, miss.histogram),
         live=_live(miss),
     )
 
