@@ -71,7 +71,7 @@ def _e_detector_shift(
 ) -> float:
     """Of the middle numeric stream, in a pool as large as its reference."""
     numeric = comparison.layout.numeric_count
-    kappas = np.broadcast_to(np.asarray(parameters["kappa"]), (comparison.layout.stream_count,))
+    kappas = np.broadcast_to(np.asarray(parameters["kappa"])[:numeric], (numeric,))
     levels = np.broadcast_to(np.asarray(parameters["level"]), kappas.shape)
     shifts = []
     for stream in range(numeric):

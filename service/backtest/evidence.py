@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.monitor.comparison import ROWS_WORTH_TELLING, Comparison, Transition
 from service.monitor.panes import Pane
 from service.values.backtests import Evidence, Histogram, ScoreLine
-from service.values.streams import ModelKey, StreamKey
+from service.values.streams import ModelKey, StreamKey, ValueType
 
 BEFORE_PANES, AFTER_PANES = 60, 120
 """How much of the score is kept around the start of an alarm."""
@@ -46,7 +46,7 @@ class AlarmEvidence:
 
     def add(self, pane: Pane, scores: NDArray[np.float64], changed: list[Transition]) -> None:
         """Take what was made of one pane."""
-        streams = self._comparison.plan.streams
+        streams = self._comparison.streams
         for change in changed:
             stream = streams.index(change.stream)
             if change.drifted:
@@ -92,7 +92,7 @@ class AlarmEvidence:
     def _keep(self, stream: int, started: float) -> None:
         running = self._running.pop((stream, started))
         line = ScoreLine(self._pane_seconds, tuple(running.times), tuple(running.scores))
-        key = (self._comparison.key, self._comparison.plan.streams[stream], started)
+        key = (self._comparison.key, self._comparison.streams[stream], started)
         self._found[key] = Evidence(running.peak, running.seen_after, running.histogram, line)
 
 
@@ -103,19 +103,19 @@ def histogram(comparison: Comparison, pane: Pane, pane_seconds: float, stream: i
     live, start, end = pane.summary.cells, pane.start_seconds, pane.start_seconds + pane_seconds
     if pane.rows < ROWS_WORTH_TELLING:
         for window in comparison.windows:
-            if window.total.cells[comparison.layout.values_of(stream)].any():
+            if comparison.cells_of(stream, window.total.cells)[:-2].any():
                 live, start, end = window.total.cells, window.start_seconds, window.end_seconds
                 break
-    own = slice(*comparison.layout.offsets[stream : stream + 2].tolist())
-    known = comparison.reference.streams[stream]
+    derived = stream >= comparison.layout.stream_count
+    known = None if derived else comparison.reference.streams[stream]
     return Histogram(
-        type=known.type,
-        edges=tuple(known.edges.tolist()),
-        categories=known.categories,
-        minimum=known.minimum,
-        maximum=known.maximum,
-        reference=tuple(comparison.counts[own].tolist()),
-        live=tuple(live[own].tolist()),
+        type=ValueType.CATEGORICAL if known is None else known.type,
+        edges=() if known is None else tuple(known.edges.tolist()),
+        categories=comparison.names_of(stream)[:1] if known is None else known.categories,
+        minimum=math.nan if known is None else known.minimum,
+        maximum=math.nan if known is None else known.maximum,
+        reference=tuple(comparison.cells_of(stream, comparison.counts).tolist()),
+        live=tuple(comparison.cells_of(stream, live).tolist()),
         from_seconds=start if math.isfinite(start) else pane.start_seconds,
         to_seconds=end,
     )

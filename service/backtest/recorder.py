@@ -149,7 +149,7 @@ class ModelRecord:
         return self.stretches[-1]
 
     def _new_stretch(self, comparison: Comparison) -> Stretch:
-        streams = comparison.plan.streams
+        streams = comparison.streams
         columns = [self._streams.setdefault(key, len(self._streams)) for key in streams]
         self._buckets.widen(len(self._streams))
         cells = comparison.layout.cell_count

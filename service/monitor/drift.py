@@ -4,55 +4,78 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from msgspec import Struct
+
+from detectors.change.observation import Flags, Floats
+
+
+class PaneFlags(Struct, frozen=True):
+    """What one pane said of D streams, arrays of shape (D,).
+
+    A drift that is `awaited` ends when it is `over`; any other after some `quiet` panes in a row. A
+    stream that was not `seen` neither starts nor ends anything.
+    """
+
+    alarmed: Flags
+    seen: Flags
+    quiet: Flags
+    awaited: Flags
+    over: Flags
 
 
 class DriftStates:
-    """The state of D streams. A stream drifts from the pane in which a detector alarmed until
-    `recover_panes` panes in a row were quiet. `since_seconds` is NaN while steady.
+    """The state of D streams. A stream drifts from the pane in which a detector alarmed until it is
+    well again. `since_seconds` is the start of that pane, NaN while steady; `onset_seconds` is when
+    the change began, by estimate.
     """
 
     def __init__(self, streams: int) -> None:
-        self.since_seconds = np.full(streams, math.nan)
+        self.since_seconds: Floats = np.full(streams, math.nan)
+        self.onset_seconds: Floats = np.full(streams, math.nan)
         self.quiet_panes = np.zeros(streams, dtype=np.int64)
 
     @property
-    def drifted(self) -> NDArray[np.bool_]:
+    def drifted(self) -> Flags:
         """Which streams have drifted, shape (D,)."""
-        drifted: NDArray[np.bool_] = ~np.isnan(self.since_seconds)
+        drifted: Flags = ~np.isnan(self.since_seconds)
         return drifted
 
     def update(
         self,
         pane_start_seconds: float,
-        alarmed: NDArray[np.bool_],
-        seen: NDArray[np.bool_],
-        quiet: NDArray[np.bool_],
+        pane: PaneFlags,
         recover_panes: int,
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        onset_seconds: Floats | None = None,
+    ) -> tuple[Flags, Flags]:
         """Take one pane's verdict. Returns which streams started to drift and which recovered.
 
-        A pane in which a stream was not seen neither starts nor ends anything.
+        `onset_seconds` (D,): when a change that starts now began; NaN or None: with this pane.
         """
-        started = alarmed & ~self.drifted
+        started = pane.alarmed & ~self.drifted
         self.since_seconds[started] = pane_start_seconds
+        onset = np.full(len(started), math.nan) if onset_seconds is None else onset_seconds
+        known = np.where(np.isnan(onset), pane_start_seconds, onset)
+        self.onset_seconds[started] = np.minimum(known, pane_start_seconds)[started]
         self.quiet_panes[started] = 0
-        watched = self.drifted & seen & ~started
-        calm = watched & quiet
+        watched = self.drifted & pane.seen & ~started
+        calm = watched & pane.quiet & ~pane.awaited
         self.quiet_panes[calm] += 1
         self.quiet_panes[watched & ~calm] = 0
-        recovered = watched & (self.quiet_panes >= recover_panes)
-        self.since_seconds[recovered] = math.nan
+        long_calm = self.quiet_panes >= recover_panes
+        recovered = watched & np.where(pane.awaited, pane.over, long_calm)
+        self.since_seconds[recovered] = self.onset_seconds[recovered] = math.nan
         return started, recovered
 
     def state(self) -> dict[str, Any]:
         """Arrays for a snapshot."""
-        return {"since_seconds": self.since_seconds, "quiet_panes": self.quiet_panes}
+        return {
+            "since_seconds": self.since_seconds,
+            "onset_seconds": self.onset_seconds,
+            "quiet_panes": self.quiet_panes,
+        }
 
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "DriftStates":
-        """The states that `state` was taken of."""
-        states = cls(len(state["since_seconds"]))
-        states.since_seconds = state["since_seconds"].copy()
-        states.quiet_panes = state["quiet_panes"].copy()
-        return states
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken; as far as it reaches, where streams were added."""
+        known = min(len(self.since_seconds), len(state["since_seconds"]))
+        for name in ("since_seconds", "onset_seconds", "quiet_panes"):
+            getattr(self, name)[:known] = state.get(name, state["since_seconds"])[:known]

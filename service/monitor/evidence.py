@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.distance import Distances
-from service.monitor.cell_names import cell_names
 from service.monitor.comparison import Comparison
 from service.monitor.pane_verdicts import Described, Drifting
 from service.monitor.panes import Pane
-from service.monitor.wording import Measured, in_words
+from service.monitor.wording import Measured
 from service.values.episodes import ChangedCell, SeenBy, StreamCounts, StreamDistance
 from service.values.streams import Kind, StreamKey
 
@@ -24,22 +23,22 @@ SHARE_WORTH_SAYING = 0.01
 
 def drifting(comparison: Comparison, pane: Pane) -> tuple[list[Drifting], frozenset[StreamKey]]:
     """The streams that drift after `pane` was judged, and those of them that are muted."""
-    since = comparison.drift.since_seconds
+    since, onset = comparison.drift.since_seconds, comparison.drift.onset_seconds
     streams = np.flatnonzero(comparison.drift.drifted).tolist()
     score = comparison.score if streams else np.zeros(0)
     found, muted = [], set()
     for i in streams:
-        key = comparison.plan.streams[i]
+        key = comparison.streams[i]
         if comparison.watch.mute_of(key, pane.start_seconds) is not None:
             muted.add(key)
             continue
         found.append(
             Drifting(
                 key=key,
-                source=comparison.watch.feature(key.name).source if key.kind is Kind.INPUT else "",
+                source=_source(comparison, key),
                 score=float(score[i]),
                 since_seconds=float(since[i]),
-                onset_seconds=float(since[i]),
+                onset_seconds=float(onset[i]),
                 seen_by=tuple(_seen_by(comparison, i, pane.start_seconds)),
             )
         )
@@ -50,7 +49,7 @@ def describe(
     comparison: Comparison, pane: Pane, keys: Sequence[StreamKey]
 ) -> Mapping[StreamKey, Described]:
     """What changed in these streams: by the pane, if it has rows enough, else by the windows."""
-    places = {key: i for i, key in enumerate(comparison.plan.streams)}
+    places = {key: i for i, key in enumerate(comparison.streams)}
     measured = comparison.measured(pane)
     windows = [(w.length.name, w.total.cells) for w in comparison.windows]
     far = [(name, cells, comparison.distances(cells)) for name, cells in windows]
@@ -66,11 +65,18 @@ def describe(
             cells=changed,
             distances=tuple(
                 _distance(key, i, name, int(cells[comparison.layout.values_of(i)].sum()), distances)
-                for name, cells, distances in far
+                for name, cells, distances in (far if i < len(comparison.plan.streams) else ())
             ),
             counts=_counts(comparison, key, i, live),
         )
     return told
+
+
+def _source(comparison: Comparison, key: StreamKey) -> str:
+    """The feed that a feature comes from, whose values or whose quality it is."""
+    if key.kind not in {Kind.INPUT, Kind.QUALITY}:
+        return ""
+    return comparison.watch.feature(key.name).source
 
 
 def _seen_by(comparison: Comparison, stream: int, at_seconds: float) -> Iterable[SeenBy]:
@@ -84,26 +90,18 @@ def _first_seen(
     comparison: Comparison, measured: Sequence[Measured], stream: int
 ) -> NDArray[np.int64]:
     """Live counts of a stream's cells, of the first of `measured` that has any."""
-    here = _cells(comparison, stream)
-    for cells, _ in measured:
-        if cells[here].sum():
-            return cells[here]
-    return np.zeros(here.stop - here.start, dtype=np.int64)
-
-
-def _cells(comparison: Comparison, stream: int) -> slice:
-    """All cells of a stream, missing and invalid included."""
-    offsets = comparison.layout.offsets
-    return slice(int(offsets[stream]), int(offsets[stream + 1]))
+    none = np.zeros_like(comparison.cells_of(stream, comparison.counts))
+    found = (comparison.cells_of(stream, cells) for cells, _ in measured)
+    return next((cells for cells in found if cells.any()), none)
 
 
 def _changed(
     comparison: Comparison, live: NDArray[np.int64], stream: int
 ) -> tuple[ChangedCell, ...]:
     """The cells whose share moved most, those first."""
-    reference = comparison.counts[_cells(comparison, stream)]
+    reference = comparison.cells_of(stream, comparison.counts)
     before, after = reference / max(1, reference.sum()), live / max(1, live.sum())
-    names = cell_names(comparison.layout, stream)
+    names = comparison.names_of(stream)
     order = np.argsort(-np.abs(after - before), kind="stable")[:CELLS_MAX].tolist()
     return tuple(
         ChangedCell(names[i], round(float(before[i]), 6), round(float(after[i]), 6))
@@ -119,7 +117,7 @@ def _words(
     cells: tuple[ChangedCell, ...],
 ) -> str:
     """What changed: "up 0.41 sd, PSI 0.31; share of [52k, 61k) from 10 % to 27 %"."""
-    words = in_words(comparison, measured, stream)
+    words = comparison.words(measured, stream)
     if stream >= comparison.layout.numeric_count or not cells:
         return words
     cell = cells[0]
@@ -155,11 +153,15 @@ def _counts(
 ) -> StreamCounts:
     layout = comparison.layout
     numeric = stream < layout.numeric_count
+    if stream >= layout.stream_count:
+        categories = comparison.names_of(stream)[:1]
+    else:
+        categories = () if numeric else layout.categories[stream - layout.numeric_count]
     return StreamCounts(
         kind=key.kind,
         name=key.name,
         edges=tuple(layout.edges[stream].tolist()) if numeric else (),
-        categories=() if numeric else layout.categories[stream - layout.numeric_count],
-        before=tuple(comparison.counts[_cells(comparison, stream)].tolist()),
+        categories=categories,
+        before=tuple(comparison.cells_of(stream, comparison.counts).tolist()),
         after=tuple(live.tolist()),
     )

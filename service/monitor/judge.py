@@ -14,6 +14,7 @@ from service.monitor.panes import Pane
 from service.monitor.references import References
 from service.monitor.shard import Shard, TimeRules
 from service.monitor.totals import ModelTotals
+from service.monitor.watched_cells import watched_count
 from service.monitor.windows import Freeze
 from service.values.episodes import OffsetRange
 from service.values.plans import Plan, Schedule
@@ -224,7 +225,7 @@ class Judge:
             for m in self.models.values()
             if watch.budget.scope == "all" or m.watch.team == watch.team
         )
-        return sum(m.references.newest.plan.layout.stream_count for m in sharing)
+        return sum(watched_count(m.references.newest.plan, m.watch) for m in sharing)
 
     def _closed_through(self, key: ModelKey, shards: list[Shard]) -> float:
         """Every pane that ends by then has been passed by every partition that is not idle."""

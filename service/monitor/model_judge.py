@@ -97,7 +97,8 @@ class ModelJudge:
         self._learn(pane, end, newest_seconds, now_seconds)
         comparison = self._comparison(pane)
         transitions = [] if comparison is None else comparison.judge(pane)
-        self.references.retire(end)
+        # Not those up to its end: a snapshot taken now is restored with this pane's reference.
+        self.references.retire(pane.start_seconds)
         return transitions
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
@@ -162,10 +163,15 @@ class ModelJudge:
             entry = self.references.with_hash(wanted)
             known = entry.reference
             if self.comparison is None or known is None or not self.comparison.can_follow(known):
-                self.comparison = self._compare_with(entry)
+                self._exchange(self._compare_with(entry))
             else:
                 self.comparison.follow(known, entry.plan)
         return self.comparison
+
+    def _exchange(self, comparison: Comparison | None) -> None:
+        if comparison is not None and self.comparison is not None:
+            comparison.take_over(self.comparison)
+        self.comparison = comparison
 
     def _compare_with(self, entry: InForce) -> Comparison | None:
         if entry.reference is None:

@@ -44,6 +44,7 @@ class ModelKey(NamedTuple):
 PREDICTION = StreamKey(Kind.OUTPUT, "prediction")
 LATENCY = StreamKey(Kind.LATENCY, "latency")
 JOINT = StreamKey(Kind.JOINT, "reconstruction error")
+ROWS = StreamKey(Kind.VOLUME, "rows")
 
 _ABOVE = "prediction>"
 

@@ -1,6 +1,7 @@
 """How one model is to be watched: the settings of a model as the monitor needs them."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 
 from msgspec import Struct
 
@@ -29,6 +30,16 @@ class Budget(Struct, frozen=True):
     scope: str
 
 
+class SeasonWatch(Struct, frozen=True):
+    """The season that streams may follow: `period` is week, day or none. Hours are those of the
+    wall clock in `timezone` (an IANA name); a day of `holidays` is taken for a Sunday.
+    """
+
+    period: str = "none"
+    timezone: str = "UTC"
+    holidays: frozenset[date] = frozenset()
+
+
 class Mute(Struct, frozen=True):
     """A feature that is not to count until a time: always with an author and a reason."""
 
@@ -49,7 +60,9 @@ class FeatureWatch(Struct, frozen=True):
 
 
 class Watch(Struct, frozen=True):
-    """How one model is watched. `tolerance_sd` is the shift of the mean that does not matter.
+    """How one model is watched. `tolerance_sd` is the shift of the mean that does not matter, in
+    numeric streams and as much in shape in others. A rate r of a share does not matter up to
+    max(`tolerance_ratio` r, r + `tolerance_points`).
 
     `cutoffs` are those of the prediction: the share above each is a stream of its own.
 
@@ -75,10 +88,15 @@ class Watch(Struct, frozen=True):
     ignored: tuple[str, ...]
     feature: Callable[[str], FeatureWatch]
     cutoffs: tuple[float, ...] = ()
+    tolerance_ratio: float = 1.5
+    tolerance_points: float = 0.002
+    season: SeasonWatch = SeasonWatch()
 
     def mute_of(self, stream: StreamKey, at_seconds: float) -> Mute | None:
-        """The mute of a stream that holds at a time (epoch seconds), if any."""
-        if stream.kind is not Kind.INPUT:
+        """The mute of a stream that holds at a time (epoch seconds), if any: that of the feature
+        whose values or whose quality it is.
+        """
+        if stream.kind not in {Kind.INPUT, Kind.QUALITY}:
             return None
         mute = self.feature(stream.name).mute
         return mute if mute is not None and at_seconds < mute.until_seconds else None

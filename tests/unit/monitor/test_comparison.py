@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.monitor.comparison import Comparison
-from service.monitor.drift import DriftStates
+from service.monitor.drift import DriftStates, PaneFlags
 from service.monitor.panes import Pane
 from service.monitor.planning import plan_for
 from service.values.streams import LATENCY, PREDICTION, Kind
@@ -239,6 +239,14 @@ def test_a_stricter_budget_needs_more_evidence():
     assert few.comparison.banks[1].level[0] > many.comparison.banks[1].level[0] + 5
 
 
+def _flags(pane):
+    alarmed, seen, quiet, awaited, over = (
+        np.array([flag])
+        for flag in (pane in "aw", pane != "-", pane == "q", pane in "wo", pane == "o")
+    )
+    return PaneFlags(alarmed, seen, quiet, awaited, over)
+
+
 class TestDriftStates:
     """One stream, pane by pane: a = alarmed, q = quiet, . = neither, - = not seen."""
 
@@ -260,19 +268,19 @@ class TestDriftStates:
     def test_a_drift_ends_after_three_quiet_panes_in_a_row(self, panes, expected):
         states, told = DriftStates(1), []
         for number, pane in enumerate(panes):
-            flags = (np.array([pane == "a"]), np.array([pane != "-"]), np.array([pane == "q"]))
-            started, recovered = states.update(float(number), *flags, recover_panes=3)
+            started, recovered = states.update(float(number), _flags(pane), recover_panes=3)
             if started[0]:
                 told.append((number, "started"))
                 assert states.since_seconds[0] == number
             if recovered[0]:
                 told.append((number, "recovered"))
                 assert math.isnan(states.since_seconds[0])
-            states = DriftStates.from_state(states.state())
+            kept, states = states.state(), DriftStates(1)
+            states.restore(kept)
         assert told == expected
 
     def test_recovery_after_one_pane_is_not_in_the_pane_of_the_alarm(self):
         states = DriftStates(1)
-        yes = np.array([True])
-        started, recovered = states.update(0.0, yes, yes, yes, recover_panes=1)
+        alarm = PaneFlags(*[np.array([True])] * 3, *[np.array([False])] * 2)
+        started, recovered = states.update(0.0, alarm, recover_panes=1)
         assert (started[0], recovered[0]) == (True, False)

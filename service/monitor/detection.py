@@ -1,0 +1,246 @@
+"""All detectors over one model version, and what they make of its panes: which streams drift."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.budget import calibrated, prepare, standardise
+from detectors.change.e_detector import CellCounts
+from detectors.change.observation import Flags, Floats, Observation
+from detectors.change.pool import with_prior
+from detectors.dispersion import Status
+from detectors.scores import CellScores, observe
+from service.monitor import thresholds
+from service.monitor.banks import Bank
+from service.monitor.dispersions import Dispersions
+from service.monitor.drift import DriftStates, PaneFlags
+from service.monitor.evidence_bank import EvidenceBank, Step
+from service.monitor.panes import Pane
+from service.monitor.volume_stream import VolumeStream
+from service.monitor.watched_cells import WatchedCells
+from service.monitor.windows import Freeze
+from service.values.plans import Plan
+from service.values.references import Reference
+from service.values.streams import ROWS, StreamKey
+from service.values.watches import Watch
+
+QUIET_ERRORS = 3.0
+"""A pane is quiet whose mean lies within the slack and so many of its own standard errors, and in
+which no detector saw its evidence for a drift grow."""
+
+PRIOR = 0.5
+"""Rows that every cell of a reference has seen beforehand."""
+
+
+class Detection:
+    """The detectors of `watch` over the values of the plan's streams; with the e-detector among
+    them also over the quality of the inputs and over the volume: `streams`, in this order.
+
+    `counts` (cells,) are the reference's. `budget_streams` share the budget of false alarms.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        counts: NDArray[np.int64],
+        plan: Plan,
+        watch: Watch,
+        pane_seconds: float,
+        budget_streams: int,
+    ) -> None:
+        self.plan = plan
+        self.watch = watch
+        self.pane_seconds = pane_seconds
+        self.watched = WatchedCells(plan)
+        self.scores = CellScores.from_reference(plan.layout, counts)
+        self.reference_values = observe(plan.layout, self.scores, counts).n
+        self.normal = self.watched.reference(reference, counts)
+        self.dispersions = Dispersions(self.watched.cells, self._shares(), pane_seconds)
+        self._level_parts = thresholds.shares(choice.name for choice in watch.detectors)
+        has_shapes = thresholds.E_DETECTOR in self._level_parts
+        self.streams: tuple[StreamKey, ...] = (
+            (*self.watched.streams, ROWS) if has_shapes else plan.streams
+        )
+        self.drift = DriftStates(len(self.streams))
+        self._budget_streams = max(budget_streams, len(self.streams))
+        self.shapes: EvidenceBank | None = None
+        self.means: list[Bank] = []
+        self._build()
+
+    @property
+    def banks(self) -> list[Bank | EvidenceBank]:
+        """Every kind of detector; their arrays are over `streams`."""
+        return [*(() if self.shapes is None else (self.shapes,)), *self.means]
+
+    @property
+    def score(self) -> Floats:
+        """The largest evidence over level of each stream; at least 1 while it has drifted."""
+        largest: Floats = np.zeros(len(self.streams))
+        for bank in self.banks:
+            largest = np.maximum(largest, bank.score)
+        return np.where(self.drift.drifted, np.maximum(largest, 1.0), largest)
+
+    @property
+    def status(self) -> NDArray[np.int64]:
+        """How much is known of each stream: numbers of `Status`."""
+        known = self.dispersions.status
+        if self.shapes is None:
+            return known[: len(self.streams)]
+        return np.append(known, int(self.shapes.volume.status))
+
+    def judge(self, pane: Pane) -> tuple[Flags, Flags]:
+        """Take the next closed pane: which streams begin to drift, and which are well again.
+
+        `forget` the latter once that was told.
+        """
+        counts = self.watched.take(pane.summary.cells)
+        alarmed, seen, quiet = self._judge_means(pane.summary.cells)
+        awaited = over = np.zeros(len(self.streams), dtype=np.bool_)
+        onset = np.full(len(self.streams), math.nan)
+        if self.shapes is not None:
+            means = len(self.plan.streams)
+            alarmed = alarmed | self._judge_shapes(self.shapes, pane, counts)
+            seen = np.concatenate((seen[:means], self.shapes.seen[means:]))
+            quiet = np.concatenate((quiet[:means], self.shapes.quiet[means:]))
+            awaited, over = self.shapes.awaited, self.shapes.over
+            onset = self._onsets(self.shapes, pane.start_seconds)
+        flags = PaneFlags(alarmed, seen, quiet, awaited, over)
+        recover_panes = self.watch.recover_panes
+        started, recovered = self.drift.update(pane.start_seconds, flags, recover_panes, onset)
+        if self.watch.detectors:
+            steady = ~self.drift.drifted[: self.watched.cells.streams]
+            beyond = self.watched.cells.streams - len(steady)
+            self.dispersions.learn(counts, None, np.append(steady, np.ones(beyond, dtype=bool)))
+        return started, recovered
+
+    def forget(self, recovered: Flags) -> None:
+        """The detectors start afresh where a drift is over."""
+        if recovered.any():
+            for bank in self.banks:
+                bank.reset(recovered)
+
+    def take_over(self, previous: "Detection") -> None:
+        """Go on with the volume of the detection that was in force until now: it is the same
+        whatever the reference.
+        """
+        if self.shapes is not None and previous.shapes is not None:
+            self.shapes.volume = previous.shapes.volume
+            for name in ("since_seconds", "onset_seconds", "quiet_panes"):
+                getattr(self.drift, name)[-1] = getattr(previous.drift, name)[-1]
+
+    def state(self, freeze: Freeze) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot."""
+        return {
+            "drift": self.drift.state(),
+            "settings": self._settings(),
+            "dispersions": self.dispersions.state(freeze),
+            "banks": [bank.state() for bank in self.means],
+            "shapes": None if self.shapes is None else self.shapes.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state` was taken, as far as the settings are still the same: a detector
+        of means that is new, or is to judge by another budget or tolerance, starts empty. The
+        e-detector keeps what it has seen, and judges by what is set now.
+        """
+        self.drift.restore(state["drift"])
+        if "dispersions" in state:
+            self.dispersions.restore(state["dispersions"])
+        if self.shapes is not None and state.get("shapes") is not None:
+            self.shapes.restore(state["shapes"])
+        if state["settings"] != self._settings():
+            return
+        kept_banks = {bank["name"]: bank for bank in state["banks"]}
+        for bank in self.means:
+            kept = kept_banks.get(bank.name)
+            if kept is not None and kept["chosen"] == dict(bank.choice.parameters):
+                bank.restore(kept)
+
+    def _build(self) -> None:
+        """Fresh detectors, set to the budget and the tolerance."""
+        budget, watch, streams = self.watch.budget, self.watch, len(self.streams)
+        ranges = self.scores.ranges(self.plan.layout)
+        for choice in watch.detectors:
+            part = self._level_parts[choice.name]
+            if choice.name == thresholds.E_DETECTOR:
+                self.shapes = self._build_shapes(choice.parameters, part)
+                continue
+            panes = thresholds.alarm_mean(budget, self.pane_seconds, self._budget_streams, part)
+            derived = calibrated(choice.name, panes, watch.tolerance_sd, ranges)
+            parameters = {**derived, **choice.parameters}
+            self.means.append(Bank(choice, parameters, len(self.plan.streams), streams))
+
+    def _build_shapes(self, by_hand: Mapping[str, Any], part: float) -> EvidenceBank:
+        budget, watch, cells = self.watch.budget, self.watch, self.watched.cells
+        level = thresholds.level(budget, self.pane_seconds, self._budget_streams, part)
+        level = float(by_hand.get("level", level))
+        values = len(self.plan.streams)
+        tolerated = thresholds.tolerances(cells, self.normal, values, watch)
+        kappa = thresholds.kappas(cells, self.normal, tolerated, level)
+        parameters = {"level": level, "kappa": tuple(kappa.tolist()), **by_hand}
+        step = VolumeStream(self.pane_seconds, level, watch.season).step_seconds
+        volume_level = thresholds.level(budget, step, self._budget_streams, part)
+        volume = VolumeStream(self.pane_seconds, volume_level, watch.season)
+        return EvidenceBank(parameters, cells, self.normal, volume)
+
+    def _judge_means(self, cells: NDArray[np.int64]) -> tuple[Flags, Flags, Flags]:
+        """Of all streams: which alarm, which were seen, and whose mean is as it should be."""
+        values, streams = len(self.plan.streams), len(self.streams)
+        scored = observe(self.plan.layout, self.scores, cells)
+        phi = self.dispersions.phi_of_means[:values]
+        known = (phi, self.reference_values, self.watch.tolerance_sd)
+        alarmed = np.zeros(streams, dtype=np.bool_)
+        insisting = alarmed.copy()
+        for bank in self.means:
+            alarmed |= bank.update(prepare(bank.name, scored, *known))
+            insisting |= bank.insisting
+        fed: Observation = standardise(scored, *known)
+        beyond = np.zeros(streams - values, dtype=np.bool_)
+        calm = np.abs(fed.mean) <= fed.slack + QUIET_ERRORS
+        quiet = np.append(calm, beyond) & ~insisting
+        return alarmed, np.append(fed.seen, beyond), quiet
+
+    def _judge_shapes(self, shapes: EvidenceBank, pane: Pane, counts: NDArray[np.int64]) -> Flags:
+        known = self.dispersions
+        step = Step(
+            start_seconds=pane.start_seconds,
+            end_seconds=pane.start_seconds + self.pane_seconds,
+            rows=pane.rows,
+            counts=CellCounts(counts, known.phi, known.kappa),
+        )
+        return shapes.judge(step, self.watch.recover_panes, self.drift.drifted)
+
+    def _onsets(self, shapes: EvidenceBank, start_seconds: float) -> Floats:
+        """When what the e-detector has evidence of began; NaN where it has little, as yet."""
+        ago = np.maximum(shapes.onset_panes - 1, 0) * self.pane_seconds
+        telling = (shapes.onset_panes > 0) & (shapes.evidence > shapes.level / 2)
+        onset: Floats = np.where(telling, start_seconds - ago, math.nan)
+        if shapes.volume.alarming:
+            onset[-1] = shapes.volume.onset_seconds
+        return onset
+
+    def _shares(self) -> Floats:
+        weights = with_prior(self.normal.astype(np.float64), PRIOR)
+        cells = self.watched.cells
+        shares: Floats = weights / cells.spread(cells.total(weights))
+        return shares
+
+    def _settings(self) -> list[float | str]:
+        """What the detectors of means judge by, beside the parameters that were set by hand."""
+        budget = self.watch.budget
+        return [
+            budget.alarms,
+            budget.period_seconds,
+            budget.scope,
+            *sorted(self._level_parts),
+            self.pane_seconds,
+            self.watch.tolerance_sd,
+        ]
+
+
+def status_of(number: int) -> Status:
+    """How much is known of a stream."""
+    return Status(number)

@@ -1,0 +1,156 @@
+"""How far from independent the events of each stream are: learned live, and what holds till then.
+
+phi takes dependence within a pane, kappa the slow wander (`detectors.dispersion`). Both are learned
+from panes in which a stream did not drift, in order of time. A pane waits for some more before it
+is learned from: when its stream alarms in the meantime, the change had begun already, and would be
+taken for dependence.
+"""
+
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from detectors.change.observation import Flags
+from detectors.change.ragged import Floats, Indices, Ragged
+from detectors.dispersion import GROUPS, PANES_MIN, DispersionLearner, Status
+from service.monitor.windows import Freeze
+
+EARLY_PHI = 10.0
+"""phi of shapes before `PANES_MIN` panes: events that follow each other closely (an AR(1) of 0.9)
+make about 18. A large change is noticed all the same."""
+
+EARLY_PHI_OF_MEANS = 2.0
+"""The same for means, which the tolerance protects besides."""
+
+EARLY_MASS = 500.0
+"""kappa before `PANES_MIN` panes: the tolerance in sd is 3.5 times as wide, later (`WIDENED_MASS`)
+twice, until wander is known."""
+
+WAITING_PANES = 10
+"""So long a pane waits. What a slower change adds is bounded by the evidence it takes to notice."""
+
+SETTLED_SECONDS = 3 * 86_400.0
+"""So much of a stream has to be known before its wander is taken to be."""
+
+HOUR_SECONDS = 3600.0
+
+_LEVEL = ("blocks", "events", "sums")
+_PENDING = ("pending_counts", "pending_expected")
+
+
+class _Waiting(Struct, frozen=True):
+    """One pane that is not learned from yet."""
+
+    counts: NDArray[np.int64]
+    expected: Floats | None
+    quiet: Flags
+
+
+class Dispersions:
+    """phi, kappa and status of D streams, as of the last estimate; these are arrays of shape (D,).
+
+    `phi` is that of shapes, `phi_of_means` that of means: they differ only in the beginning.
+    """
+
+    def __init__(self, cells: Ragged, shares: Floats, pane_seconds: float) -> None:
+        self.pane_seconds = pane_seconds
+        settled = max(PANES_MIN, round(SETTLED_SECONDS / pane_seconds))
+        self._learner = DispersionLearner(cells, shares, settled)
+        self._waiting: list[_Waiting] = []
+        self._frozen: dict[int, tuple[int, Any]] = {}
+        streams = cells.streams
+        self.phi: Floats = np.full(streams, EARLY_PHI)
+        self.phi_of_means: Floats = np.full(streams, EARLY_PHI_OF_MEANS)
+        self.kappa: Floats = np.full(streams, EARLY_MASS)
+        self.status: Indices = np.full(streams, int(Status.LEARNING))
+
+    def learn(self, counts: np.ndarray, expected: Floats | None, quiet: Flags) -> None:
+        """Take a pane that was judged: counts (C,), and by a season `expected` shares (C,). `quiet`
+        (D,) are the streams that do not drift.
+        """
+        self._waiting = [replace(pane, quiet=pane.quiet & quiet) for pane in self._waiting]
+        self._waiting.append(_Waiting(counts, expected, quiet))
+        if len(self._waiting) <= WAITING_PANES:
+            return
+        oldest = self._waiting.pop(0)
+        self._learner.update(oldest.counts, oldest.expected, oldest.quiet)
+        if self._is_due(self._learner.ticks):
+            self._estimate()
+
+    def state(self, freeze: Freeze) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot: of what is symmetric a half, by size of block.
+
+        A size of block changes as seldom as it is long, so that most are frozen.
+        """
+        learner = self._learner
+        for level in range(len(learner.blocks)):
+            changed = learner.ticks >> level
+            if self._frozen.get(level, (-1, None))[0] != changed:
+                self._frozen[level] = (changed, freeze(self._level_state(level)))
+        return {
+            "offsets": learner.cells.offsets,
+            "ticks": learner.ticks,
+            "phi": self.phi,
+            "phi_of_means": self.phi_of_means,
+            "kappa": self.kappa,
+            "status": self.status,
+            "waiting": [[pane.counts, pane.expected, pane.quiet] for pane in self._waiting],
+            "levels": [self._frozen[level][1] for level in range(len(learner.blocks))],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken, unless the streams have other cells now."""
+        learner = self._learner
+        if not np.array_equal(state["offsets"], learner.cells.offsets):
+            return
+        for name in ("phi", "phi_of_means", "kappa", "status"):
+            setattr(self, name, np.array(state[name]))
+        self._waiting = [
+            _Waiting(np.array(counts), None if expected is None else np.array(expected), quiet)
+            for counts, expected, quiet in state["waiting"]
+        ]
+        arrays: dict[str, list[Floats]] = {name: [] for name in (*_LEVEL, *_PENDING, "products")}
+        for level in state["levels"]:
+            for name in (*_LEVEL, *_PENDING):
+                arrays[name].append(level[name])
+            arrays["products"].append(self._unpacked(level["products"]))
+        kept = learner.state() | {"ticks": state["ticks"]}
+        kept |= {name: np.array(parts) for name, parts in arrays.items() if parts}
+        self._learner = DispersionLearner.from_state(kept)
+        self._frozen = {}
+
+    def _is_due(self, ticks: int) -> bool:
+        """At 30 panes, whenever there are twice as many, and once an hour: it costs."""
+        doubled = ticks // PANES_MIN
+        doubles = ticks % PANES_MIN == 0 and doubled & (doubled - 1) == 0
+        hourly = max(2 * PANES_MIN, round(HOUR_SECONDS / self.pane_seconds))
+        return (doubles and ticks > 0) or ticks % hourly == 0
+
+    def _estimate(self) -> None:
+        found = self._learner.estimate()
+        known = found.panes >= PANES_MIN
+        self.phi = np.where(known, found.phi, EARLY_PHI)
+        self.phi_of_means = np.where(known, found.phi, EARLY_PHI_OF_MEANS)
+        self.kappa = np.where(known, found.kappa, EARLY_MASS)
+        self.status = found.status
+
+    def _level_state(self, level: int) -> dict[str, Any]:
+        learner = self._learner
+        told = {name: getattr(learner, name)[level].copy() for name in (*_LEVEL, *_PENDING)}
+        return told | {"products": learner.products[level][self._half()]}
+
+    def _half(self) -> tuple[Indices, Indices, Indices]:
+        """Where in (D, G, G) the products lie that are told: one half, of cells that there are."""
+        used = np.minimum(self._learner.cells.sizes, GROUPS)
+        rows, columns = np.triu_indices(GROUPS)
+        stream, pair = np.nonzero(columns[None, :] < used[:, None])
+        return stream, rows[pair], columns[pair]
+
+    def _unpacked(self, half: Floats) -> Floats:
+        stream, row, column = self._half()
+        products = np.zeros((self._learner.cells.streams, GROUPS, GROUPS))
+        products[stream, row, column] = products[stream, column, row] = half
+        return products

@@ -1,0 +1,72 @@
+"""From the budget of false alarms and the tolerance to what each detector judges by."""
+
+from collections.abc import Iterable
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.budget import alarm_mean_panes
+from detectors.change.bayes_factor import (
+    kappa_of_tolerance,
+    tolerance_of_rate,
+    tolerance_of_shift,
+)
+from detectors.change.ragged import Floats, Ragged
+from service.values.watches import Budget, Watch
+
+E_DETECTOR = "e_detector"
+"""The catalogue name of the detector of shapes."""
+
+WEIGHTS = {E_DETECTOR: 0.8, "adwin": 0.1, "page_hinkley": 0.1}
+"""How the budget is shared, among those of them that are on; any other detector weighs as little
+as those of means."""
+
+_WEIGHT_OF_OTHERS = 0.1
+
+
+def shares(names: Iterable[str]) -> dict[str, float]:
+    """The part of the budget that each of these detectors may use; together 1."""
+    weights = {name: WEIGHTS.get(name, _WEIGHT_OF_OTHERS) for name in names}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def alarm_mean(budget: Budget, step_seconds: float, streams: int, share: float) -> float:
+    """A: the steps that one detector of one stream runs, on average, to a false alarm at least."""
+    return alarm_mean_panes(
+        budget.alarms, budget.period_seconds, step_seconds, max(1, streams), share
+    )
+
+
+def level(budget: Budget, step_seconds: float, streams: int, share: float) -> float:
+    """Ln A, at least 1: the evidence at which the e-detector alarms."""
+    return max(1.0, log(alarm_mean(budget, step_seconds, streams, share)))
+
+
+def tolerances(cells: Ragged, reference: NDArray[np.int64], values: int, watch: Watch) -> Floats:
+    """The PSI that does not matter, of each stream, shape (D,).
+
+    `reference` (C,) are counts of what is normal. The first `values` streams are of values: those
+    with more than two cells that have anything are tolerated by shift, the others, and all further
+    streams (quality), by rate; never more than by shift.
+    """
+    totals = cells.total(reference)
+    shift = np.full(cells.streams, float(tolerance_of_shift(watch.tolerance_sd)))
+    by_rate = occupied(cells, reference) <= 2
+    by_rate[values:] = True
+    # The rarer side; the half keeps a rate that was never seen above 0.
+    largest = np.maximum.reduceat(reference, cells.offsets[:-1]) if cells.streams else totals
+    rate = (totals - largest + 0.5) / (totals + 1)
+    tolerated = tolerance_of_rate(rate, watch.tolerance_ratio, watch.tolerance_points)
+    return np.where(by_rate, np.minimum(tolerated, shift), shift)
+
+
+def kappas(cells: Ragged, reference: NDArray[np.int64], tolerated: Floats, height: float) -> Floats:
+    """The mass of the null that these tolerances ask for, shape (D,)."""
+    return kappa_of_tolerance(tolerated, np.maximum(2, occupied(cells, reference)), height)
+
+
+def occupied(cells: Ragged, reference: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many cells of each stream have anything, shape (D,)."""
+    return cells.total(reference > 0).astype(np.int64)

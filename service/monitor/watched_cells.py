@@ -1,0 +1,115 @@
+"""The streams that the e-detector watches, and where their cells lie in a pane's counts.
+
+The values of every stream of the plan, and of every input how many values were there, missing,
+invalid and of unknown categories: its quality. What is missing says nothing of the values, so that
+a broken feed and a changed world are told apart.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.change.pool import with_unseen
+from detectors.change.ragged import Ragged
+from service.monitor.thresholds import E_DETECTOR
+from service.values.plans import Plan
+from service.values.references import Reference
+from service.values.streams import Kind, StreamKey
+from service.values.watches import Watch
+
+
+class WatchedCells:
+    """`values` are the plan's streams, in the order of its layout; `quality` those derived of its
+    inputs; both together, in this order, have the flat cells that `take` gives.
+
+    The cells of quality are present, missing, invalid, and unseen where there are categories.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.values = plan.streams
+        self.inputs = np.array(
+            [i for i, key in enumerate(plan.streams) if key.kind is Kind.INPUT], dtype=np.int64
+        )
+        self.quality = tuple(StreamKey(Kind.QUALITY, plan.streams[i].name) for i in self.inputs)
+
+    @property
+    def streams(self) -> tuple[StreamKey, ...]:
+        """Values, then quality."""
+        return (*self.values, *self.quality)
+
+    @cached_property
+    def cells(self) -> Ragged:
+        """Which of the flat cells are whose."""
+        quality = np.where(self.inputs < self.plan.layout.numeric_count, 3, 4)
+        sizes = np.concatenate((self.plan.layout.value_cells, quality))
+        return Ragged(np.concatenate(([0], np.cumsum(sizes))).astype(np.int64))
+
+    def take(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """From counts by cell of the layout to those of the streams watched."""
+        return np.concatenate((counts[self._value_cells], self._quality_of(counts)))
+
+    def as_table(self, stream: int, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The cells of one stream out of `counts` by cell of the layout, to be told or drawn.
+
+        Of values all of them, missing and invalid the last. Of quality, as of a categorical stream
+        of one value: present, 0, unseen, missing, invalid. Of the volume so too: rows, and zeros.
+        """
+        offsets = self.plan.layout.offsets
+        if stream < len(self.values):
+            return counts[offsets[stream] : offsets[stream + 1]]
+        if stream < len(self.streams):
+            present, missing, invalid, unseen = self._table_of(counts)[stream - len(self.values)]
+            return np.array([present, 0, unseen, missing, invalid], dtype=np.int64)
+        rows = counts[: offsets[1]].sum() if len(self.values) else 0
+        return np.array([rows, 0, 0, 0, 0], dtype=np.int64)
+
+    def reference(self, reference: Reference, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What is normal: the reference's `counts` by cell of the layout, and what of categories
+        not seen yet is to be expected.
+        """
+        layout = self.plan.layout
+        singletons = np.array(
+            [s.singletons for s in reference.streams[layout.numeric_count :]], dtype=np.int64
+        )
+        return self.take(with_unseen(layout, counts, singletons))
+
+    @cached_property
+    def _value_cells(self) -> NDArray[np.int64]:
+        layout = self.plan.layout
+        inside = np.ones(layout.cell_count, dtype=bool)
+        inside[layout.missing_cells()] = inside[layout.invalid_cells()] = False
+        return np.flatnonzero(inside)
+
+    @cached_property
+    def _quality_cells(self) -> NDArray[np.int64]:
+        """Where in a table (inputs, 4) the cells of quality are: numeric streams lack the last."""
+        table = np.ones((len(self.inputs), 4), dtype=bool)
+        table[self.inputs < self.plan.layout.numeric_count, 3] = False
+        return np.flatnonzero(table)
+
+    def _quality_of(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        taken: NDArray[np.int64] = self._table_of(counts).ravel()[self._quality_cells]
+        return taken
+
+    def _table_of(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Present, missing, invalid and unseen of each input."""
+        layout = self.plan.layout
+        if not len(self.inputs):
+            return np.zeros((0, 4), dtype=np.int64)
+        total = np.add.reduceat(counts, layout.offsets[:-1])
+        missing, invalid = counts[layout.missing_cells()], counts[layout.invalid_cells()]
+        unseen = np.zeros_like(total)
+        unseen[layout.numeric_count :] = counts[layout.unseen_cells()]
+        present = total - missing - invalid - unseen
+        table: NDArray[np.int64] = np.stack((present, missing, invalid, unseen), axis=1)
+        return table[self.inputs]
+
+
+def watched_count(plan: Plan, watch: Watch) -> int:
+    """How many streams of a model version share the budget."""
+    values = len(plan.streams)
+    if not values or all(choice.name != E_DETECTOR for choice in watch.detectors):
+        return values
+    return len(WatchedCells(plan).streams) + 1
