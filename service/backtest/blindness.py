@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import ALLOWANCE
+from detectors.change.e_detector import MASS_MIN
 from detectors.sensitivity import Sensitivity
 from service.monitor.comparison import Comparison
 from service.values.backtests import HourOfDay
@@ -55,12 +56,14 @@ def smallest_shift(comparison: Comparison, events: float, panes: float) -> float
     if not rows or not events:
         return math.inf
     tolerance = comparison.watch.tolerance_sd
+    numeric = slice(comparison.layout.numeric_count)
+    phi = float(np.median(comparison.detection.dispersions.phi_of_means[numeric]))
     known = []
     for bank in comparison.banks:
         if bank.name == "page_hinkley":
-            slack = tolerance + _REFERENCE_ERRORS / math.sqrt(rows)
+            slack = tolerance + _REFERENCE_ERRORS * math.sqrt(phi / rows)
             excess = bank.parameters["threshold"] / panes + ALLOWANCE
-            known.append(slack + excess / math.sqrt(events))
+            known.append(slack + excess * math.sqrt(phi / events))
         elif bank.name == "e_detector":
             known.append(_e_detector_shift(comparison, bank.parameters, events, panes))
     return min(known, default=math.nan)
@@ -69,17 +72,22 @@ def smallest_shift(comparison: Comparison, events: float, panes: float) -> float
 def _e_detector_shift(
     comparison: Comparison, parameters: Mapping[str, Any], events: float, panes: float
 ) -> float:
-    """Of the middle numeric stream, in a pool as large as its reference."""
+    """Of the middle numeric stream, in a pool as large as its reference, as steady as it is."""
     numeric = comparison.layout.numeric_count
-    kappas = np.broadcast_to(np.asarray(parameters["kappa"])[:numeric], (numeric,))
-    levels = np.broadcast_to(np.asarray(parameters["level"]), kappas.shape)
+    dispersions = comparison.detection.dispersions
+    kappas = np.broadcast_to(np.atleast_1d(parameters["kappa"])[:numeric], (numeric,))
+    levels = np.broadcast_to(np.atleast_1d(parameters["level"])[:numeric], (numeric,))
     shifts = []
     for stream in range(numeric):
         cells = comparison.counts[comparison.layout.values_of(stream)]
-        kappa = min(float(kappas[stream]), float(cells.sum()))
-        seen = int(np.count_nonzero(cells))
-        stream_of = Sensitivity(events, 1.0, kappa, float(levels[stream]), seen)
-        shifts.append(stream_of.shift_within(panes))
+        phi = float(dispersions.phi[stream])
+        known = min(float(cells.sum()) / phi, float(dispersions.kappa[stream]))
+        if known < MASS_MIN:
+            shifts.append(math.inf)
+            continue
+        kappa, seen = min(float(kappas[stream]), known), int(np.count_nonzero(cells))
+        noticed = Sensitivity(events, phi, kappa, float(levels[stream]), seen)
+        shifts.append(noticed.shift_within(panes))
     return float(np.median(shifts)) if shifts else math.inf
 
 
@@ -89,6 +97,15 @@ def constant_streams(comparison: Comparison, seen: NDArray[np.int64]) -> Iterabl
         cells = seen[comparison.layout.values_of(i)]
         if stream.distinct == 1 and np.count_nonzero(cells) == 1:
             yield stream.key
+
+
+def vague_streams(
+    comparison: Comparison, blind_panes: NDArray[np.int64], panes: int
+) -> Iterable[StreamKey]:
+    """Streams of whose shape, in more than half of the panes, too little was known to judge it."""
+    for key, blind in zip(comparison.streams, blind_panes.tolist(), strict=True):
+        if 2 * blind > panes:
+            yield key
 
 
 def blind_streams(comparison: Comparison, seen: NDArray[np.int64]) -> Iterable[StreamKey]:

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from service.backtest.blindness import HoursOfDay, blind_streams, constant_streams
+from service.backtest.blindness import HoursOfDay, blind_streams, constant_streams, vague_streams
 from service.backtest.buckets import Buckets
 from service.backtest.evidence import AlarmEvidence, AlarmKey, histogram
 from service.backtest.near_misses import Excursions, Nearest
@@ -29,6 +29,8 @@ class Stretch(Struct):
     evidence: AlarmEvidence
     excursions: Excursions
     seen: NDArray[np.int64]
+    blind_panes: NDArray[np.int64]
+    panes: int = 0
 
 
 class Recorder:
@@ -96,6 +98,9 @@ class ModelRecord:
         scores, drifted = comparison.score, comparison.drift.drifted
         self._buckets.add(start, pane.rows, stretch.columns, scores)
         stretch.seen += pane.summary.cells
+        stretch.panes += 1
+        if comparison.detection.shapes is not None:
+            stretch.blind_panes += comparison.detection.shapes.blind
         stretch.evidence.add(pane, scores, changed)
         stretch.excursions.add(
             start,
@@ -129,6 +134,11 @@ class ModelRecord:
             hours=self._hours.report(None if last is None else last.comparison),
             constant=() if last is None else tuple(constant_streams(last.comparison, last.seen)),
             blind=() if last is None else tuple(blind_streams(last.comparison, last.seen)),
+            vague=(
+                ()
+                if last is None
+                else tuple(vague_streams(last.comparison, last.blind_panes, last.panes))
+            ),
         )
 
     def _note_gap(self, start: float) -> None:
@@ -161,4 +171,5 @@ class ModelRecord:
             evidence=AlarmEvidence(comparison, recorder.pane_seconds, recorder.evidence),
             excursions=Excursions(comparison.key, streams, recorder.nearest),
             seen=np.zeros(cells, dtype=np.int64),
+            blind_panes=np.zeros(len(streams), dtype=np.int64),
         )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from service.backtest.incidents import findings_of, missed
 from service.backtest.recorder import Recorder, Stretch
 from service.backtest.transitions import alarms_of, episode_count
-from service.monitor.comparison import Transition
+from service.monitor.comparison import Comparison, Transition
 from service.monitor.panes import Pane
 from service.values.backtests import Alarm, Incident, Setting
 from service.values.watches import Budget, Watch
@@ -58,8 +58,7 @@ def what_if(
     """
     choices = list(_choices(configured))
     others = [choice for choice in choices if not _is_configured(choice, configured)]
-    stretches = [stretch for model in recorder.models.values() for stretch in model.stretches]
-    judged = dict(zip(others, _judged_again(stretches, others, progress), strict=True))
+    judged = dict(zip(others, _judged_again(recorder, others, progress), strict=True))
     settings = []
     for choice in choices:
         alarms = judged.get(choice, configured.alarms)
@@ -98,22 +97,39 @@ def _is_configured(choice: Choice, configured: Configured) -> bool:
 
 
 def _judged_again(
-    stretches: Sequence[Stretch], choices: Sequence[Choice], progress: Progress
+    recorder: Recorder, choices: Sequence[Choice], progress: Progress
 ) -> list[tuple[Alarm, ...]]:
     """The alarms under each choice; every pane is taken up once and judged by all of them."""
     transitions: list[list[Transition]] = [[] for _ in choices]
-    total = sum(stretch.log.panes for stretch in stretches if stretch.log is not None)
+    total = sum(stretch.panes for model in recorder.models.values() for stretch in model.stretches)
     done = 0
-    for stretch in stretches:
-        known = stretch.comparison
-        comparisons = [known.under(choice.of(known.watch)) for choice in choices]
-        for kept in stretch.log or ():
-            pane = Pane(kept.start_seconds, known.plan)
-            pane.summary.rows = kept.rows
-            pane.summary.cells[:] = kept.cells
-            for place, comparison in enumerate(comparisons):
-                transitions[place] += comparison.judge(pane)
-            done += 1
-            if done % PROGRESS_PANES == 0 or done == total:
-                progress(done, total)
+    for model in recorder.models.values():
+        earlier: list[Comparison] = []
+        for stretch in model.stretches:
+            comparisons = _under(stretch.comparison, choices, earlier)
+            for pane in _panes(stretch):
+                for place, comparison in enumerate(comparisons):
+                    transitions[place] += comparison.judge(pane)
+                done += 1
+                if done % PROGRESS_PANES == 0 or done == total:
+                    progress(done, total)
+            earlier = comparisons
     return [alarms_of(changed) for changed in transitions]
+
+
+def _under(
+    known: Comparison, choices: Sequence[Choice], earlier: Sequence[Comparison]
+) -> list[Comparison]:
+    """A comparison for each choice, that goes on with what does not depend on the reference."""
+    comparisons = [known.under(choice.of(known.watch)) for choice in choices]
+    for comparison, before in zip(comparisons, earlier, strict=False):
+        comparison.take_over(before)
+    return comparisons
+
+
+def _panes(stretch: Stretch) -> Iterator[Pane]:
+    for kept in stretch.log or ():
+        pane = Pane(kept.start_seconds, stretch.comparison.plan)
+        pane.summary.rows = kept.rows
+        pane.summary.cells[:] = kept.cells
+        yield pane

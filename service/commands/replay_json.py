@@ -170,6 +170,7 @@ def _history(history: History) -> dict[str, Any]:
         ],
         "constant": [list(key) for key in history.constant],
         "blind": [list(key) for key in history.blind],
+        "vague": [list(key) for key in history.vague],
         "hours": [
             {
                 "hour": hour.hour,

@@ -95,6 +95,12 @@ def unseen(history: History) -> list[str]:
     if history.blind:
         names = listed([stream_name(key) for key in history.blind])
         told.append(f"Without a value to compare, in the reference or since: {names}.")
+    if history.vague:
+        names = listed([stream_name(key) for key in history.vague])
+        told.append(
+            "For more than half of the time too little was known of these, or they wandered too "
+            f"much, to judge more than a mean: {names}."
+        )
     return told
 
 

@@ -111,7 +111,8 @@ class History(Struct, frozen=True):
     `scores` are its worst stream's; `streams` has each stream's own line. `rows` are events in the
     slices of `scores`. `judged_from_seconds` is when the first pane met a reference, NaN if none
     did. `gaps` are the longest of all, `silent_seconds` sums all of them up. `constant` streams
-    never changed, `blind` ones could not have alarmed.
+    never changed, `blind` ones could not have alarmed, and of `vague` ones too little was known for
+    most of the time to judge their shape.
     """
 
     key: ModelKey
@@ -125,6 +126,7 @@ class History(Struct, frozen=True):
     hours: tuple[HourOfDay, ...]
     constant: tuple[StreamKey, ...]
     blind: tuple[StreamKey, ...]
+    vague: tuple[StreamKey, ...] = ()
 
 
 class Incident(Struct, frozen=True):
