@@ -1,5 +1,6 @@
 """The highest scores that did not alarm: trust comes from looking at them."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -9,13 +10,15 @@ from numpy.typing import NDArray
 from service.values.backtests import Histogram, NearMiss
 from service.values.streams import ModelKey, StreamKey
 
-KEPT = 5
+KEPT, KEPT_OF_STREAM = 5, 2
 SCORE_MIN = 0.05
 """A score below this came near to nothing."""
 
 
 class Nearest:
-    """The few highest of all near misses, of any model."""
+    """The few highest of all near misses of any model, two of a stream at most: a stream that
+    comes near again and again would leave no room for others.
+    """
 
     def __init__(self, most: int = KEPT) -> None:
         self.misses: list[NearMiss] = []
@@ -30,7 +33,13 @@ class Nearest:
         """Keep it if it is among the highest."""
         if miss.score > self.score_min:
             ranked = sorted([*self.misses, miss], key=lambda kept: -kept.score)
-            self.misses = ranked[: self._most]
+            seen = Counter[tuple[ModelKey, StreamKey]]()
+            self.misses = []
+            for kept in ranked:
+                seen[kept.model, kept.stream] += 1
+                if seen[kept.model, kept.stream] <= KEPT_OF_STREAM:
+                    self.misses.append(kept)
+            del self.misses[self._most :]
 
 
 class _Rising(Struct, frozen=True):

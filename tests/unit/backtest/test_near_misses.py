@@ -42,6 +42,12 @@ def test_only_the_highest_are_kept_the_highest_first():
     assert [score for _, score, _ in misses_of(scores, most=2)] == [0.9, 0.7]
 
 
+def test_one_stream_leaves_room_for_others():
+    scores = [row for peak in (0.9, 0.8, 0.7) for row in ((peak, 0.0), (0.0, 0.0))]
+    found = misses_of([*scores, (0.0, 0.2), (0.0, 0.0)])
+    assert [(name, score) for name, score, _ in found] == [("x", 0.9), ("x", 0.8), ("y", 0.2)]
+
+
 def test_what_is_up_at_the_end_did_not_alarm():
     assert misses_of([(0.2, 0), (0.8, 0)]) == [("x", 0.8, 1.0)]
 
