@@ -49,9 +49,9 @@ def test_a_replay_of_the_recorded_topic_gives_the_same_panes(live, tmp_path):
         assert report.unjudged_total == page.get("rows_unjudged_total", **labels) == 0
     assert all_panes(replay.judge.state(), []) == all_panes(state["judge"], state["shards"])
     judged = {key(m): m["judged_through_seconds"] for m in state["judge"]["models"]}
-    told = transitions_told(service.log)
+    told = episodes_told(service.log)
     assert told
-    assert told == transitions_of(outcome, judged)
+    assert told == episodes_of(outcome, judged)
 
 
 def altered(message, drifts):
@@ -86,23 +86,25 @@ def key(model):
     return model["model"], model["version"]
 
 
-def transitions_told(log):
-    """(model version, feature, start of the pane, begins or ends) out of the service's log."""
+def episodes_told(log):
+    """(model version, episode, begins or ends) out of the service's log."""
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     return {
-        ((e["model"], e["model_version"]), e["feature"], e["pane"], e["event"] == "drift_started")
+        ((e["model"], e["model_version"]), e["episode"], e["event"] == "episode_started")
         for e in lines
-        if e["event"] in {"drift_started", "drift_ended"}
+        if e["event"] in {"episode_started", "episode_recovered"}
     }
 
 
-def transitions_of(outcome, judged_through):
+def episodes_of(outcome, judged_through):
     """The same of a replay, in the panes that the live service has judged, too."""
     found = set()
-    for alarm in outcome.alarms:
-        for pane, begins in ((alarm.started_seconds, True), (alarm.ended_seconds, False)):
-            if pane is not None and pane < judged_through[alarm.model]:
-                found.add((tuple(alarm.model), alarm.stream.name, pane, begins))
+    for episode in outcome.episodes:
+        through = judged_through[episode.key]
+        if episode.started_seconds < through:
+            found.add((tuple(episode.key), episode.id, True))
+        if episode.ended_seconds is not None and episode.ended_seconds <= through:
+            found.add((tuple(episode.key), episode.id, False))
     return found
 
 
