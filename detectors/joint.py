@@ -26,10 +26,14 @@ from detectors.scaling import Scaling, scored
 PROJECTED_MAX = 100
 """Features in a projection."""
 
-ROWS_MIN, ROWS_A_FEATURE = 100, 10
-"""Fewer rows know nothing of relations, or too little of so many."""
+ROWS_MIN = 100
+"""Fewer rows know nothing of relations."""
 
-CORRELATION_MIN, CORRELATION_ERRORS = 0.1, 4.0
+FITTED_SD_MAX = 0.07
+"""How far the errors of unseen rows may lie above those of the rows that were fitted, in standard
+deviations of the error. It bounds the features in a projection, see `_features_max`."""
+
+CORRELATION_MIN, CORRELATION_ERRORS = 0.1, 6.0
 """A feature is related to another by at least this, and so many standard errors of nothing."""
 
 EIGENVALUE_MIN = 0.01
@@ -132,11 +136,11 @@ class Projection:
         """By the moments of the features of `scaling`.
 
         In it are the features that are correlated with another one, the strongest PROJECTED_MAX
-        (and at most one for ROWS_A_FEATURE rows), and of their principal components those whose
-        eigenvalue is at most 1: combinations that vary no more than a feature does. The leading
-        ones (Kaiser, 1960) explain the row and are left out. A stricter limit that allows for noise
-        would choose among equal components those that are small by chance, and unseen rows would
-        then be up to 25 % further off than the rows it was fitted to.
+        (fewer of few rows), and of their principal components those whose eigenvalue is at most 1:
+        combinations that vary no more than a feature does. The leading ones (Kaiser, 1960) explain
+        the row and are left out. A stricter limit that allows for noise would choose among equal
+        components those that are small by chance, and unseen rows would then be up to 25 % further
+        off than the rows it was fitted to.
 
         Of fewer than two features that vary, of fewer than ROWS_MIN rows, and of more than
         UNRELATED_MAX features without a relation there is nothing to project.
@@ -179,15 +183,6 @@ def reconstruction_errors(
     return errors
 
 
-def unseen_growth(features: int, rows: int) -> float:
-    """How many times larger errors are of rows that the projection was not fitted to.
-
-    The root of the ratio of Mahalanobis distances to the moments of `rows` rows, of a further row
-    and of one of these: ((n + 1) / (n - p - 2))^(1/2) for normal scores (Hotelling, 1931).
-    """
-    return float(np.sqrt((rows + 1) / max(1, rows - features - 2)))
-
-
 def _blocks(scores: NDArray[np.float64]) -> Iterator[slice]:
     """So many rows at a time that their product with a (p, p) matrix is not shared out to threads.
 
@@ -201,9 +196,17 @@ def _related(correlation: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     """Positions of the features that are correlated with another one."""
     strongest = np.abs(correlation - np.diag(np.diag(correlation))).max(axis=1)
     least = max(CORRELATION_MIN, CORRELATION_ERRORS / np.sqrt(n))
-    most = min(PROJECTED_MAX, n // ROWS_A_FEATURE)
-    order = np.argsort(-np.round(strongest, _DIGITS), kind="stable")[:most]
+    order = np.argsort(-np.round(strongest, _DIGITS), kind="stable")[: _features_max(n)]
     return np.sort(order[strongest[order] >= least])
+
+
+def _features_max(n: int) -> int:
+    """Of unseen rows the mean square is larger by 1 + (p + 3) / n (Hotelling, 1931).
+
+    The root of it by about p / (2 n), in units of the error's standard deviation of (2 p)^(-1/2) by
+    p^(3/2) / (2^(1/2) n).
+    """
+    return min(PROJECTED_MAX, int((np.sqrt(2) * FITTED_SD_MAX * n) ** (2 / 3)))
 
 
 def _relations(correlation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.joint import JointMoments, Projection, reconstruction_errors, unseen_growth
+from detectors.joint import JointMoments, Projection, reconstruction_errors
 from detectors.summary.profile import Profile
 from service.ingest.table_columns import numbers_of
 from service.ingest.tables import Table
 from service.monitor.reference import scaling_to_learn, with_joint, with_projection
 from service.values.references import Reference
 from service.values.streams import Kind, StreamKey
-
-DECIMALS = 6
 
 ReadAgain = Callable[[str], Iterable[Table]]
 """Reads the tables from the beginning, for the purpose given."""
@@ -39,13 +37,12 @@ def with_relations(
     projection = Projection.of_moments(scaling, moments)
     if not projection:
         return with_projection(reference, projection)
-    # The rows that a projection was fitted to lie closer to it than those that are to come.
-    growth = unseen_growth(len(projection.features), moments.n)
+    # The rows that it was fitted to lie a little closer than those to come, but by no more than the
+    # projection allows for. No factor may make up for it: values with an atom would miss it then.
     errors = Profile()
     for table in read_again("joint stream"):
         numbers = _matrix(table, [names[f] for f in projection.features])
-        found = reconstruction_errors(projection, numbers) * growth
-        errors.update_numbers(np.round(found, DECIMALS))
+        errors.update_numbers(reconstruction_errors(projection, numbers))
     return with_joint(reference, projection, errors)
 
 

@@ -13,7 +13,6 @@ from detectors.joint import (
     JointMoments,
     Projection,
     reconstruction_errors,
-    unseen_growth,
 )
 from detectors.scaling import GATHERED_MAX, PROBABILITIES, SCORE_MAX, Scaling
 from detectors.summary.cells import numeric_cells
@@ -114,18 +113,35 @@ def test_the_mean_square_is_one_in_what_it_was_fitted_to():
     assert np.mean(errors_of(fitted(rows), rows) ** 2) == pytest.approx(1.0, abs=0.005)
 
 
-@pytest.mark.parametrize("correlation", [0.3, 0.6])
-@pytest.mark.parametrize("rows", [500, 2000])
-def test_rows_that_are_to_come_have_larger_errors_by_as_much_as_is_said(rows, correlation):
+@pytest.mark.parametrize(("rows", "features"), [(100, 4), (1000, 21), (2000, 24), (20_000, 24)])
+def test_no_more_features_take_part_than_the_rows_can_tell_of(rows, features):
     rng = np.random.default_rng(19)
-    matrix = np.full((16, 16), correlation) + (1 - correlation) * np.eye(16)
-    ratios = []
-    for _ in range(20):
-        seen = drawn(rng, matrix, rows)
-        projection = fitted(seen)
-        unseen = errors_of(projection, drawn(rng, matrix, 2000))
-        ratios.append(np.mean(unseen**2) / np.mean(errors_of(projection, seen) ** 2))
-    assert np.sqrt(np.mean(ratios)) == pytest.approx(unseen_growth(16, rows), rel=0.015)
+    matrix = np.full((24, 24), 0.8) + 0.2 * np.eye(24)
+    projection = fitted(drawn(rng, matrix, rows))
+    assert len(projection.features) == features
+
+
+@pytest.mark.parametrize("rows", [300, 1000])
+@pytest.mark.parametrize("margin", MARGINS)
+@pytest.mark.parametrize("correlation", [0.1, 0.5])
+def test_a_stable_stream_is_quiet_though_its_cells_are_those_of_the_fitted_rows(
+    rows, margin, correlation
+):
+    rng = np.random.default_rng(20)
+    matrix = np.full((20, 20), correlation) + (1 - correlation) * np.eye(20)
+    seen = drawn(rng, matrix, rows, margin)
+    projection = fitted(seen)
+    profile = Profile()
+    profile.update_numbers(errors_of(projection, seen))
+    cells = numeric_cells(profile)
+    streams = Ragged(np.array([0, len(cells.counts)]))
+    kappa = float(kappa_of_tolerance(0.15**2, max(2, len(cells.counts)), LEVEL))
+    detector = EDetector(streams, cells.counts, EDetectorParameters(LEVEL, kappa))
+    for _ in range(120):
+        errors = errors_of(projection, drawn(rng, matrix, ROWS_A_PANE, margin))
+        places = np.searchsorted(cells.edges, errors, side="right")
+        pane = CellCounts(np.bincount(places, minlength=len(cells.counts)))
+        assert not detector.update(pane).alarm.any()
 
 
 def test_features_without_a_relation_take_no_part():
