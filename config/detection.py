@@ -3,14 +3,15 @@
 import itertools
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
+from config.season import SeasonSettings
 from config.section import INTERPOLATION_PATTERN, Atom, Real, Seconds, Section, Whole, refuse
 from config.units import format_duration, parse_duration
 
-DETECTORS = ("adwin", "page_hinkley")
+DETECTORS = ("e_detector", "adwin", "page_hinkley")
 """Our own detectors, by name; others are `river.<class of river.drift>`."""
 
 _BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) per (\S+) (per model|per team|in all)", re.ASCII)
@@ -56,15 +57,29 @@ class FalseAlarmBudget(Atom):
         return {"type": "string", "pattern": f"{said}|{INTERPOLATION_PATTERN}"}
 
 
+class RateTolerance(Section):
+    """A larger share does not matter up to the larger one of the two."""
+
+    ratio: Annotated[float, Real("1", "1000")] = Field(
+        default=1.5, description="So many times the usual share."
+    )
+    points: Annotated[float, Real("0", "1")] = Field(
+        default=0.002, description="The usual share and so much more (0.002 is 0.2 points of 100)."
+    )
+
+
 class Tolerance(Section):
     """A smaller change never alarms, however certain it is."""
-
-    later: ClassVar[frozenset[str]] = frozenset({"rate"})
 
     shift: Annotated[float, Real("0", "10")] = Field(
         default=0.15,
         description="Numeric streams: shift of the mean in standard deviations of the reference, "
         "or as much in shape (0.15 is about PSI 0.02).",
+    )
+    rate: RateTolerance = Field(
+        default=RateTolerance(),
+        description="Shares (of two classes, missing, invalid, above a cut-off): both have to be "
+        "exceeded.",
     )
 
 
@@ -122,8 +137,6 @@ Window = Annotated[float, Seconds("100ms", "7d")]
 class DetectionSettings(Section):
     """How drift is judged."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"season"})
-
     false_alarm_budget: FalseAlarmBudget = Field(
         default=FalseAlarmBudget(),
         description="How many false alarms are accepted. Every threshold follows from it.",
@@ -142,6 +155,10 @@ class DetectionSettings(Section):
         default=60.0,
         description="How long after newer events an event still counts; later ones are late.",
     )
+    season: SeasonSettings = Field(
+        default=SeasonSettings(),
+        description="What streams may follow by the hour without having drifted.",
+    )
     recover_after: Annotated[int, Whole("1", "100000")] = Field(
         default=3, description="Quiet panes after which a drift is over."
     )
@@ -157,10 +174,11 @@ class DetectionSettings(Section):
         "the page, its state the checkpoint.",
     )
     detectors: tuple[DetectorSettings, ...] = Field(
-        default=(DetectorSettings(name="adwin"), DetectorSettings(name="page_hinkley")),
+        default=tuple(DetectorSettings(name=name) for name in DETECTORS),
         max_length=8,
-        description="Change detectors: adwin, page_hinkley, or a class of river.drift "
-        "(river.KSWIN), each by name or as {name: ..., parameter: ...}.",
+        description="Change detectors: e_detector (any change of shape, of quality and of volume; "
+        "it may use 80 % of the budget), adwin and page_hinkley (of means), or a class of "
+        "river.drift (river.KSWIN), each by name or as {name: ..., parameter: ...}.",
     )
 
     @property

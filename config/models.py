@@ -2,20 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.detection import Tolerance, Window
 from config.reference import ReferenceSettings
+from config.season import SeasonSettings, is_date
 from config.section import Real, Section, Whole
 from config.sentinels import Sentinels
-
-
-def _is_date(value: Any) -> Any:
-    if isinstance(value, str) and len(value) != 10:
-        raise ValueError("must be a date such as 2026-12-31")
-    return value
 
 
 def _is_runbook(value: str) -> str:
@@ -31,7 +26,7 @@ def _placeholders(text: str) -> list[str]:
 class Mute(Section):
     """Silence with an end and somebody who answers for it: shown as muted, never forgotten."""
 
-    until: Annotated[date, BeforeValidator(_is_date)] = Field(
+    until: Annotated[date, BeforeValidator(is_date)] = Field(
         description="The last day of silence (UTC)."
     )
     by: str = Field(min_length=1, description="Who decided it.")
@@ -88,7 +83,6 @@ class ModelRule(Section):
     later: ClassVar[frozenset[str]] = frozenset(
         {
             "schedule",
-            "season",
             "policy",
             "segments",
             "severity",
@@ -113,6 +107,9 @@ class ModelRule(Section):
         default=None, description="Names of features by position, where rows have none."
     )
     tolerance: Tolerance | None = Field(
+        default=None, description="As in detection; parts may be left out."
+    )
+    season: SeasonSettings | None = Field(
         default=None, description="As in detection; parts may be left out."
     )
     windows: tuple[Window, ...] | None = Field(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from config.detection import DetectionSettings, Tolerance
 from config.models import FeatureRule, ModelRule, Mute, PredictionSettings
 from config.reference import ReferenceSettings
+from config.season import SeasonSettings
 from config.section import Atom, Section
 from config.tree import Path, leaves, said
 from config.units import format_duration
@@ -62,6 +63,7 @@ class ModelSettings:
     missing: tuple[float | str, ...]
     columns: tuple[str, ...]
     tolerance: Tolerance
+    season: SeasonSettings
     windows: tuple[float, ...]
     reference: ReferenceSettings
     prediction: PredictionSettings
@@ -123,6 +125,7 @@ class Resolver:
             "missing": (),
             "columns": (),
             "tolerance": detection.tolerance,
+            "season": detection.season,
             "windows": detection.windows,
             "reference": reference,
             "prediction": PredictionSettings(),
@@ -131,6 +134,7 @@ class Resolver:
             (name, *rest): (*section, name, *rest)
             for name, section in (
                 ("tolerance", ("detection",)),
+                ("season", ("detection",)),
                 ("windows", ("detection",)),
                 ("reference", ()),
             )

@@ -101,6 +101,7 @@ def _model_data(loaded: Loaded, settings: ModelSettings) -> tuple[dict[str, Any]
         "missing": list(settings.missing),
         "columns": list(settings.columns),
         "tolerance": settings.tolerance.model_dump(mode="json"),
+        "season": settings.season.model_dump(mode="json"),
         "windows": list(settings.window_names),
         "reference": settings.reference.model_dump(mode="json", by_alias=True),
         "prediction": settings.prediction.model_dump(mode="json"),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from detectors.change.adwin import Adwin, AdwinParameters
+from detectors.change.e_detector import EDetectorParameters
 from detectors.change.observation import Detector
 from detectors.change.page_hinkley import PageHinkley, PageHinkleyParameters
 from detectors.change.river import PREFIX, River, RiverParameters, river_names
@@ -15,6 +16,10 @@ _OURS: dict[str, tuple[type[Any], type[Any]]] = {
     "adwin": (Adwin, AdwinParameters),
     "page_hinkley": (PageHinkley, PageHinkleyParameters),
 }
+
+
+E_DETECTOR = "e_detector"
+"""The name of the detector of shapes: it is fed counts, so that `build` has none of it."""
 
 
 def names() -> tuple[str, ...]:
@@ -41,17 +46,30 @@ def restore(name: str, parameters: Mapping[str, Any] | None, state: Mapping[str,
     return detector
 
 
+def check(name: str, parameters: Mapping[str, Any]) -> None:
+    """Raise ValueError, as `build` does, for what cannot be: `e_detector` is known here too."""
+    if name == E_DETECTOR:
+        _checked(name, EDetectorParameters, parameters)
+    else:
+        build(name, 1, parameters)
+
+
 def _resolve(name: str, parameters: Mapping[str, Any]) -> tuple[type[Any], Any]:
     if name.startswith(PREFIX):
         return River, RiverParameters(name, dict(parameters))
     if name not in _OURS:
-        raise ValueError(f"there is no detector {name!r}; there are {', '.join(names())}")
+        known = ", ".join((E_DETECTOR, *names()))
+        raise ValueError(f"there is no detector {name!r}; there are {known}")
     bank, kind = _OURS[name]
+    return bank, _checked(name, kind, parameters)
+
+
+def _checked(name: str, kind: type[Any], parameters: Mapping[str, Any]) -> Any:
     known = [f.name for f in fields(kind)]
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise ValueError(f"{name} does not take {', '.join(unknown)}; it takes {', '.join(known)}")
-    return bank, kind(**{key: _frozen(value) for key, value in parameters.items()})
+    return kind(**{key: _frozen(value) for key, value in parameters.items()})
 
 
 def _frozen(value: Any) -> Any:

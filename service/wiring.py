@@ -26,6 +26,7 @@ from service.values.watches import (
     DetectorChoice,
     FeatureWatch,
     Mute,
+    SeasonWatch,
     Watch,
     WindowLength,
 )
@@ -135,6 +136,11 @@ def _watch(settings: Settings, model: ModelSettings) -> Watch:
         detectors=tuple(DetectorChoice(d.name, d.parameters) for d in settings.detection.detectors),
         budget=_budget(settings.detection.false_alarm_budget),
         tolerance_sd=model.tolerance.shift,
+        tolerance_ratio=model.tolerance.rate.ratio,
+        tolerance_points=model.tolerance.rate.points,
+        season=SeasonWatch(
+            model.season.period, model.season.timezone, frozenset(model.season.holidays)
+        ),
         recover_panes=settings.detection.recover_after,
         learn=model.reference.if_missing == "learn",
         learn_events=model.reference.learn.events,

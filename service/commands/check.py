@@ -11,7 +11,7 @@ from rich.text import Text
 from config.settings import Settings
 from config.sources import TopicPattern
 from config.units import format_duration
-from detectors.catalogue import build
+from detectors.catalogue import check
 from service.commands import config_option, load_settings, require_references
 from service.errors import ConfigurationError
 from service.ingest.decode import Decoder
@@ -67,7 +67,7 @@ def _build_everything(settings: Settings) -> None:
         Decoder(source, judge, settings.limits, rules.pane_seconds)
     for detector in settings.detection.detectors:
         try:
-            build(detector.name, 1, dict(detector.parameters))
+            check(detector.name, dict(detector.parameters))
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"detection.detectors: {error}") from error
     if any(source.topics for source in settings.sources):

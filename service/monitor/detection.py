@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import calibrated, prepare, standardise
+from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts
 from detectors.change.observation import Flags, Floats, Observation
 from detectors.change.pool import with_prior
@@ -60,7 +61,7 @@ class Detection:
         self.normal = self.watched.reference(reference, counts)
         self.dispersions = Dispersions(self.watched.cells, self._shares(), pane_seconds)
         self._level_parts = thresholds.shares(choice.name for choice in watch.detectors)
-        has_shapes = thresholds.E_DETECTOR in self._level_parts
+        has_shapes = E_DETECTOR in self._level_parts
         self.streams: tuple[StreamKey, ...] = (
             (*self.watched.streams, ROWS) if has_shapes else plan.streams
         )
@@ -165,7 +166,7 @@ class Detection:
         ranges = self.scores.ranges(self.plan.layout)
         for choice in watch.detectors:
             part = self._level_parts[choice.name]
-            if choice.name == thresholds.E_DETECTOR:
+            if choice.name == E_DETECTOR:
                 self.shapes = self._build_shapes(choice.parameters, part)
                 continue
             panes = thresholds.alarm_mean(budget, self.pane_seconds, self._budget_streams, part)

@@ -10,11 +10,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts, EDetector, EDetectorParameters
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Indices, Ragged
 from detectors.change.recovery import Recovery, RecoveryParameters
-from service.monitor.thresholds import E_DETECTOR
 from service.monitor.volume_stream import VolumeStream
 
 

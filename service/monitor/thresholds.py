@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import alarm_mean_panes
+from detectors.catalogue import E_DETECTOR
 from detectors.change.bayes_factor import (
     kappa_of_tolerance,
     tolerance_of_rate,
@@ -14,9 +15,6 @@ from detectors.change.bayes_factor import (
 )
 from detectors.change.ragged import Floats, Ragged
 from service.values.watches import Budget, Watch
-
-E_DETECTOR = "e_detector"
-"""The catalogue name of the detector of shapes."""
 
 WEIGHTS = {E_DETECTOR: 0.8, "adwin": 0.1, "page_hinkley": 0.1}
 """How the budget is shared, among those of them that are on; any other detector weighs as little

@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.catalogue import E_DETECTOR
 from detectors.change.pool import with_unseen
 from detectors.change.ragged import Ragged
-from service.monitor.thresholds import E_DETECTOR
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import Kind, StreamKey

@@ -25,7 +25,7 @@ def test_the_defaults_are_those_of_the_product():
     assert (s.detection.lateness, s.detection.recover_after) == (60.0, 3)
     assert (s.detection.idle_after, s.detection.future) == (60.0, 300.0)
     assert s.detection.forget_after == 604_800.0
-    assert [d.name for d in s.detection.detectors] == ["adwin", "page_hinkley"]
+    assert [d.name for d in s.detection.detectors] == ["e_detector", "adwin", "page_hinkley"]
     assert (s.kafka.group, s.kafka.start.where, s.kafka.out_of_range) == (
         "anchorwatch",
         "latest",
