@@ -9,6 +9,7 @@ from service.errors import CheckpointFailed
 from service.ingest.decode import Decoder
 from service.ingest.memory import MemorySource
 from service.loop import Cadence, Loop
+from service.state.episode_record import EpisodeLog
 from service.state.memory import MemoryStore
 from service.values.records import Partition, Turn
 from service.values.references import Reference
@@ -124,6 +125,7 @@ class Program:
         cadence: Cadence | None = None,
         publish: Callable[[Loop], None] = lambda _: None,
         accept_lost_state: bool = False,
+        episode_record: EpisodeLog | None = None,
     ) -> None:
         self.world = world
         self.publish = publish
@@ -145,6 +147,7 @@ class Program:
             watchdog=self.watchdog,
             solitude=Solitude(world.clock, 20.0),
             accept_lost_state=accept_lost_state,
+            episode_record=episode_record,
         )
 
     def turns(self, count: int) -> "Program":
