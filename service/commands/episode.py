@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
 
 from config.units import parse_duration
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
-from service.commands.episode_view import as_json, as_text, list_table
+from service.commands.episode_view import as_json, as_list, as_text
 from service.errors import ConfigurationError
 from service.state.episode_history import EpisodeHistory, histories
 from service.state.episode_record import DIRECTORY, add_verdict, read_record
@@ -49,7 +48,7 @@ def list_(
     only_open: bool,
     json: bool,
 ) -> None:
-    """Say what there was, the newest first: one line an episode.
+    """Say what there was, the newest first.
 
     \b
     anchorwatch episode list --config anchorwatch.yaml --since 7d
@@ -68,7 +67,7 @@ def list_(
     if json:
         click.echo(as_json(chosen))
     elif chosen:
-        Console().print(list_table(chosen))
+        click.echo(as_list(chosen))
     else:
         click.echo("No such episode is in the record.")
 
@@ -88,8 +87,7 @@ def show(episode: str, config_file: Path | None, record: Path | None, *, json: b
     if json:
         click.echo(as_json([history], every_event=True))
     else:
-        console = Console()
-        console.print(as_text(history, SystemClock().now()), markup=False, highlight=False)
+        click.echo(as_text(history, SystemClock().now()))
 
 
 @command.command("verdict", short_help="Was it real? Write down what was found.")

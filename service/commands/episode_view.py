@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from rich.table import Table
-from rich.text import Text
 
 from service.publish.words import count, decimals, duration, moment, several
 from service.state.episode_history import EpisodeHistory
@@ -23,26 +21,9 @@ _STREAMS_MAX = 10
 _MARKS = {True: "\N{BLACK UP-POINTING TRIANGLE}", False: "\N{BLACK CIRCLE}"}
 
 
-def list_table(shown: Iterable[EpisodeHistory]) -> Table:
-    """One line an episode."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("Episode", "Severity", "About", "What changed", "Since (UTC)", "Until"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("Peak", justify="right")
-    table.add_column("Real?")
-    for history in shown:
-        episode = history.newest
-        table.add_row(
-            Text(episode.id),
-            episode.severity.value,
-            Text(about(episode)),
-            Text(episode.words),
-            _time(episode.onset_seconds),
-            "lasts" if episode.ended_seconds is None else _time(episode.ended_seconds),
-            decimals(episode.peak),
-            _yes_or_no(history.verdict),
-        )
-    return table
+def as_list(shown: Iterable[EpisodeHistory]) -> str:
+    """Two lines an episode: its name, whom it reaches, and when; and what changed."""
+    return "\n".join(line for history in shown for line in _entry(history))
 
 
 def as_json(shown: Iterable[EpisodeHistory], *, every_event: bool = False) -> str:
@@ -81,6 +62,20 @@ def about(episode: Episode) -> str:
     if episode.category is Category.UPSTREAM:
         return episode.source
     return f"{episode.model} v{episode.version}"
+
+
+def _entry(history: EpisodeHistory) -> tuple[str, str]:
+    episode, verdict = history.newest, history.verdict
+    until = "lasts" if episode.ended_seconds is None else f"to {_time(episode.ended_seconds)}"
+    parts = [
+        f"{_MARKS[episode.is_open]} {episode.id}",
+        episode.severity.value,
+        f"{_time(episode.onset_seconds)} {until}",
+        f"peak {decimals(episode.peak)}",
+    ]
+    if verdict is not None:
+        parts.append(f"{'real' if verdict.real else 'not real'}, says {verdict.by}")
+    return _DOT.join(parts), f"    {about(episode)}: {episode.words}"
 
 
 def _part(title: str, lines: Sequence[str]) -> str:
@@ -213,12 +208,6 @@ def _worst(episode: Episode) -> list[EpisodeStream]:
     return sorted(episode.streams, key=lambda stream: (not stream.drifts, -stream.peak))[
         :_STREAMS_MAX
     ]
-
-
-def _yes_or_no(verdict: Verdict | None) -> str:
-    if verdict is None:
-        return ""
-    return "true" if verdict.real else "false"
 
 
 def _time(seconds: float) -> str:
