@@ -20,6 +20,7 @@ from math import inf
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.change.ragged import Floats, Indices, Ragged
 
@@ -81,8 +82,8 @@ class DispersionLearner:
     wander is taken to be known. At most `levels` sizes of blocks are kept.
 
     State: for L sizes, `blocks`, `events` (L, D), `sums` (L, D, G), `products` (L, D, G, G), and
-    what waits for its second half, `pending_counts` and `pending_expected` (L, D, G): about 2.3 KB
-    a size and stream; `ticks`, how many panes.
+    what waits for its second half, `pending_counts` and `pending_expected` (L, D, G): about 1.3 KB
+    a size and stream, the products being single floats; `ticks`, how many panes.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class DispersionLearner:
         wide = (0, cells.streams, GROUPS)
         self.blocks, self.events = np.zeros(wide[:2]), np.zeros(wide[:2])
         self.sums: Floats = np.zeros(wide)
-        self.products: Floats = np.zeros((*wide, GROUPS))
+        self.products: NDArray[np.float32] = np.zeros((*wide, GROUPS), dtype=np.float32)
         self.pending_counts, self.pending_expected = np.zeros(wide), np.zeros(wide)
 
     def update(
@@ -153,7 +154,8 @@ class DispersionLearner:
         )
         learner.ticks = int(state["ticks"])
         for name in ARRAYS:
-            setattr(learner, name, np.array(state[name], dtype=np.float64))
+            kind = np.float32 if name == "products" else np.float64
+            setattr(learner, name, np.array(state[name], dtype=kind))
         return learner
 
     def _grouped(self, flat: np.ndarray) -> Floats:
@@ -176,7 +178,8 @@ class DispersionLearner:
     def _add_level(self) -> None:
         for name in ARRAYS:
             column = getattr(self, name)
-            setattr(self, name, np.concatenate((column, np.zeros((1, *column.shape[1:])))))
+            added = np.zeros((1, *column.shape[1:]), dtype=column.dtype)
+            setattr(self, name, np.concatenate((column, added)))
 
     def _record(self, level: int, counts: Floats, expected: Floats) -> None:
         events = expected.sum(axis=1)

@@ -112,13 +112,12 @@ class Dispersions:
             _Waiting(np.array(counts), None if expected is None else np.array(expected), quiet)
             for counts, expected, quiet in state["waiting"]
         ]
-        arrays: dict[str, list[Floats]] = {name: [] for name in (*_LEVEL, *_PENDING, "products")}
-        for level in state["levels"]:
-            for name in (*_LEVEL, *_PENDING):
-                arrays[name].append(level[name])
-            arrays["products"].append(self._unpacked(level["products"]))
         kept = learner.state() | {"ticks": state["ticks"]}
-        kept |= {name: np.array(parts) for name, parts in arrays.items() if parts}
+        if state["levels"]:
+            nothing = np.zeros((learner.cells.streams, GROUPS))
+            for name in (*_LEVEL, *_PENDING):
+                kept[name] = np.array([level.get(name, nothing) for level in state["levels"]])
+            kept["products"] = np.array([self._unpacked(p["products"]) for p in state["levels"]])
         self._learner = DispersionLearner.from_state(kept)
         self._frozen = {}
 
@@ -139,7 +138,9 @@ class Dispersions:
 
     def _level_state(self, level: int) -> dict[str, Any]:
         learner = self._learner
-        told = {name: getattr(learner, name)[level].copy() for name in (*_LEVEL, *_PENDING)}
+        told = {name: getattr(learner, name)[level].copy() for name in _LEVEL}
+        if learner.ticks >> level & 1:  # else nothing waits for its second half
+            told |= {name: getattr(learner, name)[level].copy() for name in _PENDING}
         return told | {"products": learner.products[level][self._half()]}
 
     def _half(self) -> tuple[Indices, Indices, Indices]:
@@ -149,8 +150,9 @@ class Dispersions:
         stream, pair = np.nonzero(columns[None, :] < used[:, None])
         return stream, rows[pair], columns[pair]
 
-    def _unpacked(self, half: Floats) -> Floats:
+    def _unpacked(self, half: NDArray[np.float32]) -> NDArray[np.float32]:
         stream, row, column = self._half()
-        products = np.zeros((self._learner.cells.streams, GROUPS, GROUPS))
+        shape = (self._learner.cells.streams, GROUPS, GROUPS)
+        products: NDArray[np.float32] = np.zeros(shape, dtype=np.float32)
         products[stream, row, column] = products[stream, column, row] = half
         return products
