@@ -11,8 +11,10 @@ from rich.console import Console
 
 from service.clock import SystemClock
 from service.commands.profiling import Roles
+from service.commands.reference_accept import command as accept_command
 from service.commands.reference_building import BadLines, Built, Request, build_from_files
 from service.commands.reference_view import stream_table, warnings
+from service.commands.whole_file import write_whole
 from service.errors import ConfigurationError
 from service.ingest.admission import clean_name
 from service.monitor.reference_file import write
@@ -23,7 +25,10 @@ _UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 @click.group("reference")
 def command() -> None:
-    """What normal looks like for a model: build it from training data."""
+    """What normal looks like for a model: build it from training data, accept what is new."""
+
+
+command.add_command(accept_command)
 
 
 @command.command("build", short_help="Summarise training data into one reference file.")
@@ -117,20 +122,6 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     built = build_from_files(request, asked, bad_lines, SystemClock(), Console(stderr=True))
     write_whole(output, write(built.reference))
     _tell(built, bad_lines, output)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all. Raises ConfigurationError if it cannot."""
-    aside = path.with_name(f".{path.name}.new")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _check_output(output: Path, force: bool) -> None:

@@ -43,11 +43,11 @@ class DirectoryStore:
     def load(self) -> Loaded | None:
         """The newest whole snapshot, None when there is none; leftovers of a crash are removed."""
         self._remove_leftovers()
-        newest, newest_fault = self._read(CURRENT)
+        newest, newest_fault = _read(self.path / CURRENT)
         self._current_is_whole = newest is not None
         if newest is not None:
             return newest
-        before, before_fault = self._read(PREVIOUS)
+        before, before_fault = _read(self.path / PREVIOUS)
         if before is None and newest_fault is None and before_fault is None:
             return None
         reason = f"{self.path / CURRENT}: {newest_fault or 'missing'}"
@@ -101,18 +101,6 @@ class DirectoryStore:
             os.close(self._lock)
             self._lock = -1
 
-    def _read(self, name: str) -> tuple[Loaded | None, str | None]:
-        """The snapshot, or what is wrong with it; neither when there is no such file."""
-        try:
-            data = (self.path / name).read_bytes()
-            return Loaded(decode(data)), None
-        except FileNotFoundError:
-            return None, None
-        except OSError as error:
-            return None, f"cannot be read: {error.strerror}"
-        except StateCorrupt as error:
-            return None, str(error)
-
     def _write_new(self, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         descriptor = os.open(self.path / NEW, flags, 0o600)
@@ -155,6 +143,37 @@ class DirectoryStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def look(path: Path) -> Loaded | None:
+    """The newest whole snapshot in a directory that a process may own; None when there is none.
+
+    Takes no lock and changes nothing. Snapshots are renamed into place, so whatever is found under
+    a name is whole, or was broken before. Raises StateCorrupt when there are some and none is
+    whole, or none can be read; FormatTooNew when a newer version wrote the newest.
+    """
+    faults: list[str] = []
+    for position, name in enumerate((CURRENT, PREVIOUS)):
+        found, fault = _read(path / name)
+        if found is not None:
+            return Loaded(found.tree, fallbacks=position, reason="; ".join(faults))
+        if fault is not None:
+            faults.append(f"{path / name}: {fault}")
+    if faults:
+        raise StateCorrupt(f"no snapshot can be read: {'; '.join(faults)}")
+    return None
+
+
+def _read(file: Path) -> tuple[Loaded | None, str | None]:
+    """The snapshot, or what is wrong with it; neither when there is no such file."""
+    try:
+        return Loaded(decode(file.read_bytes())), None
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror}"
+    except StateCorrupt as error:
+        return None, str(error)
 
 
 def _owned(path: Path) -> int:

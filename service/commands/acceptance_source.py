@@ -1,0 +1,139 @@
+"""What `reference accept` reads: the state that a service keeps, and its record of episodes."""
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from service.commands.acceptance_view import moment
+from service.errors import ConfigurationError, StateCorrupt
+from service.monitor.kept import Kept, kept_of
+from service.monitor.reference import same_cells
+from service.state.directory import look
+from service.state.episode_history import histories
+from service.state.episode_record import read_record
+from service.values.episodes import Category, Episode
+from service.values.streams import Kind, ModelKey, StreamKey
+
+
+def read_state(path: Path) -> Mapping[str, Any]:
+    """The newest snapshot in a state directory, whether or not a service runs on it.
+
+    Raises ConfigurationError when there is none that can be read.
+    """
+    try:
+        loaded = look(path)
+    except StateCorrupt as error:
+        raise ConfigurationError(
+            f"{error}. Run this as the user of the service, on its host"
+        ) from error
+    if loaded is None:
+        raise ConfigurationError(
+            f"there is no state in {path}: the service has not run there yet. Name its "
+            "configuration by --config"
+        )
+    tree: Mapping[str, Any] = loaded.tree
+    return tree
+
+
+def kept_model(tree: Mapping[str, Any], key: ModelKey, pane_seconds: float) -> Kept:
+    """What the state holds of a model version.
+
+    Raises ConfigurationError while it is compared with no reference, or is about to be compared
+    with another one.
+    """
+    kept = kept_of(tree, key, pane_seconds)
+    if kept is None:
+        raise ConfigurationError(
+            f"{key.model} version {key.version} is compared with no reference yet: one is being "
+            "learned, or has just come into force. Try again in some minutes"
+        )
+    if not same_cells(kept.reference, kept.newest):
+        raise ConfigurationError(
+            f"another reference of {key.model} version {key.version} is about to come into force: "
+            "try again when it has, so that what is accepted was counted by it"
+        )
+    return kept
+
+
+class Drifted(Struct, frozen=True):
+    """The episode that is accepted."""
+
+    episode: Episode
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.episode.id
+
+    @property
+    def key(self) -> ModelKey:
+        """Which model version drifted."""
+        return self.episode.key
+
+    @classmethod
+    def find(cls, directory: Path, name: str) -> "Drifted":
+        """The episode in a record.
+
+        Raises click.UsageError naming the nearest when it is not there, or when it cannot be
+        accepted: it is over, it is about a source, or about how many rows there are.
+        """
+        try:
+            known = histories(read_record(directory))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the record {directory} cannot be read: {error.strerror}. Run this as the user "
+                "of the service"
+            ) from error
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "See anchorwatch episode list."
+            raise click.UsageError(f"no episode {name!r} is in the record. {hint}")
+        episode = known[name].newest
+        _refuse(episode)
+        return cls(episode)
+
+    def streams(self) -> Collection[StreamKey]:
+        """The streams that drift, quality as that of its feature."""
+        if self.episode.streams_total > len(self.episode.streams):
+            raise click.UsageError(
+                f"of the {self.episode.streams_total} streams of {self.name} only "
+                f"{len(self.episode.streams)} are in the record: name them by --feature"
+            )
+        return {_whose(stream.key) for stream in self.episode.streams if stream.drifts}
+
+    def onset_seconds(self, streams: Collection[StreamKey]) -> float:
+        """When the last of these had changed, by estimate."""
+        onsets = [
+            stream.onset_seconds for stream in self.episode.streams if _whose(stream.key) in streams
+        ]
+        known = [onset for onset in onsets if math.isfinite(onset)]
+        return max(known, default=self.episode.onset_seconds)
+
+
+def _refuse(episode: Episode) -> None:
+    if episode.category is Category.UPSTREAM:
+        members = ", ".join(member.episode for member in episode.members)
+        raise click.UsageError(
+            f"{episode.id} is about a source, and what is normal belongs to a model: accept each "
+            f"of {members}"
+        )
+    if episode.category is Category.VOLUME:
+        raise click.UsageError(
+            f"{episode.id} is about how many rows there are. No reference says that: what is "
+            "usual is learned from the last weeks"
+        )
+    if episode.ended_seconds is not None:
+        raise click.UsageError(
+            f"{episode.id} is over since {moment(episode.ended_seconds)} "
+            f"({episode.ended_because or 'recovered'}): there is nothing to get used to. To accept "
+            "what was seen since some time all the same, name it by --since"
+        )
+
+
+def _whose(key: StreamKey) -> StreamKey:
+    return StreamKey(Kind.INPUT, key.name) if key.kind is Kind.QUALITY else key
