@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from service.publish import service_families
+from service.publish import episode_families, service_families
 from service.publish.catalogue import FAMILIES
 from service.publish.families import Family, MetricType
 from tests.integration.parts import events
@@ -37,8 +37,9 @@ def test_every_family_of_the_catalogue_is_found_by_a_query(watched, prometheus):
     server = prometheus([watched.address], interval="1s")
     server.wait_for(f"max({service_families.READY.full_name}) == 1")
     server.wait_for("anchorwatch_feature_quantile")
-    absent = [family.full_name for family in FAMILIES if not server.query(queried(family))]
-    assert absent == []
+    absent = [family for family in FAMILIES if not server.query(queried(family))]
+    # These are there only while somebody is to hear of a drift: the test of the demo sees them.
+    assert set(absent) <= {episode_families.EPISODE_ACTIVE, episode_families.EPISODE_ONSET}
     assert server.query("up")[0].value == 1
     counted = server.query("sum(anchorwatch_records_consumed_total)")[0].value
     assert counted == watched.scrape().total("records_consumed_total") > 6000

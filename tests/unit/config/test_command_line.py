@@ -32,7 +32,15 @@ def test_help_imports_no_command():
 
 
 def test_commands_are_listed_in_the_order_of_first_use():
-    assert list(COMMANDS) == ["demo", "check", "run", "reference", "replay", "config"]
+    assert list(COMMANDS) == [
+        "demo",
+        "check",
+        "run",
+        "reference",
+        "episode",
+        "replay",
+        "config",
+    ]
 
 
 def test_an_unknown_command_is_wrong_usage():
