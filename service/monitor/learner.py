@@ -73,6 +73,6 @@ class Learner:
             StreamKey(Kind(kind), name): Profile.from_state(profile)
             for kind, name, profile in state["profiles"]
         }
-        if state["joint"] is not None:
+        if state.get("joint") is not None:
             learner.joint = JointMoments.from_state(state["joint"])
         return learner

@@ -90,7 +90,7 @@ class Pane:
             StreamKey(Kind(kind), name): Profile.from_state(profile)
             for kind, name, profile in state["profiles"]
         }
-        if pane.joint is not None and state["joint"] is not None:
+        if pane.joint is not None and state.get("joint") is not None:
             pane.joint = JointMoments.from_state(state["joint"])
         pane.offsets = {
             Partition(topic, number): (first, last)

@@ -9,14 +9,17 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from msgspec.structs import replace
 
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
+from detectors.joint import JointMoments, Projection
+from detectors.scaling import PROBABILITIES, Scaling
 from detectors.summary.layout import Layout
 from service.ingest.decode import Decoder
 from service.values.plans import Plan, Schedule
 from service.values.records import Chunk, Partition, Record
-from service.values.streams import PREDICTION, Kind, ModelKey, StreamKey
+from service.values.streams import JOINT, PREDICTION, Kind, ModelKey, StreamKey, above_cutoff
 
 EVENTS = 5000
 NUMERIC = tuple(f"feature_{position:02d}" for position in range(16))
@@ -44,6 +47,26 @@ def plan(*, learn_inputs: bool = False) -> Plan:
         layout=Layout((edges,) * 17, (COLOURS,) * 4),
         numeric=(*(StreamKey(Kind.INPUT, name) for name in NUMERIC), PREDICTION),
         categorical=tuple(StreamKey(Kind.INPUT, name) for name in CATEGORICAL),
+    )
+
+
+def deriving() -> Plan:
+    """The plan with the reconstruction error of all numeric features, and a cut-off."""
+    plain, cutoff = plan(), above_cutoff(0.5)
+    rows = np.random.default_rng(7).normal(size=(EVENTS, len(NUMERIC)))
+    rows += rows[:, :1]
+    quantiles = np.quantile(rows, PROBABILITIES, axis=0).T
+    scaling = Scaling.of_quantiles(NUMERIC, quantiles)
+    moments = JointMoments(len(scaling))
+    moments.update(scaling, rows)
+    layout = plain.layout
+    return replace(
+        plain,
+        layout=Layout((*layout.edges, layout.edges[0]), (*layout.categories, ("false", "true"))),
+        numeric=(*plain.numeric, JOINT),
+        categorical=(*plain.categorical, cutoff),
+        boolean=frozenset({cutoff}),
+        projection=Projection.of_moments(scaling, moments),
     )
 
 
@@ -88,6 +111,7 @@ def table() -> list[tuple[str, float, str]]:
     paths = {
         "decode, typed path": (native, plan(), events),
         "decode, typed path, padded to 1.5 kB": (native, plan(), chunk(_padded)),
+        "decode, typed path, joint stream and cut-off": (native, deriving(), events),
         "decode, general path": (filtered, plan(), events),
         "decode, learning a reference": (native, plan(learn_inputs=True), events),
     }
