@@ -65,7 +65,13 @@ class Dispersions:
         self.phi: Floats = np.full(streams, EARLY_PHI)
         self.phi_of_means: Floats = np.full(streams, EARLY_PHI_OF_MEANS)
         self.kappa: Floats = np.full(streams, EARLY_MASS)
+        self.estimated: Flags = np.zeros(streams, dtype=np.bool_)
         self.status: Indices = np.full(streams, int(Status.LEARNING))
+
+    @property
+    def learned_phi(self) -> Floats:
+        """Phi as far as it was learned, 1 where nothing is known."""
+        return np.where(self.estimated, self.phi, 1.0)
 
     def learn(self, counts: np.ndarray, expected: Floats | None, quiet: Flags) -> None:
         """Take a pane that was judged: counts (C,), and by a season `expected` shares (C,). `quiet`
@@ -97,6 +103,7 @@ class Dispersions:
             "phi_of_means": self.phi_of_means,
             "kappa": self.kappa,
             "status": self.status,
+            "estimated": self.estimated,
             "waiting": [[pane.counts, pane.expected, pane.quiet] for pane in self._waiting],
             "levels": [self._frozen[level][1] for level in range(len(learner.blocks))],
         }
@@ -106,7 +113,7 @@ class Dispersions:
         learner = self._learner
         if not np.array_equal(state["offsets"], learner.cells.offsets):
             return
-        for name in ("phi", "phi_of_means", "kappa", "status"):
+        for name in ("phi", "phi_of_means", "kappa", "status", "estimated"):
             setattr(self, name, np.array(state[name]))
         self._waiting = [
             _Waiting(np.array(counts), None if expected is None else np.array(expected), quiet)
@@ -134,7 +141,7 @@ class Dispersions:
         self.phi = np.where(known, found.phi, EARLY_PHI)
         self.phi_of_means = np.where(known, found.phi, EARLY_PHI_OF_MEANS)
         self.kappa = np.where(known, found.kappa, EARLY_MASS)
-        self.status = found.status
+        self.estimated, self.status = known, found.status
 
     def _level_state(self, level: int) -> dict[str, Any]:
         learner = self._learner

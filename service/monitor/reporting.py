@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.dispersion import Status
 from service.monitor.comparison import Comparison
 from service.monitor.episodes import Episodes, Owner
 from service.monitor.judge import Judge
 from service.monitor.model_judge import ModelJudge
+from service.monitor.sensing import HOUR_SECONDS, expected_psi, typical_shift
 from service.monitor.shard import Shard
 from service.monitor.totals import ModelTotals, RecordBook
 from service.monitor.windows import QUANTILES, Window
-from service.monitor.wording import Measured, in_words
+from service.monitor.wording import Measured
 from service.values.episodes import EpisodeCount
 from service.values.reports import (
     DetectorReport,
+    Knowledge,
     ModelReport,
     StreamReport,
     StreamState,
@@ -98,6 +101,8 @@ def _model_report(
         absent_features=_absent(model.comparison),
         panes_judged_total=model.panes_judged,
         unjudged_total=model.rows_unjudged,
+        budget=model.watch.budget,
+        detectable_shift_sd=_detectable_shift(model.comparison),
     )
 
 
@@ -152,7 +157,9 @@ def _learning(model: ModelJudge, key: StreamKey, totals: ModelTotals) -> StreamR
 
 
 def _source(model: ModelJudge, key: StreamKey) -> str:
-    return model.watch.feature(key.name).source if key.kind is Kind.INPUT else ""
+    if key.kind not in {Kind.INPUT, Kind.QUALITY}:
+        return ""
+    return model.watch.feature(key.name).source
 
 
 def _compared(
@@ -166,15 +173,20 @@ def _compared(
     measured = [(cells, comparison.distances(cells)) for cells in seen]
     quantiles = [window.quantiles() for window in comparison.windows]
     score, since = comparison.score, comparison.drift.since_seconds
+    status = comparison.detection.status
+    expected = [expected_psi(comparison.detection, cells) for cells in seen]
+    windows = list(zip(comparison.windows, measured, quantiles, expected, strict=True))
     reports = []
-    for i, key in enumerate(comparison.plan.streams):
+    for i, key in enumerate(comparison.streams):
         mute = model.watch.mute_of(key, now)
         drifted = mute is None and not math.isnan(since[i])
-        missing, invalid, unseen = totals.quality.get(key, _NOTHING).tolist()
+        has_values = i < len(comparison.plan.streams)
+        quality = totals.quality.get(key, _NOTHING) if has_values else _NOTHING
+        missing, invalid, unseen = quality.tolist()
         reports.append(
             StreamReport(
                 key=key,
-                type=comparison.reference.streams[i].type,
+                type=comparison.reference.streams[i].type if has_values else ValueType.CATEGORICAL,
                 state=StreamState.WATCHED if mute is None else StreamState.MUTED,
                 score=float(score[i]),
                 drifted_since_seconds=float(since[i]) if drifted else None,
@@ -183,16 +195,21 @@ def _compared(
                 unseen_total=unseen,
                 source=_source(model, key),
                 windows=tuple(
-                    _window(comparison, window, live, i, table)
-                    for window, live, table in zip(
-                        comparison.windows, measured, quantiles, strict=True
-                    )
+                    _window(comparison, *window, i) for window in (windows if has_values else ())
                 ),
                 detectors=_detectors(comparison, i),
-                summary=in_words(comparison, measured, i) if drifted else _in_short(mute),
+                summary=comparison.words(measured, i) if drifted else _in_short(mute),
+                knowledge=_KNOWLEDGE[Status(int(status[i]))],
             )
         )
     return reports
+
+
+_KNOWLEDGE = {
+    Status.READY: Knowledge.SETTLED,
+    Status.LEARNING: Knowledge.LEARNING,
+    Status.UNSTABLE: Knowledge.UNSTABLE,
+}
 
 
 def _in_short(mute: Mute | None) -> str:
@@ -207,8 +224,9 @@ def _window(
     comparison: Comparison,
     window: Window,
     measured: Measured,
-    stream: int,
     quantiles: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    stream: int,
 ) -> WindowReport:
     cells, told = measured
     numeric = stream < comparison.plan.layout.numeric_count
@@ -227,6 +245,7 @@ def _window(
         quantiles=tuple(
             (q, v) for q, v in zip(QUANTILES, values, strict=False) if not math.isnan(v)
         ),
+        psi_expected=float(expected[stream]),
     )
 
 
@@ -239,7 +258,20 @@ def _detectors(comparison: Comparison, stream: int) -> tuple[DetectorReport, ...
             alarms=int(bank.alarms[stream]),
         )
         for bank in comparison.banks
+        if math.isfinite(bank.level[stream])
     )
+
+
+def _detectable_shift(comparison: Comparison | None) -> float:
+    """At the rate of events of the window nearest to an hour."""
+    if comparison is None or not comparison.windows:
+        return math.nan
+    window = min(comparison.windows, key=lambda w: abs(math.log(w.length.seconds / HOUR_SECONDS)))
+    covered = window.end_seconds - window.start_seconds
+    if not covered > 0 or math.isinf(covered):
+        return math.nan
+    events = window.total.rows / covered * comparison.detection.pane_seconds
+    return typical_shift(comparison.detection, events)
 
 
 def _absent(comparison: Comparison | None) -> tuple[str, ...]:

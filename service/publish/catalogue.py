@@ -30,7 +30,8 @@ timestamps.
   counters would seem to go back.
 - `kind` is `input`, `output`, `latency`, `volume`, `quality` or `joint`; it keeps a feature called
   `prediction` apart from the prediction itself. An episode of a source that models share has the
-  kind `upstream` and no model.
+  kind `upstream` and no model. `quality` (what of an input is missing, invalid or of an unknown
+  category) and `volume` are counts of rows: such a stream has a score, and no values.
 - **Episodes.** What drifts together is one episode, and its labels stay as they are while it lasts,
   so that one drift is one page. `episode` is the key for deduplication and the name that
   `anchorwatch episode show` takes. Severity `log` is never active, but it is counted.

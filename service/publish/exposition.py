@@ -63,6 +63,7 @@ class Exposition:
         models = report.models if report.caught_up else ()
         for model in models:
             series.add_model(sheet, model)
+        series.add_budgets(sheet, models)
         if report.caught_up:
             series.add_episodes(sheet, report.episodes, report.episode_counts)
         foreign_series = sum(len(metric.samples) for metric in foreign)

@@ -54,7 +54,7 @@ WATERMARK = gauge(
 )
 FEATURES = gauge(
     "features",
-    "Streams known: features, prediction and latency.",
+    "Streams known: features, prediction, latency and what is derived of them.",
     MODEL,
     Group.VOLUME,
 )
@@ -67,6 +67,31 @@ FEATURES_UNKNOWN = gauge(
 )
 FEATURES_ABSENT = gauge(
     "features_absent", "Features of the reference that the events lack.", MODEL, Group.VOLUME
+)
+FEATURES_LEARNING = gauge(
+    "features_learning",
+    "Streams whose wander is not known yet: judged with wider tolerances.",
+    MODEL,
+    Group.VOLUME,
+)
+FEATURES_UNSTABLE = gauge(
+    "features_unstable",
+    "Streams that never keep their shape: blind, so that they never alarm.",
+    MODEL,
+    Group.VOLUME,
+)
+DETECTABLE_SHIFT = gauge(
+    "detectable_shift_sd",
+    "Smallest shift of a mean that the typical numeric stream would show within an hour.",
+    MODEL,
+    Group.VOLUME,
+    "sd",
+)
+FALSE_ALARM_BUDGET = gauge(
+    "false_alarm_budget_per_second",
+    "False alarms accepted of all models of the team; without a team: of all together.",
+    ("team",),
+    Group.VOLUME,
 )
 MODEL_INFO = info(
     "model",

@@ -12,6 +12,7 @@ from service.values.episodes import Episode, EpisodeCount, Severity
 from service.values.rejects import Reason
 from service.values.reports import (
     LATENCY_BOUNDS_SECONDS,
+    Knowledge,
     ModelReport,
     ReferenceState,
     Report,
@@ -20,7 +21,7 @@ from service.values.reports import (
     TopicReport,
     WindowReport,
 )
-from service.values.streams import ValueType
+from service.values.streams import OF_ROWS, ValueType
 
 REASONS = tuple(reason for reason in Reason if reason is not Reason.LATE)
 """Exported from 0, since a counter born at 1 has no increase. Late rows have their own counter."""
@@ -45,20 +46,41 @@ def add_model(sheet: Sheet, model: ModelReport) -> None:
     _add_reference(sheet, model)
 
 
+def add_budgets(sheet: Sheet, models: Iterable[ModelReport]) -> None:
+    """The false alarms that each team has agreed to, a second, over all of its models.
+
+    A budget of all models together has no team: it is told once, under an empty one.
+    """
+    accepted: dict[str, float] = {}
+    for model in models:
+        if model.budget is None:
+            continue
+        team = "" if model.budget.scope == "all" else model.team
+        rate = model.budget.alarms / model.budget.period_seconds
+        known = accepted.get(team, 0.0) if model.budget.scope == "model" else 0.0
+        accepted[team] = known + rate
+    for team, rate in accepted.items():
+        sheet.add(m.FALSE_ALARM_BUDGET, rate, team)
+
+
 def add_stream(sheet: Sheet, model: ModelReport, stream: StreamReport) -> None:
     """Quality counters and score of one stream."""
     labels = (*model.key, stream.key.name, stream.key.kind.value)
-    sheet.add(m.MISSING_VALUES, stream.missing_total, *labels)
-    sheet.add(m.INVALID_VALUES, stream.invalid_total, *labels)
-    if stream.type is not ValueType.NUMERIC:
-        sheet.add(m.UNSEEN_VALUES, stream.unseen_total, *labels)
+    if stream.key.kind not in OF_ROWS:
+        sheet.add(m.MISSING_VALUES, stream.missing_total, *labels)
+        sheet.add(m.INVALID_VALUES, stream.invalid_total, *labels)
+        if stream.type is not ValueType.NUMERIC:
+            sheet.add(m.UNSEEN_VALUES, stream.unseen_total, *labels)
     if stream.state is StreamState.WATCHED:
         sheet.add(m.DRIFT_SCORE, stream.score, *labels, stream.source)
 
 
 def stream_series(stream: StreamReport) -> int:
     """How many series `add_stream` gives, at most."""
-    return 2 + (stream.type is not ValueType.NUMERIC) + (stream.state is StreamState.WATCHED)
+    scored = stream.state is StreamState.WATCHED
+    if stream.key.kind in OF_ROWS:
+        return int(scored)
+    return 2 + (stream.type is not ValueType.NUMERIC) + scored
 
 
 def add_distances(sheet: Sheet, model: ModelReport, stream: StreamReport, detail: Detail) -> None:
@@ -140,11 +162,16 @@ def add_service(sheet: Sheet, report: Report) -> None:
 
 def _add_streams_of(sheet: Sheet, model: ModelReport) -> None:
     key = model.key
+    knowledge = Counter(stream.knowledge for stream in model.streams)
     muted = sum(stream.state is StreamState.MUTED for stream in model.streams)
     drifted = sum(stream.state is not StreamState.MUTED for stream in model.drifted)
-    sheet.add(m.FEATURES, len(model.streams), *key)
+    features = sum(stream.key.kind not in OF_ROWS for stream in model.streams)
+    sheet.add(m.FEATURES, features, *key)
     sheet.add(m.FEATURES_DRIFTED, drifted, *key)
     sheet.add(m.FEATURES_MUTED, muted, *key)
+    sheet.add(m.FEATURES_LEARNING, knowledge[Knowledge.LEARNING], *key)
+    sheet.add(m.FEATURES_UNSTABLE, knowledge[Knowledge.UNSTABLE], *key)
+    sheet.add(m.DETECTABLE_SHIFT, model.detectable_shift_sd, *key)
     sheet.add(m.FEATURES_UNKNOWN, len(model.unknown_features), *key)
     sheet.add(m.FEATURES_ABSENT, len(model.absent_features), *key)
     alarms: Counter[str] = Counter()

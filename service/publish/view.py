@@ -15,6 +15,7 @@ from service.values.reports import (
     StreamState,
     WindowReport,
 )
+from service.values.streams import OF_ROWS
 
 GLYPHS = {
     "drifting": "\N{BLACK UP-POINTING TRIANGLE}",
@@ -34,6 +35,7 @@ class WindowView(Struct, frozen=True):
     values: int
     covers_seconds: float
     psi: float | None
+    psi_expected: float | None
     jensen_shannon: float | None
     ks: float | None
     wasserstein_sd: float | None
@@ -50,9 +52,10 @@ class StreamView(Struct, frozen=True):
     score: float | None
     since_seconds: float | None
     summary: str
+    knowledge: str
     source: str
-    missing_total: int
-    invalid_total: int
+    missing_total: int | None
+    invalid_total: int | None
     unseen_total: int | None
     windows: tuple[WindowView, ...]
 
@@ -81,6 +84,7 @@ class ModelView(Struct, frozen=True):
     worst: str
     drifted: int
     muted: int
+    detectable_shift_sd: float | None
     predictions_total: int
     late_total: int
     rejected_totals: Mapping[str, int]
@@ -141,6 +145,7 @@ def _model(model: ModelReport) -> ModelView:
         worst=worst.name if worst else "",
         drifted=len(drifted),
         muted=sum(stream.state == "muted" for stream in streams),
+        detectable_shift_sd=known(model.detectable_shift_sd),
         predictions_total=model.predictions_total,
         late_total=model.late_total,
         rejected_totals={reason.value: n for reason, n in model.rejected_totals.items() if n},
@@ -173,18 +178,20 @@ def _reference(model: ModelReport) -> ReferenceView:
 
 
 def _stream(stream: StreamReport) -> StreamView:
-    categorical = stream.type != "numeric"
+    of_rows = stream.key.kind in OF_ROWS
+    categorical = stream.type != "numeric" and not of_rows
     return StreamView(
         name=stream.key.name,
         kind=stream.key.kind.value,
-        type=stream.type.value,
+        type="rows" if of_rows else stream.type.value,
         state=_stream_state(stream),
         score=known(stream.score),
         since_seconds=stream.drifted_since_seconds,
         summary=stream.summary,
+        knowledge=stream.knowledge.value,
         source=stream.source,
-        missing_total=stream.missing_total,
-        invalid_total=stream.invalid_total,
+        missing_total=None if of_rows else stream.missing_total,
+        invalid_total=None if of_rows else stream.invalid_total,
         unseen_total=stream.unseen_total if categorical else None,
         windows=tuple(map(_window, stream.windows)),
     )
@@ -202,6 +209,7 @@ def _window(window: WindowReport) -> WindowView:
         values=window.values,
         covers_seconds=window.covers_seconds,
         psi=known(window.psi),
+        psi_expected=known(window.psi_expected),
         jensen_shannon=known(window.jensen_shannon),
         ks=known(window.ks),
         wasserstein_sd=known(window.wasserstein_sd),

@@ -9,6 +9,7 @@ from service.values.episodes import Episode, EpisodeCount
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.streams import ModelKey, StreamKey, ValueType
+from service.values.watches import Budget
 
 LATENCY_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper bounds of the latency histogram, the same for every model, so that they can be summed."""
@@ -30,11 +31,22 @@ class StreamState(StrEnum):
     MUTED = "muted"
 
 
+class Knowledge(StrEnum):
+    """What is known of how far a stream wanders. While `learning`, judged with wider tolerances; an
+    `unstable` one never keeps its shape: it is blind, and never alarms.
+    """
+
+    SETTLED = "settled"
+    LEARNING = "learning"
+    UNSTABLE = "unstable"
+
+
 class WindowReport(Struct, frozen=True):
     """A stream over one sliding window against its reference. NaN where not defined.
 
     `window` is the configured name ("5m"). `values` are valid values seen. `covers_seconds` is how
     far back the window really reaches. `mean_shift_sd` is the shift of the mean in reference sd.
+    `psi_expected` is the PSI that sampling alone explains: live and in the reference.
     """
 
     window: str
@@ -46,6 +58,7 @@ class WindowReport(Struct, frozen=True):
     wasserstein_sd: float
     mean_shift_sd: float
     quantiles: tuple[tuple[float, float], ...] = ()
+    psi_expected: float = float("nan")
 
 
 class DetectorReport(Struct, frozen=True):
@@ -61,7 +74,8 @@ class StreamReport(Struct, frozen=True):
     """One stream. `score` = the largest evidence / level; 1 alarms; held at 1 while drifted.
 
     `drifted_since_seconds` is the start of the pane in which it alarmed, None when steady.
-    `summary` says in words what changed ("up 0.41 sd, PSI 0.31"), empty when steady.
+    `summary` says in words what changed ("up 0.41 sd, PSI 0.31"), empty when steady. Streams of
+    quality and volume are counts of rows: they have no values, windows and missing values.
     """
 
     key: StreamKey
@@ -77,11 +91,14 @@ class StreamReport(Struct, frozen=True):
     windows: tuple[WindowReport, ...] = ()
     detectors: tuple[DetectorReport, ...] = ()
     summary: str = ""
+    knowledge: Knowledge = Knowledge.SETTLED
 
 
 class ModelReport(Struct, frozen=True):
     """One model version now. `latency_counts` has one count a bucket of LATENCY_BOUNDS_SECONDS and
     one above; not cumulative. Times are epoch seconds, NaN before the first event.
+    `detectable_shift_sd`: the smallest shift of a mean that would be noticed within an hour, in the
+    typical numeric stream at the present rate of events; NaN when it is not known.
     """
 
     key: ModelKey
@@ -106,6 +123,8 @@ class ModelReport(Struct, frozen=True):
     absent_features: tuple[str, ...] = ()
     panes_judged_total: int = 0
     unjudged_total: int = 0
+    budget: Budget | None = None
+    detectable_shift_sd: float = float("nan")
 
     @property
     def drifted(self) -> tuple[StreamReport, ...]:

@@ -19,6 +19,10 @@ class Kind(StrEnum):
     JOINT = "joint"
 
 
+OF_ROWS = frozenset({Kind.QUALITY, Kind.VOLUME})
+"""Kinds of streams that are counts of rows: they have no values of their own."""
+
+
 class ValueType(StrEnum):
     """What a stream's values are. A boolean stream is categorical over `false` and `true`."""
 

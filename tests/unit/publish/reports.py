@@ -28,6 +28,7 @@ from service.values.reports import (
     WindowReport,
 )
 from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey, ValueType
+from service.values.watches import Budget
 
 AT = 1_795_429_858.0  # 2026-11-23T10:30:58Z
 
@@ -95,6 +96,8 @@ def model(name="credit-risk", version="3", streams: Sequence[StreamReport] = (),
         "watermark_seconds": AT - 4.0,
         "streams": tuple(streams),
         "panes_judged_total": 1_400,
+        "budget": Budget(1.0, 30 * 86_400.0, "team"),
+        "detectable_shift_sd": 0.16,
         "unjudged_total": 0,
     }
     return ModelReport(**(values | changes))

@@ -13,8 +13,9 @@ from service.publish.catalogue import FAMILIES
 from service.publish.exposition import Exposition
 from service.publish.families import Detail
 from service.values.rejects import Reason
-from service.values.reports import StreamState
-from service.values.streams import Kind, ModelKey, StreamKey
+from service.values.reports import Knowledge, StreamState
+from service.values.streams import Kind, ModelKey, StreamKey, ValueType
+from service.values.watches import Budget
 from tests.unit.publish import reports
 
 GOLDEN = Path(__file__).with_name("metrics.golden.txt")
@@ -144,7 +145,7 @@ def test_episode_shows_the_distances_of_what_has_drifted():
 
 
 def test_the_detail_in_force_is_told():
-    page = render(reports.believable(), "auto", limit=400)
+    page = render(reports.believable(), "auto", limit=430)
     assert page.detail_used == "episode"
     assert value(page, "metrics_detail") == 1
     assert value(page, "metrics_detail", detail="episode") == 1
@@ -234,3 +235,55 @@ def test_a_page_is_compressed_once_and_swapped_whole():
     board.publish(render(reports.empty()), reports.empty())
     assert published.page is page
     assert board.current is not published
+
+
+def of_rows(name, kind, **changes):
+    """A stream that counts rows: it has no values, so neither windows nor missing values."""
+    shown = {"windows": (), "missing_total": 0, "type": ValueType.CATEGORICAL}
+    return reports.stream(name, kind=kind, **(shown | changes))
+
+
+def test_streams_that_count_rows_have_a_score_and_nothing_of_values():
+    rows = (of_rows("income", Kind.QUALITY, drifted=True), of_rows("rows", Kind.VOLUME))
+    page = render(reports.report([reports.model(streams=(reports.stream("income"), *rows))]))
+    scores = {dict(labels)["kind"] for _, labels in series(page, "drift_score")}
+    assert scores == {"input", "quality", "volume"}
+    for name in ("missing_values_total", "invalid_values_total", "unseen_values_total"):
+        assert not series(page, name, kind="quality"), name
+    assert value(page, "features", model="credit-risk") == 1
+    assert value(page, "features_drifted", model="credit-risk") == 1
+
+
+def test_streams_are_counted_by_what_is_known_of_their_wander():
+    streams = [
+        reports.stream("a", knowledge=Knowledge.LEARNING),
+        reports.stream("b", knowledge=Knowledge.LEARNING),
+        reports.stream("c", knowledge=Knowledge.UNSTABLE),
+        reports.stream("d"),
+    ]
+    page = render(reports.report([reports.model(streams=streams)]))
+    assert value(page, "features_learning", model="credit-risk") == 2
+    assert value(page, "features_unstable", model="credit-risk") == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ("team", {"retail": 2.0, "payments": 2.0}),
+        ("model", {"retail": 4.0, "payments": 2.0}),
+        ("all", {"": 2.0}),
+    ],
+)
+def test_a_budget_is_told_once_for_each_team_whatever_its_scope(scope, expected):
+    budget = Budget(200.0, 100.0, scope)
+    models = [
+        reports.model(name, team=team, budget=budget)
+        for name, team in (("a", "retail"), ("b", "retail"), ("c", "payments"))
+    ]
+    page = render(reports.report(models))
+    told = {
+        dict(labels)["team"]: number
+        for (name, labels), number in values(page).items()
+        if name == "false_alarm_budget_per_second"
+    }
+    assert told == expected

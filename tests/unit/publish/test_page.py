@@ -14,7 +14,8 @@ from service.publish.view import status_view
 from service.values.episodes import Category, Severity
 from service.values.records import Partition
 from service.values.rejects import Reason
-from service.values.reports import PartitionReport, TopicReport
+from service.values.reports import Knowledge, PartitionReport, TopicReport
+from service.values.streams import Kind
 from tests.unit.publish import reports
 
 NASTY = "<script>alert(1)</script>\"'&{{ 7*7 }}"
@@ -245,3 +246,40 @@ def test_pages_of_models_that_do_not_exist_are_not_kept():
     for i in range(50):
         assert status.html(published(reports.empty()), f"guess-{i}", None) is None
     assert not status._kept
+
+
+def test_it_is_said_of_a_stream_that_its_wander_is_not_known_or_makes_it_blind():
+    streams = (
+        reports.stream("income", knowledge=Knowledge.LEARNING),
+        reports.stream("price", knowledge=Knowledge.UNSTABLE),
+    )
+    text = words_of(html(reports.report([reports.model(streams=streams)])))
+    assert "learning: wider tolerance" in text
+    assert "unstable: blind, never alarms" in text
+    settled = words_of(html(reports.report([reports.model(streams=(reports.stream("income"),))])))
+    assert "wider tolerance" not in settled
+    assert "blind" not in settled
+
+
+def test_a_model_says_how_small_a_shift_it_would_notice_and_what_psi_means_nothing():
+    window = reports.window("5m", psi=0.0123, psi_expected=0.0117)
+    shown = reports.model(streams=(reports.stream("income", windows=(window,)),))
+    text = words_of(html(reports.report([shown])))
+    assert "A shift of 0.16 sd would be noticed within an hour." in text
+    assert "by sampling alone" in text
+    assert "0.0117" in text or "0.012 0.012" in text
+    unknown = msgspec.structs.replace(shown, detectable_shift_sd=math.nan)
+    assert "would be noticed" not in words_of(html(reports.report([unknown])))
+
+
+def test_a_stream_of_rows_shows_no_values():
+    rows = reports.stream(
+        "income", kind=Kind.QUALITY, windows=(), missing_total=0, summary="missing from 1 % to 12 %"
+    )
+    (shown,) = status_view(reports.report([reports.model(streams=(rows,))])).models[0].streams
+    assert (shown.kind, shown.type, shown.missing_total, shown.unseen_total) == (
+        "quality",
+        "rows",
+        None,
+        None,
+    )

@@ -1,0 +1,110 @@
+"""How small a change would be noticed: what the detectors of a model version could see."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.budget import ALLOWANCE
+from detectors.change.ragged import Floats, Indices
+from detectors.scores import observe
+from detectors.sensitivity import Sensitivity, smallest_psi
+from service.monitor import thresholds
+from service.monitor.detection import Detection
+from service.monitor.evidence_bank import EvidenceBank
+
+HOUR_SECONDS = 3600.0
+
+_REFERENCE_ERRORS = 3.0
+
+
+def noticed_within(detection: Detection, events: float, panes: float) -> Floats:
+    """The smallest shift of the mean, in sd, that any detector notices within so many panes of so
+    many events each; of each numeric stream, infinity where none would be.
+
+    Of the e-detector a shift is as much in shape. Page-Hinkley: of N panes of n effective values
+    N (sqrt(n) (d - tolerance - 3 / sqrt(m)) - delta) has to reach its threshold. The others count
+    for nothing: what they notice, these do.
+    """
+    numeric = detection.plan.layout.numeric_count
+    smallest: Floats = np.full(numeric, math.inf)
+    if not numeric or events <= 0 or panes <= 0:
+        return smallest
+    for bank in detection.means:
+        if bank.name == "page_hinkley":
+            seen = _page_hinkley(detection, bank.parameters, events, panes)
+            smallest = np.minimum(smallest, seen)
+    if detection.shapes is not None:
+        phi, mass, level, cells = _judged_by(detection, detection.shapes)
+        psi = smallest_psi(panes * events / phi, mass, level, cells)
+        smallest = np.minimum(smallest, np.sqrt(psi))
+    return smallest
+
+
+def typical_shift(detection: Detection, events: float, seconds: float = HOUR_SECONDS) -> float:
+    """`noticed_within` an hour, of the middle numeric stream; NaN without any."""
+    shifts = noticed_within(detection, events, max(1.0, seconds / detection.pane_seconds))
+    return float(np.median(shifts)) if len(shifts) else math.nan
+
+
+def panes_until(detection: Detection, events: float, shift_sd: float) -> float:
+    """In how many panes of so many events the middle numeric stream's e-detector notices a shift;
+    infinity if it never does, NaN without e-detector or numeric stream.
+    """
+    numeric = detection.plan.layout.numeric_count
+    if detection.shapes is None or not numeric:
+        return math.nan
+    judged_by = (column.tolist() for column in _judged_by(detection, detection.shapes))
+    found = [
+        Sensitivity(events, *of).panes_until(shift_sd**2) for of in zip(*judged_by, strict=True)
+    ]
+    return float(np.median(found))
+
+
+def smallest_shift(detection: Detection) -> float:
+    """No smaller shift ever alarms in the middle numeric stream, in sd; NaN without any."""
+    return typical_shift(detection, 1e12)
+
+
+def expected_psi(detection: Detection, live: NDArray[np.int64]) -> Floats:
+    """The PSI to the reference that sampling alone explains, of each stream of the plan.
+
+    (B - 1) phi (1 / n + 1 / m), for n live values, m of the reference, and the B cells that have
+    anything: the mean of a chi-square over n, twice. `live` are counts (cells,) of the layout. NaN
+    where there is no value.
+    """
+    streams = len(detection.plan.streams)
+    layout = detection.plan.layout
+    seen = observe(layout, detection.scores, live).n
+    rows = detection.reference_values
+    cells = thresholds.occupied(detection.watched.cells, detection.normal)[:streams]
+    phi = detection.dispersions.learned_phi[:streams]
+    known = (seen > 0) & (rows > 0)
+    worth = 1 / np.maximum(seen, 1) + 1 / np.maximum(rows, 1)
+    return np.where(known, np.maximum(cells - 1, 0) * phi * worth, math.nan)
+
+
+def _judged_by(
+    detection: Detection, shapes: EvidenceBank
+) -> tuple[Floats, Floats, Floats, Indices]:
+    """phi, the null's mass, the level and the number of cells, of the values of numeric streams."""
+    numeric = detection.plan.layout.numeric_count
+    cells, known = detection.watched.cells, detection.dispersions
+    phi = np.maximum(1.0, known.phi[:numeric])
+    pool = cells.total(detection.normal)[:numeric] / phi
+    asked = np.broadcast_to(shapes.parameters["kappa"], (cells.streams,))[:numeric]
+    mass = np.minimum(np.minimum(asked, known.kappa[:numeric]), pool)
+    occupied = thresholds.occupied(cells, detection.normal)[:numeric]
+    return phi, mass, shapes.level[:numeric], np.maximum(2, occupied)
+
+
+def _page_hinkley(
+    detection: Detection, parameters: Mapping[str, Any], events: float, panes: float
+) -> Floats:
+    rows = detection.reference_values[: detection.plan.layout.numeric_count]
+    phi = np.maximum(1.0, detection.dispersions.phi_of_means[: len(rows)])
+    slack = detection.watch.tolerance_sd + _REFERENCE_ERRORS * np.sqrt(phi / np.maximum(rows, 1))
+    noticed: Floats = slack + (parameters["threshold"] / panes + ALLOWANCE) * np.sqrt(phi / events)
+    return np.where(rows > 0, noticed, math.inf)
