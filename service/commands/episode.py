@@ -1,18 +1,16 @@
 """`anchorwatch episode`: what drifted, why, and what people made of it."""
 
 import difflib
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from config.units import parse_duration
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
 from service.commands.episode_view import as_json, as_list, as_text
+from service.commands.moments import parse_moment
 from service.errors import ConfigurationError
 from service.state.episode_history import EpisodeHistory, histories
 from service.state.episode_record import DIRECTORY, add_verdict, read_record
@@ -55,7 +53,7 @@ def list_(
     anchorwatch episode list --model credit-risk --open
     """  # noqa: D301 - click reads \b as its paragraph mark
     now = SystemClock().now()
-    after = 0.0 if since is None else _moment(since, now)
+    after = 0.0 if since is None else parse_moment(since, now, "--since")
     chosen = [
         history
         for history in _read(config_file, record).values()
@@ -165,20 +163,3 @@ def _find(known: Mapping[str, EpisodeHistory], episode: str) -> EpisodeHistory:
     near = difflib.get_close_matches(episode, known, n=1)
     hint = f"Did you mean {near[0]}?" if near else "anchorwatch episode list says which there are."
     raise click.UsageError(f"no episode {episode!r} is in the record. {hint}")
-
-
-def _moment(text: str, now_seconds: float) -> float:
-    """Epoch seconds of `7d` (ago), a day, or a time; without a zone it is UTC."""
-    if re.fullmatch(r"\d+(?:\.\d+)?[a-z]+", text):
-        try:
-            return now_seconds - parse_duration(text)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--since") from None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no duration such as 7d, nor a time such as 2026-11-23T10:00",
-            param_hint="--since",
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
