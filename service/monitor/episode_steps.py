@@ -159,6 +159,7 @@ def _phase(before: Episode, after: Episode) -> Phase | None:
 
 def _stream(known: EpisodeStream | None, now: Drifting) -> EpisodeStream:
     score = min(now.score, SCORE_MAX) if not math.isnan(now.score) else 0.0
+    onset = now.onset_seconds if math.isfinite(now.onset_seconds) else now.since_seconds
     if known is None:
         return EpisodeStream(
             kind=now.key.kind,
@@ -167,14 +168,14 @@ def _stream(known: EpisodeStream | None, now: Drifting) -> EpisodeStream:
             score=score,
             peak=score,
             since_seconds=now.since_seconds,
-            onset_seconds=now.onset_seconds,
+            onset_seconds=onset,
             detectors=_also((), now.seen_by),
         )
     return replace(
         known,
         score=score,
         peak=max(known.peak, score),
-        onset_seconds=min(known.onset_seconds, now.onset_seconds),
+        onset_seconds=min(known.onset_seconds, onset),
         recovered_seconds=None,
         detectors=_also(known.detectors, now.seen_by),
     )

@@ -192,6 +192,9 @@ class TestEvidence:
         timeline.take(verdict(0, drifting("a", 0, score=float("inf"))))
         timeline.take(verdict(1, drifting("a", 1, score=float("nan")), drifting("b", 1)))
         assert all(event.score < 1e10 for event in timeline.told)
+        unknown = msgspec.structs.replace(drifting("c", 2, since=2), onset_seconds=float("nan"))
+        timeline.take(verdict(2, unknown))
+        assert timeline.told[-1].streams[-1].onset_seconds == T0 + 2 * PANE
         assert msgspec.json.decode(msgspec.json.encode(timeline.told), type=list[Episode])
 
 
