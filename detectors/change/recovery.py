@@ -23,13 +23,16 @@ class RecoveryParameters:
 
     level: the evidence needed, ln 10^4 (at ln 100 one drift breaks into 8 to 11). recent_panes: how
     many panes the episode's shape remembers, about. starts: how many starts of a recovery are
-    tried. prior: counts that every cell of the episode's shape has beforehand.
+    tried. prior: counts that every cell of the episode's shape has beforehand. better_by: how much
+    (in nats) a shape of its own may beat the null at most: a stream without any of what is rare in
+    the null always fits it a little better.
     """
 
     level: float = log(10_000)
     recent_panes: float = 60.0
     starts: int = 14
     prior: float = 0.5
+    better_by: float = 1.0
 
     def __post_init__(self) -> None:
         if self.level <= 0 or self.recent_panes < 1 or self.prior <= 0:
@@ -55,8 +58,8 @@ class Recovery:
 
     For starts r after the alarm it weighs the counts C since r: evidence is the largest
     ln DM(C | kappa p) - ln DM(C | kappa' e), where e is the episode's recent shape before r, its
-    mass kappa' at most kappa; of those r at which the null also beats a shape of its own,
-    DM(C | k p). `start` and `stop` are the caller's.
+    mass kappa' at most kappa; of those r at which a shape of its own, DM(C | k p), hardly beats the
+    null. `start` and `stop` are the caller's.
     """
 
     def __init__(self, cells: Ragged, parameters: RecoveryParameters | None = None) -> None:
@@ -143,7 +146,7 @@ class Recovery:
         back = log_dirichlet_multinomial(self.cells, starts.counts, self._nulls, kappa)
         stays = log_dirichlet_multinomial(self.cells, starts.counts, starts.shares, mass)
         own = log_factor(self.cells, starts.counts, starts.totals, self._nulls, kappa)
-        gain = np.where(known & (own < 0), back - stays, -inf)
+        gain = np.where(known & (own < self.parameters.better_by), back - stays, -inf)
         best = gain.argmax(axis=0)
         evidence = np.maximum(np.take_along_axis(gain, best[None, :], axis=0)[0], 0.0)
         recovered: Flags = evidence > self.parameters.level

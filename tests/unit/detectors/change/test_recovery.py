@@ -42,6 +42,16 @@ def test_a_drift_that_ends_is_over_within_a_few_panes():
     assert (np.abs(verdict.since_panes - 8) <= 2).all()
 
 
+@pytest.mark.parametrize("rare", [0.0, 1e-4, 1e-3])
+def test_it_is_over_too_when_none_is_left_of_what_is_rare_in_the_null(rare):
+    """As after a burst of missing values: few of a reference's are missing, then none is."""
+    cells, null = Ragged(np.array([0, 2])), Null(np.array([1 - rare, rare]), np.array([5000.0]))
+    recovery = Recovery(cells)
+    recovery.start(np.array([True]), np.array([600.0, 300.0]))
+    over = [recovery.update(CellCounts(np.array([300.0, 0.0])), null).recovered for _ in range(4)]
+    assert any(over)
+
+
 def test_a_drift_that_stays_or_goes_elsewhere_is_not_over():
     rng = np.random.default_rng(2)
     recovery = watching(rng)
