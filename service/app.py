@@ -12,9 +12,9 @@ from config.settings import Settings
 from config.sources import SourceSettings
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError
-from service.ingest.dead_letters import DeadLetters, NoDeadLetters
-from service.ingest.decode import Decoder
-from service.ingest.kafka import KafkaSource
+from service.ingest.decode.decoder import Decoder
+from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
+from service.ingest.kafka.source import KafkaSource
 from service.ingest.source import Source
 from service.loop import Cadence, Loop
 from service.monitor.episodes import Episodes

@@ -3,7 +3,7 @@
 import math
 
 from service.backtest.transitions import alarms_of
-from service.ingest.files import FilesSource
+from service.ingest.files.source import FilesSource
 from service.monitor.comparison import Transition
 from service.monitor.judge import Judge
 from service.monitor.reporting import model_reports, topic_reports

@@ -9,8 +9,8 @@ from config.kafka import KafkaSettings, SecuritySettings, Start
 from config.resolution import ModelSettings
 from config.settings import Settings
 from config.sources import SourceSettings, TopicPattern
-from service.ingest.kafka_client import KafkaParameters
-from service.ingest.kafka_security import KafkaSecurity
+from service.ingest.kafka.client import KafkaParameters
+from service.ingest.kafka.security import KafkaSecurity
 from service.ingest.positions import Start as StartPolicy
 from service.monitor.episodes import EpisodeRules
 from service.monitor.judge import GivenReference

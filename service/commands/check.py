@@ -14,8 +14,8 @@ from config.units import format_duration
 from detectors.catalogue import check
 from service.commands import config_option, load_settings, require_references
 from service.errors import ConfigurationError
-from service.ingest.decode import Decoder
-from service.ingest.kafka_client import consumer_arguments
+from service.ingest.decode.decoder import Decoder
+from service.ingest.kafka.client import consumer_arguments
 from service.monitor.judge import Judge
 from service.monitor.planning import plan_for
 from service.monitor.reference_directory import ReferenceDirectory

@@ -15,8 +15,8 @@ from config.sources import SourceSettings
 from service.app import Parts, Service
 from service.clock import SystemClock
 from service.commands.run import serve
-from service.ingest.dead_letters import NoDeadLetters
 from service.ingest.demo import TOPIC, DemoSource, Drift, demo_profiles
+from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.logs import configure
 from service.monitor.reference import build_reference
 from service.state.memory import MemoryStore

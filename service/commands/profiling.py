@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from detectors.summary.profile import Profile, Value
 from service.errors import ConfigurationError
-from service.ingest.admission import clean_name
-from service.ingest.answers import probability_stream
-from service.ingest.table_answers import top_classes
-from service.ingest.table_columns import Codes, Column, numbers_of, time_range
-from service.ingest.tables import Table
+from service.ingest.decode.admission import clean_name
+from service.ingest.decode.answers import probability_stream
+from service.ingest.files.table_answers import top_classes
+from service.ingest.files.table_columns import Codes, Column, numbers_of, time_range
+from service.ingest.files.tables import Table
 from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey, above_cutoff
 
 

@@ -16,7 +16,7 @@ from service.commands.reference_building import BadLines, Built, Request, build_
 from service.commands.reference_view import stream_table, warnings
 from service.commands.whole_file import write_whole
 from service.errors import ConfigurationError
-from service.ingest.admission import clean_name
+from service.ingest.decode.admission import clean_name
 from service.monitor.reference_file import write
 from service.values.streams import ValueType
 

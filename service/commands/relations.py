@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from detectors.joint import JointMoments, Projection, reconstruction_errors
 from detectors.summary.profile import Profile
-from service.ingest.table_columns import numbers_of
-from service.ingest.tables import Table
+from service.ingest.files.table_columns import numbers_of
+from service.ingest.files.tables import Table
 from service.monitor.reference import scaling_to_learn, with_joint, with_projection
 from service.values.references import Reference
 from service.values.streams import Kind, StreamKey

@@ -20,8 +20,8 @@ from config.sources import SourceSettings
 from service.backtest.assembly import Asked, backtest_of
 from service.backtest.recorder import Recorder
 from service.clock import SystemClock
-from service.ingest.decode import Decoder
-from service.ingest.files import FilesParameters, FilesSource
+from service.ingest.decode.decoder import Decoder
+from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.episodes import Episodes
 from service.monitor.judge import Judge
 from service.monitor.planning import plan_for

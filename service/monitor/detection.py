@@ -12,7 +12,6 @@ from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts
 from detectors.change.observation import Flags, Floats, Observation
 from detectors.change.pool import with_prior
-from detectors.dispersion import Status
 from detectors.scores import CellScores, observe
 from service.monitor import thresholds
 from service.monitor.banks import Bank
@@ -20,6 +19,7 @@ from service.monitor.dispersions import Dispersions
 from service.monitor.drift import DriftStates, PaneFlags
 from service.monitor.evidence_bank import EvidenceBank, Step
 from service.monitor.panes import Pane
+from service.monitor.seasons import Seasons, Usual
 from service.monitor.volume_stream import VolumeStream
 from service.monitor.watched_cells import WatchedCells
 from service.monitor.windows import Freeze
@@ -59,7 +59,9 @@ class Detection:
         self.scores = CellScores.from_reference(plan.layout, counts)
         self.reference_values = observe(plan.layout, self.scores, counts).n
         self.normal = self.watched.reference(reference, counts)
-        self.dispersions = Dispersions(self.watched.cells, self._shares(), pane_seconds)
+        shares, cells = self._shares(), self.watched.cells
+        self.dispersions = Dispersions(cells, shares, pane_seconds)
+        self.seasons = Seasons(watch.season, cells, shares, cells.total(self.normal))
         self._level_parts = thresholds.shares(choice.name for choice in watch.detectors)
         has_shapes = E_DETECTOR in self._level_parts
         self.streams: tuple[StreamKey, ...] = (
@@ -98,12 +100,14 @@ class Detection:
         `forget` the latter once that was told.
         """
         counts = self.watched.take(pane.summary.cells)
-        alarmed, seen, quiet = self._judge_means(pane.summary.cells)
+        middle = pane.start_seconds + self.pane_seconds / 2
+        usual = self.seasons.usual(middle)
+        alarmed, seen, quiet = self._judge_means(pane.summary.cells, usual)
         awaited = over = np.zeros(len(self.streams), dtype=np.bool_)
         onset = np.full(len(self.streams), math.nan)
         if self.shapes is not None:
             means = len(self.plan.streams)
-            alarmed = alarmed | self._judge_shapes(self.shapes, pane, counts)
+            alarmed = alarmed | self._judge_shapes(self.shapes, pane, counts, usual)
             seen = np.concatenate((seen[:means], self.shapes.seen[means:]))
             quiet = np.concatenate((quiet[:means], self.shapes.quiet[means:]))
             awaited, over = self.shapes.awaited, self.shapes.over
@@ -112,9 +116,7 @@ class Detection:
         recover_panes = self.watch.recover_panes
         started, recovered = self.drift.update(pane.start_seconds, flags, recover_panes, onset)
         if self.watch.detectors:
-            steady = ~self.drift.drifted[: self.watched.cells.streams]
-            beyond = self.watched.cells.streams - len(steady)
-            self.dispersions.learn(counts, None, np.append(steady, np.ones(beyond, dtype=bool)))
+            self._learn(middle, counts, usual)
         return started, recovered
 
     def forget(self, recovered: Flags) -> None:
@@ -138,6 +140,7 @@ class Detection:
             "drift": self.drift.state(),
             "settings": self._settings(),
             "dispersions": self.dispersions.state(freeze),
+            "seasons": self.seasons.state(),
             "banks": [bank.state() for bank in self.means],
             "shapes": None if self.shapes is None else self.shapes.state(),
         }
@@ -150,6 +153,8 @@ class Detection:
         self.drift.restore(state["drift"])
         if "dispersions" in state:
             self.dispersions.restore(state["dispersions"])
+        if "seasons" in state:
+            self.seasons.restore(state["seasons"])
         if self.shapes is not None and state.get("shapes") is not None:
             self.shapes.restore(state["shapes"])
         if state["settings"] != self._settings():
@@ -187,12 +192,55 @@ class Detection:
         volume = VolumeStream(self.pane_seconds, volume_level, watch.season)
         return EvidenceBank(parameters, cells, self.normal, volume)
 
-    def _judge_means(self, cells: NDArray[np.int64]) -> tuple[Flags, Flags, Flags]:
+    def _learn(self, middle: float, counts: NDArray[np.int64], usual: Usual | None) -> None:
+        """What the pane teaches of dependence and of seasons; a stream whose season has just become
+        known is judged by it, and anew.
+        """
+        cells = self.watched.cells
+        quiet = ~self.drift.drifted[: cells.streams]
+        quiet = np.append(quiet, np.ones(cells.streams - len(quiet), dtype=np.bool_))
+        expected = None if usual is None else self._expected(usual)
+        self.dispersions.learn(counts, expected, quiet)
+        effective = counts / cells.spread(self.dispersions.phi)
+        new = self.seasons.learn(middle, effective, quiet)
+        if new.any():
+            self.dispersions.forget(new)
+            for bank in self.banks:
+                mask = np.zeros(len(self.streams), dtype=np.bool_)
+                shared = min(len(mask), len(new))
+                mask[:shared] = new[:shared]
+                bank.reset(mask)
+
+    def _expected(self, usual: Usual) -> Floats:
+        """Expected shares (C,): of the season where a stream has one, else of the reference."""
+        seasonal = self.watched.cells.spread(usual.mass > 0)
+        return np.where(seasonal, usual.shares, self._shares())
+
+    def _scored(self, cells: NDArray[np.int64], usual: Usual | None) -> tuple[Observation, Floats]:
+        """The mean scores of a pane, less what the season makes of them, and how many values what
+        is normal of each stream rests on.
+        """
+        scored = observe(self.plan.layout, self.scores, cells)
+        if usual is None:
+            return scored, self.reference_values
+        values = len(self.plan.streams)
+        weighted = usual.shares[: self.watched.value_count] * self.watched.values_of(
+            self.scores.values
+        )
+        mean = np.add.reduceat(weighted, self.watched.cells.offsets[:values])
+        seasonal = usual.mass[:values] > 0
+        centred = scored.mean - np.where(seasonal & scored.seen, mean, 0.0)
+        rows = np.where(seasonal, usual.mass[:values], self.reference_values)
+        return Observation(scored.n, centred, scored.m2), rows
+
+    def _judge_means(
+        self, cells: NDArray[np.int64], usual: Usual | None
+    ) -> tuple[Flags, Flags, Flags]:
         """Of all streams: which alarm, which were seen, and whose mean is as it should be."""
         values, streams = len(self.plan.streams), len(self.streams)
-        scored = observe(self.plan.layout, self.scores, cells)
+        scored, rows = self._scored(cells, usual)
         phi = self.dispersions.phi_of_means[:values]
-        known = (phi, self.reference_values, self.watch.tolerance_sd)
+        known = (phi, rows, self.watch.tolerance_sd)
         alarmed = np.zeros(streams, dtype=np.bool_)
         insisting = alarmed.copy()
         for bank in self.means:
@@ -204,13 +252,17 @@ class Detection:
         quiet = np.append(calm, beyond) & ~insisting
         return alarmed, np.append(fed.seen, beyond), quiet
 
-    def _judge_shapes(self, shapes: EvidenceBank, pane: Pane, counts: NDArray[np.int64]) -> Flags:
+    def _judge_shapes(
+        self, shapes: EvidenceBank, pane: Pane, counts: NDArray[np.int64], usual: Usual | None
+    ) -> Flags:
         known = self.dispersions
         step = Step(
             start_seconds=pane.start_seconds,
             end_seconds=pane.start_seconds + self.pane_seconds,
             rows=pane.rows,
-            counts=CellCounts(counts, known.phi, known.kappa),
+            counts=CellCounts(counts, known.phi, known.kappa)
+            if usual is None
+            else CellCounts(counts, known.phi, known.kappa, usual.shares, usual.mass),
         )
         return shapes.judge(step, self.watch.recover_panes, self.drift.drifted)
 
@@ -240,8 +292,3 @@ class Detection:
             self.pane_seconds,
             self.watch.tolerance_sd,
         ]
-
-
-def status_of(number: int) -> Status:
-    """How much is known of a stream."""
-    return Status(number)

@@ -86,6 +86,19 @@ class Dispersions:
         if self._is_due(self._learner.ticks):
             self._estimate()
 
+    def forget(self, streams: Flags) -> None:
+        """Learn these streams (D,) anew: other shares are expected of them from now on."""
+        learner = self._learner
+        for name in (*_LEVEL, *_PENDING, "products"):
+            getattr(learner, name)[:, streams] = 0.0
+        self.phi = np.where(streams, EARLY_PHI, self.phi)
+        self.phi_of_means = np.where(streams, EARLY_PHI_OF_MEANS, self.phi_of_means)
+        self.kappa = np.where(streams, EARLY_MASS, self.kappa)
+        self.status = np.where(streams, int(Status.LEARNING), self.status)
+        self.estimated = self.estimated & ~streams
+        self._waiting = [replace(pane, quiet=pane.quiet & ~streams) for pane in self._waiting]
+        self._frozen = {}
+
     def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot: of what is symmetric a half, by size of block.
 

@@ -6,6 +6,7 @@ a broken feed and a changed world are told apart.
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,15 @@ class WatchedCells:
     def take(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """From counts by cell of the layout to those of the streams watched."""
         return np.concatenate((counts[self._value_cells], self._quality_of(counts)))
+
+    @property
+    def value_count(self) -> int:
+        """How many of the flat cells are of values; they come first."""
+        return len(self._value_cells)
+
+    def values_of(self, by_cell: NDArray[Any]) -> NDArray[Any]:
+        """What is given by cell of the layout, of the cells of values alone."""
+        return by_cell[self._value_cells]
 
     def as_table(self, stream: int, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The cells of one stream out of `counts` by cell of the layout, to be told or drawn.

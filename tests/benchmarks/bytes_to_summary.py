@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from config.limits import LimitsSettings
 from config.settings import Settings
 from config.sources import SourceSettings
-from service.ingest.decode import Decoder
+from service.ingest.decode.decoder import Decoder
 from service.monitor.judge import Judge
 from service.monitor.planning import plan_for
 from service.monitor.shard import Shard, TimeRules

@@ -16,7 +16,7 @@ from config.sources import SourceSettings
 from detectors.joint import JointMoments, Projection
 from detectors.scaling import PROBABILITIES, Scaling
 from detectors.summary.layout import Layout
-from service.ingest.decode import Decoder
+from service.ingest.decode.decoder import Decoder
 from service.values.plans import Plan, Schedule
 from service.values.records import Chunk, Partition, Record
 from service.values.streams import JOINT, PREDICTION, Kind, ModelKey, StreamKey, above_cutoff

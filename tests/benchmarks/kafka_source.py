@@ -8,8 +8,8 @@ import uuid
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from service.ingest.kafka import KafkaSource
-from service.ingest.kafka_client import KafkaParameters
+from service.ingest.kafka.client import KafkaParameters
+from service.ingest.kafka.source import KafkaSource
 from service.values.records import Partition
 
 RECORDS = 200_000

@@ -18,7 +18,7 @@ from config.settings import Settings
 from config.sources import SourceSettings
 from service.app import Parts, Service
 from service.clock import SystemClock
-from service.ingest.dead_letters import NoDeadLetters
+from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.state.directory import DirectoryStore
 from service.wiring import time_rules
 from tests.benchmarks.events import ModelEvents

@@ -5,7 +5,7 @@ import time
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from service.ingest.dead_letters import DeadLetters
+from service.ingest.kafka.dead_letters import DeadLetters
 from service.values.records import Partition, Record
 from service.values.rejects import Reason, Reject
 from tests.integration.parts.topics import create_topic

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from kafka import KafkaProducer
 
-from service.ingest.kafka import KafkaSource
+from service.ingest.kafka.source import KafkaSource
 from service.values.records import Partition
 from tests.integration.parts.topics import create_topic, send
 from tests.integration.test_kafka_source import flowing, parameters, values

@@ -10,8 +10,8 @@ from kafka.admin import KafkaAdminClient, MemberToRemove
 
 from service.clock import ManualClock
 from service.errors import OffsetOutOfRange
-from service.ingest.kafka import KafkaSource
-from service.ingest.kafka_client import KafkaParameters
+from service.ingest.kafka.client import KafkaParameters
+from service.ingest.kafka.source import KafkaSource
 from service.values.records import Partition, Record
 from tests.integration.parts.topics import send
 from tests.unit.ingest.sources.suite import SourceSuite, assigned, chunks_until, rows, turns

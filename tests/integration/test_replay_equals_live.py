@@ -7,8 +7,8 @@ import pytest
 
 from config.loader import load
 from config.sources import SourceSettings
-from service.ingest.decode import Decoder
-from service.ingest.files import FilesParameters, FilesSource
+from service.ingest.decode.decoder import Decoder
+from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.judge import Judge
 from service.monitor.planning import plan_for
 from service.replay import Replay

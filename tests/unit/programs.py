@@ -6,7 +6,7 @@ from config.limits import LimitsSettings
 from config.sources import SourceSettings
 from service.clock import ManualClock
 from service.errors import CheckpointFailed
-from service.ingest.decode import Decoder
+from service.ingest.decode.decoder import Decoder
 from service.ingest.memory import MemorySource
 from service.loop import Cadence, Loop
 from service.state.episode_record import EpisodeLog

@@ -9,7 +9,7 @@ from config.settings import Settings
 from service.app import Parts, Service, kafka_service
 from service.clock import ManualClock
 from service.errors import ConfigurationError
-from service.ingest.dead_letters import NoDeadLetters
+from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.state.memory import MemoryStore
 from service.values.rejects import Reason

@@ -6,8 +6,8 @@ import pytest
 
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
-from service.ingest.decode import Decoder
-from service.ingest.files import FilesParameters, FilesSource
+from service.ingest.decode.decoder import Decoder
+from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.shard import TimeRules
 from service.replay import Replay
 from service.values.rejects import Reason

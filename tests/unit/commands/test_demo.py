@@ -5,8 +5,8 @@ import threading
 from service.app import Parts, Service
 from service.clock import ManualClock
 from service.commands.demo import demo_references, demo_settings, news
-from service.ingest.dead_letters import NoDeadLetters
 from service.ingest.demo import DemoSource, Drift
+from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.state.memory import MemoryStore
 from service.wiring import given_references, time_rules
 

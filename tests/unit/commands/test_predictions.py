@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.summary.profile import Profile
 from service.commands.profiling import Profiling, Roles
-from service.ingest.tables import Cells, read_tables
+from service.ingest.files.tables import Cells, read_tables
 from service.values.streams import PREDICTION, Kind, class_probability
 from tests.unit.ingest.decode.decoding import LEARNER, chunk_of, decoder
 

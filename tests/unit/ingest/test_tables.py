@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from detectors.summary.profile import INVALID_VALUE
 from service.errors import ConfigurationError
-from service.ingest import table_formats
-from service.ingest.table_columns import (
+from service.ingest.files import table_formats
+from service.ingest.files.table_columns import (
     Codes,
     column_of_arrow,
     column_of_texts,
     column_of_values,
     time_range,
 )
-from service.ingest.tables import BadLine, Cells, hash_files, read_tables
+from service.ingest.files.tables import BadLine, Cells, hash_files, read_tables
 
 COMPRESSIONS = {
     ".gz": gzip.compress,

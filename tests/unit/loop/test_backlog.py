@@ -9,7 +9,7 @@ from config.settings import Settings
 from config.sources import SourceSettings
 from service.app import Parts, Service
 from service.clock import ManualClock
-from service.ingest.dead_letters import NoDeadLetters
+from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.monitor.shard import TimeRules
 from service.state.memory import MemoryStore

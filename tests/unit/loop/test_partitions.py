@@ -10,7 +10,7 @@ from config.sources import SourceSettings
 from service.app import Parts, Service
 from service.clock import ManualClock
 from service.errors import RecoverableError, StateLost
-from service.ingest.dead_letters import NoDeadLetters
+from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.monitor.shard import TimeRules
 from service.state.memory import MemoryStore

@@ -9,7 +9,7 @@ import numpy as np
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
 from detectors.summary.profile import Profile
-from service.ingest.decode import Decoder
+from service.ingest.decode.decoder import Decoder
 from service.monitor.comparison import Transition
 from service.monitor.judge import Judge
 from service.monitor.panes import Pane

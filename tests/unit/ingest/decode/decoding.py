@@ -10,7 +10,7 @@ from config.sources import SourceSettings
 from detectors.joint import Projection
 from detectors.scaling import Scaling
 from detectors.summary.layout import Layout
-from service.ingest.decode import Decoder
+from service.ingest.decode.decoder import Decoder
 from service.values.batches import Batch, Decoded
 from service.values.plans import Plan, Schedule
 from service.values.records import Chunk, Partition, Record

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.ingest.decode import Decoder
+from service.ingest.decode.decoder import Decoder
 from service.values.streams import LATENCY, PREDICTION, class_probability
 from tests.unit.ingest.decode.decoding import (
     CREDIT,

@@ -3,7 +3,7 @@
 import pytest
 
 from service.errors import ConfigurationError
-from service.ingest.where import Envelope, Origin, compile_where
+from service.ingest.decode.where import Envelope, Origin, compile_where
 from service.values.records import Record
 
 RECORD = Record(7, 12.5, b"", key=b"k1", headers=(("h", b"old"), ("h", b"new"), ("e", None)))

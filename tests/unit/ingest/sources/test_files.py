@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from service.errors import ConfigurationError
-from service.ingest.files import FilesParameters, FilesSource
+from service.ingest.files.source import FilesParameters, FilesSource
 from service.values.records import Partition
 from tests.unit.ingest.sources.suite import SourceSuite
 
@@ -110,7 +110,7 @@ def test_a_record_of_a_file_has_no_time_of_arrival_unless_one_is_given(tmp_path)
 
 
 def test_a_line_without_an_end_costs_its_limit_and_not_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("service.ingest.files_formats.LINE_BYTES_MAX", 10)
+    monkeypatch.setattr("service.ingest.files.formats.LINE_BYTES_MAX", 10)
     opened = source(tmp_path, "a.jsonl", b"x" * 35 + b"\n" + b'{"b": 2}\n')
     assert all_values(opened) == [b"x" * 10, b'{"b": 2}']
 

@@ -7,9 +7,9 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from service.errors import ConfigurationError
-from service.ingest.dead_letters import _producer_arguments
-from service.ingest.kafka_client import KafkaParameters, consumer_arguments, topic_pattern
-from service.ingest.kafka_security import KafkaSecurity, client_arguments
+from service.ingest.kafka.client import KafkaParameters, consumer_arguments, topic_pattern
+from service.ingest.kafka.dead_letters import _producer_arguments
+from service.ingest.kafka.security import KafkaSecurity, client_arguments
 
 
 def parameters(**settings):
@@ -127,10 +127,10 @@ def test_kerberos_needs_its_package_and_passes_service_and_domain(monkeypatch):
     security = KafkaSecurity(
         "SASL_SSL", "GSSAPI", kerberos_service="streams", kerberos_domain="example.org"
     )
-    monkeypatch.setattr("service.ingest.kafka_security.find_spec", lambda _: None)
+    monkeypatch.setattr("service.ingest.kafka.security.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"anchorwatch\[gssapi\]"):
         client_arguments(security)
-    monkeypatch.setattr("service.ingest.kafka_security.find_spec", lambda _: "there")
+    monkeypatch.setattr("service.ingest.kafka.security.find_spec", lambda _: "there")
     arguments = client_arguments(security)
     assert arguments["sasl_kerberos_service_name"] == "streams"
     assert arguments["sasl_kerberos_domain_name"] == "example.org"

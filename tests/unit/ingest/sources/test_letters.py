@@ -2,8 +2,8 @@
 
 from threading import Timer
 
-from service.ingest import dead_letters
-from service.ingest.dead_letters import NoDeadLetters, Pending, letter
+from service.ingest.kafka import dead_letters
+from service.ingest.kafka.dead_letters import NoDeadLetters, Pending, letter
 from service.values.records import Partition, Record
 from service.values.rejects import Reason, Reject
 

@@ -1,0 +1,1 @@
+"""From bytes to columns: one decoder a source, by its mapping."""

@@ -1,0 +1,1 @@
+"""Kafka: records as a member of a consumer group, and dead letters back."""
