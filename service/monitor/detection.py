@@ -101,7 +101,7 @@ class Detection:
         """
         counts = self.watched.take(pane.summary.cells)
         middle = pane.start_seconds + self.pane_seconds / 2
-        usual = self.seasons.usual(middle)
+        usual = self.seasons.usual(middle, self.dispersions.phi)
         alarmed, seen, quiet = self._judge_means(pane.summary.cells, usual)
         awaited = over = np.zeros(len(self.streams), dtype=np.bool_)
         onset = np.full(len(self.streams), math.nan)
@@ -201,8 +201,7 @@ class Detection:
         quiet = np.append(quiet, np.ones(cells.streams - len(quiet), dtype=np.bool_))
         expected = None if usual is None else self._expected(usual)
         self.dispersions.learn(counts, expected, quiet)
-        effective = counts / cells.spread(self.dispersions.phi)
-        new = self.seasons.learn(middle, effective, quiet)
+        new = self.seasons.learn(middle, counts, self.dispersions.phi, quiet)
         if new.any():
             self.dispersions.forget(new)
             for bank in self.banks:

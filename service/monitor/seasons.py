@@ -1,0 +1,180 @@
+"""Which streams follow the hour of the day or week, and what is usual of them at a time.
+
+Everything is learned live. An hour is told beforehand twice: by the same hours of days before, and
+by all hours alike. A stream is taken to have a season once the hours have told it better, over two
+days at least, by so much evidence as a recovery needs. A change that stays is told no better by the
+hour, so that it is not taken for a season, nor is slow wander.
+"""
+
+import math
+from datetime import date
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.change.bayes_factor import log_dirichlet_multinomial
+from detectors.change.observation import Flags
+from detectors.change.ragged import Floats, Ragged
+from detectors.season import HOURS_A_DAY, HOURS_A_WEEK, Expected, Season, hour_of_week
+from service.values.watches import SeasonWatch
+
+DAY_SECONDS = 86_400.0
+
+KNOWN_SECONDS = 2 * DAY_SECONDS
+"""Before, no stream has a season."""
+
+DECIDED_SECONDS, LEARNING_SECONDS = 14 * DAY_SECONDS, 28 * DAY_SECONDS
+"""A stream that has no season by then has none. What is usual by the hour is learned for so long,
+and stays: slow drift is not to be absorbed."""
+
+LEVEL = math.log(10_000)
+"""Evidence at which a stream has a season."""
+
+EVIDENCE_MIN = -10.0
+"""It falls no lower, so that a week whose end is unlike its days can still be told as one."""
+
+MASS_MAX = 500.0
+"""So much is any forecast worth: hours differ a little even in a season that repeats."""
+
+
+class Usual(NamedTuple):
+    """What is usual now: `shares` (C,), and by stream (D,) how many counts they are worth, 0 where
+    a stream has no season.
+    """
+
+    shares: Floats
+    mass: Floats
+
+
+class Seasons:
+    """The seasons of D streams. `active` (D,): which have one.
+
+    `shares` (C,) and `mass` (D,) are the reference's: what is taken where an hour is not known.
+    """
+
+    def __init__(self, watch: SeasonWatch, cells: Ragged, shares: Floats, mass: Floats) -> None:
+        self.active: Flags = np.zeros(cells.streams, dtype=np.bool_)
+        self._watch = watch
+        self._zone = ZoneInfo(watch.timezone)
+        self._cells = cells
+        self._season = Season(cells, shares, mass)
+        self._evidence: Floats = np.zeros(cells.streams)
+        self._first_seconds = math.nan
+        self._hour = -1
+        self._counts: Floats = np.zeros(cells.cells)
+        self._told: tuple[float, Expected] | None = None
+
+    def usual(self, middle_seconds: float, phi: Floats) -> Usual | None:
+        """What is usual of a pane with this middle, where counts are worth 1 / `phi` (D,) each;
+        None while no stream has a season.
+        """
+        if not self.active.any():
+            return None
+        expected = self._expected(self._position(middle_seconds))
+        return Usual(expected.shares, np.where(self.active, expected.mass / phi, 0.0))
+
+    def learn(
+        self, middle_seconds: float, counts: NDArray[np.int64], phi: Floats, quiet: Flags
+    ) -> Flags:
+        """Take a judged pane: counts (C,), worth 1 / `phi` each. Gives the streams that have a
+        season from now on; they are to be judged afresh.
+
+        Of a stream with a season only `quiet` panes are taken; of the others all, since it is the
+        season that makes them drift.
+        """
+        new = np.zeros_like(self.active)
+        if self._watch.period == "none":
+            return new
+        if math.isnan(self._first_seconds):
+            self._first_seconds = middle_seconds
+        known_seconds = middle_seconds - self._first_seconds
+        if known_seconds > LEARNING_SECONDS:
+            return new
+        position = self._position(middle_seconds)
+        if int(position) != self._hour:
+            new = self._end_hour(known_seconds, phi)
+            self._hour = int(position)
+        learning = np.where(self.active, quiet, known_seconds < DECIDED_SECONDS)
+        self._counts = self._counts + np.where(self._cells.spread(learning), counts, 0.0)
+        return new
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays for a snapshot: hours that were seen alone."""
+        counts = self._season.counts
+        hours = np.flatnonzero(counts.any(axis=1))
+        return {
+            "offsets": self._cells.offsets,
+            "period": self._watch.period,
+            "timezone": self._watch.timezone,
+            "hours": hours,
+            "counts": counts[hours].astype(np.float32),
+            "active": self.active,
+            "evidence": self._evidence,
+            "first_seconds": self._first_seconds,
+            "hour": self._hour,
+            "in_hour": self._counts,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken; with other cells, hours or another period nothing is
+        known any more.
+        """
+        settings = (state["period"], state["timezone"])
+        same = np.array_equal(state["offsets"], self._cells.offsets)
+        if not same or settings != (self._watch.period, self._watch.timezone):
+            return
+        self._season.counts[state["hours"]] = state["counts"]
+        self.active, self._evidence = np.array(state["active"]), np.array(state["evidence"])
+        self._first_seconds, self._hour = state["first_seconds"], state["hour"]
+        self._counts = np.array(state["in_hour"])
+        self._told = None
+
+    def _end_hour(self, known_seconds: float, phi: Floats) -> Flags:
+        """Weigh how well the hour was told beforehand, then learn it."""
+        if self._hour < 0:
+            return np.zeros_like(self.active)
+        self._weigh(phi)
+        row = self._season.counts[self._hour]
+        # Kept as single floats: what a snapshot holds is what there is.
+        row[:] = (row + self._counts).astype(np.float32)
+        self._counts = np.zeros_like(self._counts)
+        self._told = None
+        known = KNOWN_SECONDS <= known_seconds < DECIDED_SECONDS
+        new: Flags = known & (self._evidence > LEVEL) & ~self.active
+        self.active = self.active | new
+        if known_seconds >= DECIDED_SECONDS:
+            self._season.counts[:, self._cells.spread(~self.active)] = 0.0
+        return new
+
+    def _weigh(self, phi: Floats) -> None:
+        cells = self._cells
+        counts = self._counts / cells.spread(phi)
+        by_hour = self._season.expected(self._hour + 0.5)
+        alike = self._season.counts.sum(axis=0)
+        total = cells.total(alike)
+        shares = (alike + by_hour.shares) / cells.spread(total + 1)
+        told = log_dirichlet_multinomial(cells, counts, by_hour.shares, _worth(by_hour.mass / phi))
+        alike_told = log_dirichlet_multinomial(cells, counts, shares, _worth(total / phi))
+        before = self._season.counts[self._hour % HOURS_A_DAY :: HOURS_A_DAY].sum(axis=0)
+        # An hour that was never seen is told by nothing but the reference.
+        seen = (cells.total(before) > 0) & (total > 0)
+        gained = self._evidence + np.where(seen, told - alike_told, 0.0)
+        self._evidence = np.maximum(gained, EVIDENCE_MIN)
+
+    def _expected(self, position: float) -> Expected:
+        if self._told is None or self._told[0] != position:
+            self._told = (position, self._season.expected(position))
+        return self._told[1]
+
+    def _position(self, at_seconds: float) -> float:
+        position = hour_of_week(at_seconds, self._zone, self._is_holiday)
+        return position % (HOURS_A_WEEK if self._watch.period == "week" else HOURS_A_DAY)
+
+    def _is_holiday(self, day: date) -> bool:
+        return day in self._watch.holidays
+
+
+def _worth(mass: Floats) -> Floats:
+    return np.clip(mass, 1.0, MASS_MAX)
