@@ -13,6 +13,7 @@ from config.sources import TopicPattern
 from config.units import format_duration
 from detectors.catalogue import check
 from service.commands import config_option, load_settings, require_references
+from service.commands.check_sensitivity import sensitivity
 from service.errors import ConfigurationError
 from service.ingest.decode.decoder import Decoder
 from service.ingest.kafka.client import consumer_arguments
@@ -22,13 +23,22 @@ from service.monitor.reference_directory import ReferenceDirectory
 from service.wiring import given_references, kafka_parameters, time_rules, watches
 
 
-@click.command("check", options_metavar="[--config FILE]")
+@click.command("check", options_metavar="[--config FILE] [--rate EVENTS]")
 @config_option
-def command(config_file: Path | None) -> None:
+@click.option(
+    "--rate",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Events a second of a model: how small a change is noticed at this rate.",
+)
+def command(config_file: Path | None, *, rate: float) -> None:
     """Say whether the configuration is sound, without connecting anywhere.
 
     Reads the file, the references and the certificates that it names, compiles every mapping and
-    builds every detector. Exit code 0: sound, perhaps with hints. 78: every problem with its line.
+    builds every detector. Of every reference it says at which evidence detectors alarm, as the
+    budget has it, and how small a change they notice after the first days. Exit code 0: sound,
+    perhaps with hints. 78: every problem with its line.
 
     \b
     anchorwatch check --config anchorwatch.yaml
@@ -40,6 +50,8 @@ def command(config_file: Path | None) -> None:
     console = Console()
     console.print(_verdict(config_file), markup=False, highlight=False, soft_wrap=True)
     console.print(_summary(settings))
+    for line in sensitivity(settings, rate):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for hint in _hints(settings):
         console.print(f"Hint: {hint}", markup=False, highlight=False, soft_wrap=True)
 

@@ -19,10 +19,16 @@ HOUR_SECONDS = 3600.0
 
 _REFERENCE_ERRORS = 3.0
 
+_ENDLESS = 1e12
+"""So many events a pane leave nothing to chance."""
 
-def noticed_within(detection: Detection, events: float, panes: float) -> Floats:
+
+def noticed_within(
+    detection: Detection, events: float, panes: float, *, settled: bool = False
+) -> Floats:
     """The smallest shift of the mean, in sd, that any detector notices within so many panes of so
-    many events each; of each numeric stream, infinity where none would be.
+    many events each; of each numeric stream, infinity where none would be. As of now, or, if
+    `settled`, of streams of independent events after some days.
 
     Of the e-detector a shift is as much in shape. Page-Hinkley: of N panes of n effective values
     N (sqrt(n) (d - tolerance - 3 / sqrt(m)) - delta) has to reach its threshold. The others count
@@ -34,38 +40,41 @@ def noticed_within(detection: Detection, events: float, panes: float) -> Floats:
         return smallest
     for bank in detection.means:
         if bank.name == "page_hinkley":
-            seen = _page_hinkley(detection, bank.parameters, events, panes)
+            seen = _page_hinkley(detection, bank.parameters, events, panes, settled=settled)
             smallest = np.minimum(smallest, seen)
     if detection.shapes is not None:
-        phi, mass, level, cells = _judged_by(detection, detection.shapes)
+        phi, mass, level, cells = _judged_by(detection, detection.shapes, settled=settled)
         psi = smallest_psi(panes * events / phi, mass, level, cells)
         smallest = np.minimum(smallest, np.sqrt(psi))
     return smallest
 
 
-def typical_shift(detection: Detection, events: float, seconds: float = HOUR_SECONDS) -> float:
-    """`noticed_within` an hour, of the middle numeric stream; NaN without any."""
-    shifts = noticed_within(detection, events, max(1.0, seconds / detection.pane_seconds))
-    return float(np.median(shifts)) if len(shifts) else math.nan
+def typical_shift(detection: Detection, events: float, *, settled: bool = False) -> float:
+    """`noticed_within` an hour, of the middle numeric stream that varies; NaN without any."""
+    panes = max(1.0, HOUR_SECONDS / detection.pane_seconds)
+    shifts = noticed_within(detection, events, panes, settled=settled)
+    vary = _vary(detection)
+    return float(np.median(shifts[vary])) if vary.any() else math.nan
 
 
 def panes_until(detection: Detection, events: float, shift_sd: float) -> float:
-    """In how many panes of so many events the middle numeric stream's e-detector notices a shift;
-    infinity if it never does, NaN without e-detector or numeric stream.
+    """In how many panes of so many independent events the e-detector of the middle numeric stream
+    notices a shift, after some days; infinity if it never does, NaN without any.
     """
-    numeric = detection.plan.layout.numeric_count
-    if detection.shapes is None or not numeric:
+    vary = _vary(detection)
+    if detection.shapes is None or not vary.any():
         return math.nan
-    judged_by = (column.tolist() for column in _judged_by(detection, detection.shapes))
+    judged_by = _judged_by(detection, detection.shapes, settled=True)
     found = [
-        Sensitivity(events, *of).panes_until(shift_sd**2) for of in zip(*judged_by, strict=True)
+        Sensitivity(events, *of).panes_until(shift_sd**2)
+        for of in zip(*(column[vary].tolist() for column in judged_by), strict=True)
     ]
     return float(np.median(found))
 
 
 def smallest_shift(detection: Detection) -> float:
     """No smaller shift ever alarms in the middle numeric stream, in sd; NaN without any."""
-    return typical_shift(detection, 1e12)
+    return typical_shift(detection, _ENDLESS, settled=True)
 
 
 def expected_psi(detection: Detection, live: NDArray[np.int64]) -> Floats:
@@ -86,25 +95,38 @@ def expected_psi(detection: Detection, live: NDArray[np.int64]) -> Floats:
     return np.where(known, np.maximum(cells - 1, 0) * phi * worth, math.nan)
 
 
+def _vary(detection: Detection) -> NDArray[np.bool_]:
+    """Which of the numeric streams have more than one value, or two: only those have a shift."""
+    numeric = detection.plan.layout.numeric_count
+    return thresholds.occupied(detection.watched.cells, detection.normal)[:numeric] > 2
+
+
 def _judged_by(
-    detection: Detection, shapes: EvidenceBank
+    detection: Detection, shapes: EvidenceBank, *, settled: bool
 ) -> tuple[Floats, Floats, Floats, Indices]:
     """phi, the null's mass, the level and the number of cells, of the values of numeric streams."""
     numeric = detection.plan.layout.numeric_count
     cells, known = detection.watched.cells, detection.dispersions
-    phi = np.maximum(1.0, known.phi[:numeric])
+    phi = np.ones(numeric) if settled else np.maximum(1.0, known.phi[:numeric])
+    learned = np.full(numeric, math.inf) if settled else known.kappa[:numeric]
     pool = cells.total(detection.normal)[:numeric] / phi
     asked = np.broadcast_to(shapes.parameters["kappa"], (cells.streams,))[:numeric]
-    mass = np.minimum(np.minimum(asked, known.kappa[:numeric]), pool)
+    mass = np.minimum(np.minimum(asked, learned), pool)
     occupied = thresholds.occupied(cells, detection.normal)[:numeric]
     return phi, mass, shapes.level[:numeric], np.maximum(2, occupied)
 
 
 def _page_hinkley(
-    detection: Detection, parameters: Mapping[str, Any], events: float, panes: float
+    detection: Detection,
+    parameters: Mapping[str, Any],
+    events: float,
+    panes: float,
+    *,
+    settled: bool,
 ) -> Floats:
     rows = detection.reference_values[: detection.plan.layout.numeric_count]
     phi = np.maximum(1.0, detection.dispersions.phi_of_means[: len(rows)])
+    phi = np.ones_like(phi) if settled else phi
     slack = detection.watch.tolerance_sd + _REFERENCE_ERRORS * np.sqrt(phi / np.maximum(rows, 1))
     noticed: Floats = slack + (parameters["threshold"] / panes + ALLOWANCE) * np.sqrt(phi / events)
     return np.where(rows > 0, noticed, math.inf)

@@ -1,5 +1,7 @@
 """`anchorwatch check`: every problem before anything runs."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -24,11 +26,11 @@ def check(tmp_path):
     for name in ("state", "references"):
         (tmp_path / name).mkdir()
 
-    def run(text=SOUND, changes=""):
+    def run(text=SOUND, changes="", options=()):
         file = tmp_path / "anchorwatch.yaml"
         text = text.replace("STATE", str(tmp_path / "state"))
         file.write_text(text.replace("REFERENCES", str(tmp_path / "references")) + changes, "utf-8")
-        return CliRunner().invoke(command, ["--config", str(file)])
+        return CliRunner().invoke(command, ["--config", str(file), *options])
 
     return run
 
@@ -39,6 +41,41 @@ def test_a_sound_configuration_is_summed_up(check, tmp_path):
     assert result.exit_code == 0
     for part in ("sound", "ml.predictions", "m 1", "adwin, page_hinkley", "1 per 30d per team"):
         assert part in result.output
+
+
+def test_it_is_said_when_detectors_alarm_and_how_small_a_change_they_notice(check, tmp_path):
+    (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
+    output = check().output
+    levels, noticed = (line for line in output.splitlines() if line.startswith("m 1: "))
+    assert levels.startswith("m 1: 7 streams; e_detector alarms at evidence 12.")
+    assert "page_hinkley at 13." in levels
+    found = re.fullmatch(
+        r"m 1: at 10 events/s a shift of 0\.25 sd is noticed within about (\d+) panes of 1m, "
+        r"one of (0\.\d\d) sd within an hour; nothing smaller than (0\.\d\d) sd alarms\.",
+        noticed,
+    )
+    assert found
+    assert 2 <= int(found[1]) <= 5
+    assert 0.14 <= float(found[3]) <= float(found[2]) <= 0.2
+
+
+def test_more_events_let_a_change_be_noticed_sooner(check, tmp_path):
+    (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
+    few, many = check(options=["--rate", "0.1"]).output, check(options=["--rate", "1000"]).output
+    assert "at 1000 events/s a shift of 0.25 sd is noticed within a pane of 1m" in many
+    panes = re.search(r"at 0\.1 events/s a shift of 0\.25 sd is noticed within about ([\d,]+)", few)
+    assert int(panes[1].replace(",", "")) > 100
+
+
+def test_a_wider_tolerance_lets_nothing_smaller_alarm(check, tmp_path):
+    (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
+    output = check(changes="detection: {tolerance: {shift: 0.4}}\n").output
+    assert "a shift of 0.25 sd is never noticed" in output
+    assert "nothing smaller than 0.4" in output
+
+
+def test_without_a_reference_nothing_is_said_of_changes(check):
+    assert "alarms" not in check().output
 
 
 def test_a_hint_says_that_there_is_nothing_to_read(check):
