@@ -27,11 +27,6 @@ class FalseAlarmBudget(Atom):
     period_seconds: float = 30 * 86_400.0
     scope: Literal["per model", "per team", "in all"] = "per team"
 
-    @property
-    def alarms_per_second(self) -> float:
-        """The accepted rate, for each of the scope."""
-        return self.alarms / self.period_seconds
-
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:

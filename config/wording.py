@@ -14,7 +14,6 @@ from config.shape import keys_of, kinds_at, sections_at
 from config.tree import Path, find
 
 SHOWN_MAX = 60
-_UNSAID = object()
 
 _PLAIN = {
     "string_type": "must be text",

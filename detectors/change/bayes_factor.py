@@ -30,9 +30,6 @@ ALTERNATIVE_RATIO = 10.0
 SHARE_MIN = 1e-12
 """A smaller expected share is taken for this: no cell is impossible."""
 
-TWO_CELL_TOLERANCE = 0.005
-"""PSI of a share that does not matter: 0.02 would hide an error rate going from 5 to 8 %."""
-
 
 def alternative_mass(kappa: Floats) -> Floats:
     """The mass k = min(50, kappa / 10), element by element."""

@@ -10,7 +10,6 @@ grows by 1 a pane on average, and exceeds A within T panes with at most the chan
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Self
@@ -134,19 +133,6 @@ class EDetector:
         self._hold(verdict.alarm & ~self._held, best, seasonal)
         self._feed(counts, ~self._held & ~seasonal)
         return verdict
-
-    def peek(self, pane: CellCounts) -> EVerdict:
-        """What `update` would say of a pane that is still open; nothing is remembered."""
-        return deepcopy(self).update(pane)
-
-    def add_late(self, counts: np.ndarray, panes_ago: int) -> None:
-        """Add counts (C,) that belong into a pane `panes_ago` before the newest one (0: into it).
-
-        The next verdict knows of them.
-        """
-        effective, totals = self._effective(CellCounts(counts, self._dispersion))
-        self._onsets.add(effective, totals, older_than=panes_ago)
-        self._feed(effective, ~self._held)
 
     def null(self, pane: CellCounts) -> Null:
         """The null that a pane is to be compared with, as `Recovery` wants it."""

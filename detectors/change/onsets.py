@@ -36,11 +36,11 @@ class Onsets:
         self.shares[slot], self.masses[slot] = shares, masses
         return slot
 
-    def add(self, counts: Floats, totals: Floats, older_than: int = 0) -> None:
-        """Add counts (C,) and their sums (D,) to every onset of more than `older_than` panes."""
-        old = (self.ages > older_than)[:, None]
-        self.counts += counts * old
-        self.totals += totals * old
+    def add(self, counts: Floats, totals: Floats) -> None:
+        """Add counts (C,) and their sums (D,) to every onset."""
+        known = (self.ages > 0)[:, None]
+        self.counts += counts * known
+        self.totals += totals * known
 
     def expect(self, shares: Floats, totals: Floats, streams: np.ndarray) -> None:
         """Before `add`: `totals` (D,) more are expected to have `shares`, where `streams` (D,)."""

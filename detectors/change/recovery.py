@@ -152,22 +152,3 @@ class Recovery:
         recovered: Flags = evidence > self.parameters.level
         since = np.where(recovered, starts.ages[best], 0)
         return RecoveryVerdict(evidence, recovered, since)
-
-
-def likeliest_onset(panes: Floats, shares: Floats, kappa: float) -> int:
-    """How many panes ago, the last one included, the change of one stream most likely began.
-
-    `panes`: counts over phi (T, B), the oldest first; `shares`: expected, (B,) or (T, B). Every
-    pane is tried as an onset, where the detector keeps a few. No pane, or no onset at which
-    a shape of its own beats the null of mass `kappa`, gives 0.
-    """
-    if not len(panes):
-        return 0
-    cells = Ragged(np.array([0, panes.shape[1]]))
-    counts = np.cumsum(panes[::-1], axis=0)
-    totals = counts.sum(axis=1, keepdims=True)
-    expected = np.broadcast_to(shares, panes.shape)[::-1] * panes[::-1].sum(axis=1, keepdims=True)
-    mean = np.cumsum(expected, axis=0) / np.maximum(totals, np.finfo(float).tiny)
-    factors = log_factor(cells, counts, totals, mean, np.full_like(totals, kappa))[:, 0]
-    best = int(np.argmax(factors))
-    return best + 1 if factors[best] > 0 else 0

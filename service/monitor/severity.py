@@ -6,9 +6,6 @@ from msgspec import Struct
 
 from service.values.episodes import Category, Severity
 
-TIER_MAX = 3
-"""The tier on which least depends."""
-
 _RANK = {Severity.LOG: 0, Severity.TICKET: 1, Severity.PAGE: 2}
 
 

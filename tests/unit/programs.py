@@ -53,7 +53,6 @@ class World:
         self.full = False
         self.fuse: int | None = None
         self.told: list[tuple[bool, int]] = []
-        self.saved_at_publish: list[tuple[Loop, dict[str, bytes]]] = []
 
     def append(self, partition: Partition, events: Iterable[Event]) -> None:
         log = self.logs.setdefault(partition, [])
@@ -75,7 +74,6 @@ class Source(MemorySource):
         super().__init__(**world.settings)
         self.world = world
         self.in_touch = True
-        self.polled: list[Partition] = []
         self.resting: frozenset[Partition] = frozenset()
         for partition, log in world.logs.items():
             self.assign(partition)
@@ -89,7 +87,6 @@ class Source(MemorySource):
         self.world.burn()
         self.world.clock.sleep(TURN_SECONDS)
         turn = super().poll(timeout_seconds)
-        self.polled += [chunk.partition for chunk in turn.chunks]
         return Turn(turn.chunks, turn.assigned, turn.revoked, in_touch=self.in_touch)
 
     def hold(self, partitions: frozenset[Partition]) -> None:

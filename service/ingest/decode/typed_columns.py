@@ -1,6 +1,6 @@
 """Typed events as columns, by attribute getters and array constructors: no loop over values."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -16,8 +16,6 @@ from service.ingest.decode.shapes import EventType, Shape
 from service.ingest.decode.times import MILLISECONDS_FROM, TIME_MAX_SECONDS
 from service.values.records import Record
 from service.values.streams import LATENCY, PREDICTION
-
-Get = Callable[[Any], Any]
 
 
 class Reads(NamedTuple):

@@ -58,7 +58,6 @@ def test_values_with_units_become_seconds_and_bytes(loaded):
     assert settings.limits.record == 262_144
     budget = settings.detection.false_alarm_budget
     assert (budget.alarms, budget.period_seconds, budget.scope) == (2.0, 604_800.0, "in all")
-    assert budget.alarms_per_second == 2 / 604_800
 
 
 def test_python_code_may_give_numbers_without_units():

@@ -185,29 +185,6 @@ def test_merging_panes_leaves_the_factor_of_a_common_onset(seed, size):
     assert len(apart_all) > len(merged_all)
 
 
-def test_late_counts_just_add():
-    panes = drawn(4, panes=8, change_at=5)
-    whole, parts = bank(), bank()
-    late = panes[5] // 3
-    evidence(whole, panes)
-    for index, counts in enumerate(panes):
-        parts.update(CellCounts(counts - late if index == 5 else counts))
-    parts.add_late(late, panes_ago=2)
-    on_time, belated = (detector._onsets for detector in (whole, parts))
-    assert belated.counts == pytest.approx(on_time.counts)
-    assert belated.totals == pytest.approx(on_time.totals)
-
-
-def test_peek_tells_what_an_update_would_and_remembers_nothing():
-    detector = bank()
-    *closed, still_open = drawn(5, panes=12, change_at=11)
-    evidence(detector, closed)
-    before = detector.state()
-    peeked = detector.peek(CellCounts(still_open))
-    assert all(np.array_equal(before[name], value) for name, value in detector.state().items())
-    assert np.array_equal(peeked.evidence, detector.update(CellCounts(still_open)).evidence)
-
-
 def test_a_restored_bank_has_the_same_future():
     detector = bank()
     panes = drawn(6, panes=40, change_at=30)

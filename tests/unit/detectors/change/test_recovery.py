@@ -6,7 +6,7 @@ import pytest
 from detectors.change.bayes_factor import log_dirichlet_multinomial
 from detectors.change.e_detector import CellCounts, EDetector, EDetectorParameters, Null
 from detectors.change.ragged import Ragged
-from detectors.change.recovery import Recovery, RecoveryParameters, likeliest_onset
+from detectors.change.recovery import Recovery, RecoveryParameters
 
 SHARES = np.array([0.1, 0.2, 0.4, 0.2, 0.1])
 MOVED = np.array([0.05, 0.15, 0.35, 0.25, 0.2])
@@ -124,15 +124,6 @@ def test_a_restored_one_has_the_same_future():
         assert np.array_equal(one.since_panes, two.since_panes)
     with pytest.raises(ValueError, match="positive"):
         RecoveryParameters(level=0)
-
-
-def test_the_likeliest_onset_is_found_among_all_panes():
-    rng = np.random.default_rng(7)
-    before, after = rng.multinomial(300, SHARES, 500), rng.multinomial(300, MOVED, 37)
-    ago = likeliest_onset(np.concatenate((before, after)).astype(float), SHARES, KAPPA)
-    assert abs(ago - 37) <= 1
-    assert likeliest_onset(before.astype(float), np.tile(SHARES, (500, 1)), KAPPA) == 0
-    assert likeliest_onset(np.zeros((0, 5)), SHARES, KAPPA) == 0
 
 
 def test_detector_and_recovery_together_make_one_episode_of_one_drift():
