@@ -1,7 +1,6 @@
 """`anchorwatch demo`: everything, embedded, in one command."""
 
 import threading
-import time
 import webbrowser
 
 import click
@@ -13,7 +12,7 @@ from config.models import FeatureRule, ModelRule
 from config.settings import Settings
 from config.sources import SourceSettings
 from service.app import Parts, Service
-from service.clock import SystemClock
+from service.clock import Clock, SystemClock
 from service.commands.run import serve
 from service.ingest.demo import TOPIC, DemoSource, Drift, demo_profiles
 from service.ingest.kafka.dead_letters import NoDeadLetters
@@ -60,7 +59,9 @@ def command(*, port: int, host: str, drift_after: float, seconds: float, browser
             sources=settings.sources,
         ),
     )
-    threading.Thread(target=_tell, args=(service, source), name="narrator", daemon=True).start()
+    threading.Thread(
+        target=_tell, args=(service, source, clock), name="narrator", daemon=True
+    ).start()
     if seconds:
         threading.Timer(seconds, source.close).start()
 
@@ -124,14 +125,14 @@ Ctrl-C ends it.
         threading.Timer(1.0, webbrowser.open, (address,)).start()
 
 
-def _tell(service: Service, source: DemoSource) -> None:
+def _tell(service: Service, source: DemoSource, clock: Clock) -> None:
     """Say in the terminal what happens, as it happens."""
-    started, announced = time.monotonic(), False
+    started, announced = clock.monotonic(), False
     told: dict[str, int] = {}
     while not source.finished:
-        time.sleep(0.25)
-        elapsed = time.monotonic() - started
-        if not announced and time.time() >= source.drift_starts_seconds:
+        clock.sleep(0.25)
+        elapsed = clock.monotonic() - started
+        if not announced and clock.now() >= source.drift_starts_seconds:
             announced = True
             click.echo(f"{elapsed:5.1f} s  the drift starts now: income of credit-risk")
         for line in news(service.report, told):
