@@ -1,19 +1,19 @@
 """The status page and its JSON twin, rendered from what is on the board and kept for a second."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service.clock import Clock
 from service.publish import words
 from service.publish.board import Published
 from service.publish.episode_view import EpisodeView
 from service.publish.service_view import service_view
+from service.publish.templating import environment
 from service.publish.view import GLYPHS, ModelView, StatusView, status_view
 
 KEPT_SECONDS = 1.0
@@ -37,7 +37,7 @@ class StatusPage:
     def __init__(self, clock: Clock, resident_bytes: Callable[[], int]) -> None:
         self._clock = clock
         self._resident_bytes = resident_bytes
-        self._environment = _environment()
+        self._environment = environment(_FILTERS, glyphs=GLYPHS, state_words=_WORDS)
         self._template = self._environment.get_template("status.html")
         self._kept: dict[tuple[str | None, ...], tuple[float, bytes]] = {}
         self._rendering = Lock()
@@ -110,33 +110,6 @@ def _sections(view: StatusView, focus: list[ModelView] | None) -> list[tuple[Mod
     return sections
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("service.publish"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Callable[..., Any]] = {
-        "count": words.count,
-        "decimals": words.decimals,
-        "percent": words.percent,
-        "duration": words.duration,
-        "latency": words.latency,
-        "size": words.size,
-        "moment": words.moment,
-        "machine_time": words.machine_time,
-        "bar": _bar_length,
-        "link": _link,
-        "anchor": _anchor,
-        "safe_url": _safe_url,
-    }
-    environment.filters.update(filters)
-    environment.globals.update(glyphs=GLYPHS, state_words=_WORDS, several=words.several)
-    return environment
-
-
 def _bar_length(score: float) -> str:
     """Where a score ends on the bar: logarithmic from 0.1 to 10, so that 1 is the middle."""
     clamped = min(max(score, 0.1), 10.0)
@@ -155,3 +128,15 @@ def _anchor(model: ModelView) -> str:
 def _safe_url(url: str) -> str:
     """The runbook's address if a browser may follow it, else nowhere: no `javascript:`."""
     return url if url.startswith(("https://", "http://", "/")) else "#"
+
+
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "percent": words.percent,
+    "latency": words.latency,
+    "moment": words.moment,
+    "machine_time": words.machine_time,
+    "bar": _bar_length,
+    "link": _link,
+    "anchor": _anchor,
+    "safe_url": _safe_url,
+}

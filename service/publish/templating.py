@@ -1,0 +1,33 @@
+"""What every page is rendered with: strict templates of this package, and words for figures."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from service.publish import words
+
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "count": words.count,
+    "decimals": words.decimals,
+    "duration": words.duration,
+    "size": words.size,
+}
+
+
+def environment(filters: Mapping[str, Callable[..., Any]], **names: Any) -> Environment:
+    """An environment in which a missing name is an error and everything is escaped.
+
+    `filters` are those of one page beside those of all; `names` are known to its template.
+    """
+    made = Environment(
+        loader=PackageLoader("service.publish"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(_FILTERS)
+    made.filters.update(filters)
+    made.globals.update(several=words.several, **names)
+    return made
