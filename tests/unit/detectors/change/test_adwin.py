@@ -6,6 +6,7 @@ from river import drift
 
 from detectors.change.adwin import Adwin, AdwinParameters
 from detectors.change.observation import Observation
+from tests.unit.detectors.change.alarms import our_alarms, river_alarms, unit
 
 LENGTH = 1500
 SETTINGS = [
@@ -36,29 +37,6 @@ def streams(seed):
             1e6 + rng.normal(size=LENGTH) * (1 + step),
         )
     ).astype(float)
-
-
-def unit(values):
-    return Observation(np.ones_like(values), values, np.zeros_like(values))
-
-
-def our_alarms(bank, values):
-    alarms = [[] for _ in range(values.shape[1])]
-    for index, row in enumerate(values):
-        alarm = bank.update(unit(row)).alarm
-        for stream in np.flatnonzero(alarm):
-            alarms[stream].append(index)
-        bank.reset(alarm)
-    return alarms
-
-
-def river_alarms(detector, values):
-    alarms = []
-    for index, value in enumerate(values.tolist()):
-        detector.update(value)
-        if detector.drift_detected:
-            alarms.append(index)
-    return alarms
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
