@@ -11,7 +11,7 @@ from config.sources import SourceSettings
 from detectors.summary.profile import Profile
 from service.ingest.decode.decoder import Decoder
 from service.monitor.comparison import Transition
-from service.monitor.judge import Judge
+from service.monitor.judge import Judge, newest_by_model
 from service.monitor.panes import Pane
 from service.monitor.planning import plan_for
 from service.monitor.reference import build_reference
@@ -183,6 +183,21 @@ class World:
 
     def decode(self, chunk: Chunk) -> Decoded:
         return self.decoder.decode(chunk)
+
+    def restarted(
+        self,
+        given: Reference | Mapping[ModelKey, Reference] | None = None,
+        watched: Watch | None = None,
+    ) -> "World":
+        """The world after a restart from its state, perhaps with other settings or another file."""
+        after = World(given, watched, self.rules, partitions=tuple(self.shards))
+        after.now = self.now
+        states = [shard.state() for shard in self.shards.values()]
+        after.judge.restore(self.judge.state(), newest_by_model(states))
+        for state in states:
+            shard = Shard.from_state(state, after.judge.plan, self.now)
+            after.shards[shard.partition] = shard
+        return after
 
     def at_the_end(self, *partitions: Partition) -> None:
         """The log's end is observed now."""

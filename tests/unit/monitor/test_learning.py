@@ -5,7 +5,6 @@ import math
 import pytest
 
 from service.monitor.planning import watched_part
-from service.monitor.shard import Shard
 from service.values.references import Reference
 from service.values.reports import ReferenceState
 from service.values.streams import LATENCY, PREDICTION, ValueType
@@ -46,17 +45,6 @@ def newest(world) -> Reference:
 
 def named(found: Reference):
     return {stream.key: stream for stream in found.streams}
-
-
-def restarted(world, given=None, watched=None) -> World:
-    """The world after a restart, perhaps with other settings or another file."""
-    after = World(given, watched or watch(), partitions=tuple(world.shards))
-    after.now = world.now
-    newest_seconds = max(m.newest_seconds for s in world.shards.values() for m in s.models.values())
-    after.judge.restore(world.judge.state(), {MODEL: newest_seconds})
-    for partition, shard in world.shards.items():
-        after.shards[partition] = Shard.from_state(shard.state(), after.judge.plan, world.now)
-    return after
 
 
 LOG = stream_of(0.0, 30, 100)
@@ -176,7 +164,7 @@ def test_a_type_set_by_hand_rules_what_is_learned():
 def test_another_file_comes_into_force_from_a_pane_that_nothing_has_touched():
     first, second = reference(seed=1), reference(seed=2)
     before = learned(LOG[:1000], given=first)
-    world = restarted(before, given=second)
+    world = before.restarted(second)
     untouched = max(p.start_seconds for p in world.panes().values())
     (_, old), (start, new) = world.judge.models[MODEL].references.schedule().plans
     assert (old.reference_hash, new.reference_hash) == (first.hash, second.hash)
@@ -191,20 +179,20 @@ def test_another_file_comes_into_force_from_a_pane_that_nothing_has_touched():
 
 def test_the_same_file_after_a_restart_changes_nothing():
     given = reference()
-    world = restarted(learned(LOG[:1000], given=given), given=given)
+    world = learned(LOG[:1000], given=given).restarted(given)
     assert world.judge.models[MODEL].references.schedule().settled
 
 
 def test_a_file_that_is_there_after_a_restart_supersedes_what_was_learned():
     given = reference()
-    world = restarted(learned(LOG[:1500]), given=given)
+    world = learned(LOG[:1500]).restarted(given)
     world.send(P0, LOG[1500:])
     world.advance()
     assert world.judge.models[MODEL].comparison.plan.reference_hash == given.hash
 
 
 def test_learning_goes_on_over_a_restart_as_if_nothing_had_happened():
-    world = restarted(learned(LOG[:500]))
+    world = learned(LOG[:500]).restarted()
     world.send(P0, LOG[500:])
     world.advance()
     assert newest(world).hash == newest(learned(LOG)).hash
@@ -212,9 +200,9 @@ def test_learning_goes_on_over_a_restart_as_if_nothing_had_happened():
 
 def test_features_ignored_from_now_on_leave_what_was_learned():
     ignoring = watch({"state": FeatureWatch(ignore=True)}, ignored=("state",))
-    world = restarted(learned(LOG[:1500]), watched=ignoring)
+    world = learned(LOG[:1500]).restarted(watched=ignoring)
     assert set(named(newest(world))) == {X, PREDICTION, LATENCY}
-    again = restarted(world, watched=ignoring)
+    again = world.restarted(watched=ignoring)
     plans = again.judge.models[MODEL].references.schedule().plans
     assert plans[-1][1].features == {"x"}
     world.send(P0, LOG[1500:])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from service.monitor.shard import Shard
 from service.values.reports import ReferenceState
 from service.values.streams import JOINT, PREDICTION, ValueType, above_cutoff
 from service.values.watches import FeatureWatch
@@ -40,16 +39,6 @@ def fresh(watched=None, partitions=(P0,)):
     world = World(None, watched or watch(), partitions=partitions)
     world.now = T0 + 100_000.0
     return world
-
-
-def restarted(world, watched=None):
-    after = World(None, watched or watch(), partitions=tuple(world.shards))
-    after.now = world.now
-    newest = max(m.newest_seconds for s in world.shards.values() for m in s.models.values())
-    after.judge.restore(world.judge.state(), {MODEL: newest})
-    for partition, shard in world.shards.items():
-        after.shards[partition] = Shard.from_state(shard.state(), after.judge.plan, world.now)
-    return after
 
 
 def newest(world):
@@ -121,7 +110,7 @@ def test_a_restart_in_the_middle_of_learning_changes_nothing(cut):
     assert (plan.scaling is not None, plan.derived) == (
         (True, ()) if cut == 18 else (False, (JOINT,))
     )
-    run(after := restarted(broken), events[cut * ROWS :])
+    run(after := broken.restarted(), events[cut * ROWS :])
     assert newest(after).reference.hash == newest(whole).reference.hash
     assert_same(whole.judge.state(), after.judge.state())
 
@@ -145,17 +134,17 @@ def test_cut_offs_are_learned_with_the_rest():
 def test_a_cut_off_that_is_added_is_learned_after_the_restart():
     world = run(fresh(), log())
     watched = replace(watch(), cutoffs=(0.5,))
-    after = restarted(world, watched)
+    after = world.restarted(watched=watched)
     assert newest(after).plan.derived == (CUTOFF,)
     run(after, [replace(e, at=e.at + PANES * 60.0) for e in log(panes=30, seed=5)])
     assert keys(after) == keys(world) | {CUTOFF}
-    assert not newest(restarted(after, watched)).plan.learns
+    assert not newest(after.restarted(watched=watched)).plan.learns
 
 
 def test_ignoring_a_related_input_makes_the_rest_be_looked_at_again():
     world = run(fresh(), log())
     ignoring = watch({"y": FeatureWatch(ignore=True)})
-    after = restarted(world, ignoring)
+    after = world.restarted(watched=ignoring)
     assert JOINT not in keys(after)
     assert newest(after).plan.scaling.features == ("x", "z")
     assert PREDICTION in keys(after)
