@@ -12,6 +12,7 @@ from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts
 from detectors.change.observation import Flags, Floats, Observation
 from detectors.change.pool import with_prior
+from detectors.dispersion import Status
 from detectors.scores import CellScores, observe
 from service.monitor import thresholds
 from service.monitor.banks import Bank
@@ -112,7 +113,8 @@ class Detection:
             quiet = np.concatenate((quiet[:means], self.shapes.quiet[means:]))
             awaited, over = self.shapes.awaited, self.shapes.over
             onset = self._onsets(self.shapes, pane.start_seconds)
-        flags = PaneFlags(alarmed, seen, quiet, awaited, over)
+        blind = self.status == Status.UNSTABLE
+        flags = PaneFlags(alarmed & ~blind, seen, quiet, awaited | blind, over | blind)
         recover_panes = self.watch.recover_panes
         started, recovered = self.drift.update(pane.start_seconds, flags, recover_panes, onset)
         if self.watch.detectors:

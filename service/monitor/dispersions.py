@@ -18,6 +18,11 @@ from detectors.change.ragged import Floats, Indices, Ragged
 from detectors.dispersion import GROUPS, PANES_MIN, DispersionLearner, Status
 from service.monitor.windows import Freeze
 
+LONG_PANES = 4 * PANES_MIN
+"""A stream of which nothing could be learned for so long, since it drifted all the time, is learned
+from as it is: a shift that stays is no dispersion, and what never keeps its shape has to be known
+for that."""
+
 EARLY_PHI = 10.0
 """phi of shapes before `PANES_MIN` panes: events that follow each other closely (an AR(1) of 0.9)
 make about 18. A large change is noticed all the same."""
@@ -31,6 +36,9 @@ twice, until wander is known."""
 
 WAITING_PANES = 10
 """So long a pane waits. What a slower change adds is bounded by the evidence it takes to notice."""
+
+PRIOR = 0.5
+"""Rows that every cell has seen beforehand."""
 
 SETTLED_SECONDS = 3 * 86_400.0
 """So much of a stream has to be known before its wander is taken to be."""
@@ -59,7 +67,10 @@ class Dispersions:
         self.pane_seconds = pane_seconds
         settled = max(PANES_MIN, round(SETTLED_SECONDS / pane_seconds))
         self._learner = DispersionLearner(cells, shares, settled)
+        self._shares = shares
         self._waiting: list[_Waiting] = []
+        self._ticks = 0
+        self._since: Indices = np.zeros(cells.streams, dtype=np.int64)
         self._frozen: dict[int, tuple[int, Any]] = {}
         streams = cells.streams
         self.phi: Floats = np.full(streams, EARLY_PHI)
@@ -77,27 +88,32 @@ class Dispersions:
         """Take a pane that was judged: counts (C,), and by a season `expected` shares (C,). `quiet`
         (D,) are the streams that do not drift.
         """
+        self._ticks += 1
+        unknown_panes = np.where(self.estimated, 0, self._ticks - self._since)
+        if (unknown_panes == LONG_PANES).any():
+            self._clear(unknown_panes == LONG_PANES)
+        quiet = quiet | (unknown_panes >= LONG_PANES)
         self._waiting = [replace(pane, quiet=pane.quiet & quiet) for pane in self._waiting]
         self._waiting.append(_Waiting(counts, expected, quiet))
         if len(self._waiting) <= WAITING_PANES:
             return
         oldest = self._waiting.pop(0)
-        self._learner.update(oldest.counts, oldest.expected, oldest.quiet)
+        expected = oldest.expected
+        if (unknown_panes >= LONG_PANES).any():
+            expected = self._around(unknown_panes >= LONG_PANES, expected)
+        self._learner.update(oldest.counts, expected, oldest.quiet)
         if self._is_due(self._learner.ticks):
             self._estimate()
 
     def forget(self, streams: Flags) -> None:
         """Learn these streams (D,) anew: other shares are expected of them from now on."""
-        learner = self._learner
-        for name in (*_LEVEL, *_PENDING, "products"):
-            getattr(learner, name)[:, streams] = 0.0
+        self._clear(streams)
         self.phi = np.where(streams, EARLY_PHI, self.phi)
         self.phi_of_means = np.where(streams, EARLY_PHI_OF_MEANS, self.phi_of_means)
         self.kappa = np.where(streams, EARLY_MASS, self.kappa)
         self.status = np.where(streams, int(Status.LEARNING), self.status)
         self.estimated = self.estimated & ~streams
-        self._waiting = [replace(pane, quiet=pane.quiet & ~streams) for pane in self._waiting]
-        self._frozen = {}
+        self._since = np.where(streams, self._ticks, self._since)
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot: of what is symmetric a half, by size of block.
@@ -117,6 +133,7 @@ class Dispersions:
             "kappa": self.kappa,
             "status": self.status,
             "estimated": self.estimated,
+            "since": [self._ticks, self._since],
             "waiting": [[pane.counts, pane.expected, pane.quiet] for pane in self._waiting],
             "levels": [self._frozen[level][1] for level in range(len(learner.blocks))],
         }
@@ -128,6 +145,7 @@ class Dispersions:
             return
         for name in ("phi", "phi_of_means", "kappa", "status", "estimated"):
             setattr(self, name, np.array(state[name]))
+        self._ticks, self._since = state["since"][0], np.array(state["since"][1])
         self._waiting = [
             _Waiting(np.array(counts), None if expected is None else np.array(expected), quiet)
             for counts, expected, quiet in state["waiting"]
@@ -139,6 +157,24 @@ class Dispersions:
                 kept[name] = np.array([level.get(name, nothing) for level in state["levels"]])
             kept["products"] = np.array([self._unpacked(p["products"]) for p in state["levels"]])
         self._learner = DispersionLearner.from_state(kept)
+        self._frozen = {}
+
+    def _around(self, streams: Flags, expected: Floats | None) -> Floats:
+        """Expected shares (C,), of `streams` (D,) those of the panes that wait: what drifts is not
+        as the reference is, and only how it differs from pane to pane is dispersion.
+        """
+        cells = self._learner.cells
+        live = np.sum([pane.counts for pane in self._waiting], axis=0) + PRIOR
+        shares = live / cells.spread(cells.total(live))
+        return np.where(
+            cells.spread(streams), shares, self._shares if expected is None else expected
+        )
+
+    def _clear(self, streams: Flags) -> None:
+        """Begin to learn these streams again."""
+        for name in (*_LEVEL, *_PENDING, "products"):
+            getattr(self._learner, name)[:, streams] = 0.0
+        self._waiting = [replace(pane, quiet=pane.quiet & ~streams) for pane in self._waiting]
         self._frozen = {}
 
     def _is_due(self, ticks: int) -> bool:
