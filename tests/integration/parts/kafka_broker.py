@@ -9,8 +9,6 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -18,12 +16,13 @@ from kafka.errors import KafkaError
 from tests.integration.parts.kafka_jars import kafka_jars
 from tests.integration.parts.ports import free_port
 from tests.integration.parts.process import ChildProcess
+from tests.integration.parts.started import Started
 
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
 START_DEADLINE_SECONDS = 90.0
 
 
-class KafkaBroker:
+class KafkaBroker(Started):
     """A broker of our own on 127.0.0.1, with its own data directory, removed by `close`.
 
     `start` returns once it answers. `stop` (SIGTERM) and `kill` (SIGKILL) keep the port and the
@@ -91,22 +90,6 @@ class KafkaBroker:
         if self._process is not None:
             self._process.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def _properties(self) -> Path:

@@ -9,11 +9,11 @@ import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from tests.integration.parts.ports import free_port
 from tests.integration.parts.process import ChildProcess
+from tests.integration.parts.started import Started
 
 START_DEADLINE_SECONDS = 60.0
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy is set
@@ -26,7 +26,7 @@ class Sample(NamedTuple):
     value: float
 
 
-class Prometheus:
+class Prometheus(Started):
     """A server of our own on 127.0.0.1; its data is removed by `close`.
 
     `scrape_targets` are `host:port`; each is scraped at `/metrics` every `interval` ("1s"), under
@@ -91,22 +91,6 @@ class Prometheus:
         """The health of each target (`up`, `down`, `unknown`), and its last error if any."""
         active = self._get("/api/v1/targets")["data"]["activeTargets"]
         return {t["labels"]["instance"]: f"{t['health']} {t['lastError']}".strip() for t in active}
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _command(self) -> list[str]:
         return [
