@@ -14,6 +14,8 @@ from config.units import format_duration, parse_duration
 DETECTORS = ("e_detector", "adwin", "page_hinkley")
 """Our own detectors, by name; others are `river.<class of river.drift>`."""
 
+_DEFAULTS = ("e_detector", "adwin", "page_hinkley")
+
 _BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) per (\S+) (per model|per team|in all)", re.ASCII)
 
 
@@ -169,7 +171,7 @@ class DetectionSettings(Section):
         "the page, its state the checkpoint.",
     )
     detectors: tuple[DetectorSettings, ...] = Field(
-        default=tuple(DetectorSettings(name=name) for name in DETECTORS),
+        default=tuple(DetectorSettings(name=name) for name in _DEFAULTS),
         max_length=8,
         description="Change detectors: e_detector (any change of shape, of quality and of volume; "
         "it may use 80 % of the budget), adwin and page_hinkley (of means), or a class of "
