@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import ALLOWANCE
+from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import MASS_MIN
 from detectors.sensitivity import Sensitivity
 from service.monitor.comparison import Comparison
@@ -64,7 +65,7 @@ def smallest_shift(comparison: Comparison, events: float, panes: float) -> float
             slack = tolerance + _REFERENCE_ERRORS * math.sqrt(phi / rows)
             excess = bank.parameters["threshold"] / panes + ALLOWANCE
             known.append(slack + excess * math.sqrt(phi / events))
-        elif bank.name == "e_detector":
+        elif bank.name == E_DETECTOR:
             known.append(_e_detector_shift(comparison, bank.parameters, events, panes))
     return min(known, default=math.nan)
 
