@@ -19,9 +19,6 @@ from service.values.records import Record
 from service.values.references import Lineage, Reference
 from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey
 
-BYTES = 560
-"""Of an event with 16 numeric and 4 categorical features, on average."""
-
 COLOURS = ("red", "green", "blue", "amber", "white", "black", "brown", "olive")
 REFERENCE_ROWS = 20_000
 
