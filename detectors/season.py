@@ -1,7 +1,7 @@
 """Shares that follow the hour of the day and of the week.
 
-Hour of day p_d = (C_d + 200 p) / (|C_d| + 200), hour of week p_h = (C_h + 2000 p_d) / (|C_h| +
-2000): what few events were seen of is taken from what many were seen of. Between the centres of
+Hour of day p_d = (C_d + 200 p) / (|C_d| + 200), hour of week p_h = (C_h + 500 p_d) / (|C_h| +
+500): what few events were seen of is taken from what many were seen of. Between the centres of
 hours shares are interpolated: steps from hour to hour would be noticed as changes.
 
 A position is the hour of the week in local time, a fraction from 0 (Monday 0:00) up to 168.
@@ -19,8 +19,9 @@ from detectors.change.ragged import Floats, Ragged
 HOURS_A_DAY, HOURS_A_WEEK = 24, 168
 SUNDAY = 6
 
-DAY_WEIGHT, WEEK_WEIGHT = 200.0, 2_000.0
-"""How many events of the more general shares are mixed in."""
+DAY_WEIGHT, WEEK_WEIGHT = 200.0, 500.0
+"""How many events of the more general shares are mixed in. More would make a stream of one event a
+second, whose weekends are 0.8 sd off, alarm on its third weekend still."""
 
 
 def never(day: date) -> bool:  # noqa: ARG001 - a calendar without holidays

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detectors.change.bayes_factor import log_dirichlet_multinomial
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Ragged
-from detectors.season import HOURS_A_DAY, HOURS_A_WEEK, Expected, Season, hour_of_week
+from detectors.season import DAY_WEIGHT, HOURS_A_DAY, HOURS_A_WEEK, Expected, Season, hour_of_week
 from service.values.watches import SeasonWatch
 
 DAY_SECONDS = 86_400.0
@@ -59,11 +59,13 @@ class Seasons:
         self._watch = watch
         self._zone = ZoneInfo(watch.timezone)
         self._cells = cells
+        self._shares = shares
         self._season = Season(cells, shares, mass)
         self._evidence: Floats = np.zeros(cells.streams)
         self._first_seconds = math.nan
         self._hour = -1
         self._counts: Floats = np.zeros(cells.cells)
+        self._doubted: Floats = np.zeros(cells.cells)
         self._told: tuple[float, Expected] | None = None
 
     def usual(self, middle_seconds: float, phi: Floats) -> Usual | None:
@@ -81,8 +83,10 @@ class Seasons:
         """Take a judged pane: counts (C,), worth 1 / `phi` each. Gives the streams that have a
         season from now on; they are to be judged afresh.
 
-        Of a stream with a season only `quiet` panes are taken; of the others all, since it is the
-        season that makes them drift.
+        Of a stream with a season `quiet` panes are taken; of the others all, since it is the season
+        that makes them drift. Others of a stream with a season, too, if it was like that in the
+        same hour before, or, in the first two weeks, if that hour was never seen: a week has a
+        shape that days do not know of.
         """
         new = np.zeros_like(self.active)
         if self._watch.period == "none":
@@ -98,6 +102,8 @@ class Seasons:
             self._hour = int(position)
         learning = np.where(self.active, quiet, known_seconds < DECIDED_SECONDS)
         self._counts = self._counts + np.where(self._cells.spread(learning), counts, 0.0)
+        doubted = self._cells.spread(self.active & ~quiet)
+        self._doubted = self._doubted + np.where(doubted, counts, 0.0)
         return new
 
     def state(self) -> dict[str, Any]:
@@ -114,7 +120,7 @@ class Seasons:
             "evidence": self._evidence,
             "first_seconds": self._first_seconds,
             "hour": self._hour,
-            "in_hour": self._counts,
+            "in_hour": [self._counts, self._doubted],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -128,7 +134,7 @@ class Seasons:
         self._season.counts[state["hours"]] = state["counts"]
         self.active, self._evidence = np.array(state["active"]), np.array(state["evidence"])
         self._first_seconds, self._hour = state["first_seconds"], state["hour"]
-        self._counts = np.array(state["in_hour"])
+        self._counts, self._doubted = (np.array(counts) for counts in state["in_hour"])
         self._told = None
 
     def _end_hour(self, known_seconds: float, phi: Floats) -> Flags:
@@ -137,31 +143,49 @@ class Seasons:
             return np.zeros_like(self.active)
         self._weigh(phi)
         row = self._season.counts[self._hour]
+        known = self._cells.spread(self._was_like_that(row, phi, known_seconds))
+        self._counts = self._counts + np.where(known, self._doubted, 0.0)
         # Kept as single floats: what a snapshot holds is what there is.
         row[:] = (row + self._counts).astype(np.float32)
-        self._counts = np.zeros_like(self._counts)
+        self._counts, self._doubted = np.zeros_like(self._counts), np.zeros_like(self._counts)
         self._told = None
-        known = KNOWN_SECONDS <= known_seconds < DECIDED_SECONDS
-        new: Flags = known & (self._evidence > LEVEL) & ~self.active
+        in_time = KNOWN_SECONDS <= known_seconds < DECIDED_SECONDS
+        new: Flags = in_time & (self._evidence > LEVEL) & ~self.active
         self.active = self.active | new
         if known_seconds >= DECIDED_SECONDS:
             self._season.counts[:, self._cells.spread(~self.active)] = 0.0
         return new
 
-    def _weigh(self, phi: Floats) -> None:
+    def _was_like_that(self, row: Floats, phi: Floats, known_seconds: float) -> Flags:
+        """Of which streams the doubted part of the hour is as the same hour was before."""
         cells = self._cells
+        before = cells.total(row)
+        if not self._doubted.any():
+            return np.zeros_like(self.active)
+        usual = self._season.expected(self._hour + 0.5).shares
+        shares = (row + usual) / cells.spread(before + 1)
+        doubted, mass = self._doubted / cells.spread(phi), _worth(before / phi)
+        as_before = log_dirichlet_multinomial(cells, doubted, shares, mass)
+        as_usual = log_dirichlet_multinomial(cells, doubted, usual, mass)
+        like: Flags = np.where(before > 0, as_before > as_usual, known_seconds < DECIDED_SECONDS)
+        return like
+
+    def _weigh(self, phi: Floats) -> None:
+        cells, season = self._cells, self._season
         counts = self._counts / cells.spread(phi)
-        by_hour = self._season.expected(self._hour + 0.5)
-        alike = self._season.counts.sum(axis=0)
-        total = cells.total(alike)
-        shares = (alike + by_hour.shares) / cells.spread(total + 1)
-        told = log_dirichlet_multinomial(cells, counts, by_hour.shares, _worth(by_hour.mass / phi))
-        alike_told = log_dirichlet_multinomial(cells, counts, shares, _worth(total / phi))
-        before = self._season.counts[self._hour % HOURS_A_DAY :: HOURS_A_DAY].sum(axis=0)
+        by_hour = season.expected(self._hour + 0.5)
+        before = cells.total(season.counts[self._hour % HOURS_A_DAY :: HOURS_A_DAY].sum(axis=0))
+        all_hours = season.counts.sum(axis=0)
+        total = cells.total(all_hours)
+        # All hours alike are worth no more than the same hours of days before: the reference, which
+        # is mixed into these, would else make the one forecast vaguer than the other.
+        alike = all_hours * cells.spread(before / np.maximum(total, 1)) + DAY_WEIGHT * self._shares
+        alike = alike / cells.spread(before + DAY_WEIGHT)
+        mass = _worth(np.minimum(before, by_hour.mass) / phi)
+        gained = log_dirichlet_multinomial(cells, counts, by_hour.shares, mass)
+        gained = gained - log_dirichlet_multinomial(cells, counts, alike, mass)
         # An hour that was never seen is told by nothing but the reference.
-        seen = (cells.total(before) > 0) & (total > 0)
-        gained = self._evidence + np.where(seen, told - alike_told, 0.0)
-        self._evidence = np.maximum(gained, EVIDENCE_MIN)
+        self._evidence = np.maximum(self._evidence + np.where(before > 0, gained, 0), EVIDENCE_MIN)
 
     def _expected(self, position: float) -> Expected:
         if self._told is None or self._told[0] != position:
