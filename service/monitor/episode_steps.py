@@ -15,7 +15,6 @@ from service.values.episodes import (
     OffsetRange,
     Phase,
     SeenBy,
-    Severity,
 )
 from service.values.streams import Kind, StreamKey
 
@@ -57,24 +56,14 @@ def begun(
         version=verdict.model.version,
         team=verdict.team,
         tier=verdict.tier,
-        severity=Severity.LOG,
         source=_only(stream.source for stream in streams),
         onset_seconds=min(stream.onset_seconds for stream in streams),
         started_seconds=verdict.start_seconds,
         updated_seconds=verdict.end_seconds,
-        ended_seconds=None,
-        ended_because="",
         score=score,
         peak=score,
-        told_score=0.0,
         streams=streams,
         streams_total=len(streams),
-        members=(),
-        upstream="",
-        cause="",
-        likely="",
-        words="",
-        backlog=False,
         evidence=Evidence(
             from_seconds=verdict.start_seconds,
             to_seconds=verdict.end_seconds,

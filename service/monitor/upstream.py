@@ -16,7 +16,6 @@ from service.values.episodes import (
     EpisodeStream,
     Member,
     Phase,
-    Severity,
 )
 from service.values.streams import ModelKey
 
@@ -101,25 +100,18 @@ def begun(
         version="",
         team=first.team,
         tier=first.tier,
-        severity=Severity.LOG,
         source=source,
         onset_seconds=min(member.since_seconds for member in members),
         started_seconds=verdict.start_seconds,
         updated_seconds=verdict.end_seconds,
-        ended_seconds=None,
-        ended_because="",
         score=score,
         peak=score,
-        told_score=0.0,
         streams=streams,
         streams_total=len(streams),
         members=members,
-        upstream="",
         cause=Cause.UPSTREAM_SOURCE.value,
         likely=LIKELY[Cause.UPSTREAM_SOURCE],
         words=episode_words.of_members(members, streams),
-        backlog=False,
-        evidence=None,
     )
 
 

@@ -172,7 +172,7 @@ class Member(Struct, frozen=True):
     since_seconds: float
 
 
-class Episode(Struct, frozen=True):
+class Episode(Struct, frozen=True, kw_only=True):
     """An episode as it stands after the event that `phase` and `sequence` (from 1) name.
 
     Identity (`id`, `category`, `kind`, `model`, `version`) never changes. An upstream episode has
@@ -193,25 +193,25 @@ class Episode(Struct, frozen=True):
     version: str
     team: str
     tier: int
-    severity: Severity
+    severity: Severity = Severity.LOG
     source: str
     onset_seconds: float
     started_seconds: float
     updated_seconds: float
-    ended_seconds: float | None
-    ended_because: str
+    ended_seconds: float | None = None
+    ended_because: str = ""
     score: float
     peak: float
-    told_score: float
+    told_score: float = 0.0
     streams: tuple[EpisodeStream, ...]
     streams_total: int
-    members: tuple[Member, ...]
-    upstream: str
-    cause: str
-    likely: str
-    words: str
-    backlog: bool
-    evidence: Evidence | None
+    members: tuple[Member, ...] = ()
+    upstream: str = ""
+    cause: str = ""
+    likely: str = ""
+    words: str = ""
+    backlog: bool = False
+    evidence: Evidence | None = None
 
     @property
     def is_open(self) -> bool:
