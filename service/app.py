@@ -160,7 +160,7 @@ class Service:
             checkpoint_bytes=self.parts.store.size_bytes,
             checkpoint_failures_total=loop.checkpoints.failures,
             checkpoint_fallbacks_total=loop.checkpoints.fallbacks,
-            out_of_range_total=getattr(self.parts.source, "out_of_range_total", 0),
+            out_of_range_total=self.parts.source.out_of_range_total,
             dead_letters_total=self.parts.dead_letters.sent_total,
             dead_letters_failed_total=self.parts.dead_letters.failed_total,
             state_free_bytes=self.parts.store.free_bytes,

@@ -130,6 +130,7 @@ class DemoSource:
     """A `Source` of one topic with two partitions, one a model, that fills as time passes."""
 
     def __init__(self, clock: Clock, drift: Drift, events_per_second: float, seed: int = 1) -> None:
+        self.out_of_range_total = 0
         self._clock = clock
         self._drift = drift
         self._rate = events_per_second

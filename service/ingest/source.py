@@ -49,6 +49,11 @@ class Source(Protocol):
         ...
 
     @property
+    def out_of_range_total(self) -> int:
+        """How often the log did not hold the position to go on from."""
+        ...
+
+    @property
     def finished(self) -> bool:
         """True when there will never be another record (files read to the end)."""
         ...

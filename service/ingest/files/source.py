@@ -53,6 +53,7 @@ class FilesSource:
         self._paths = _matching(parameters.globs)
         self._sizes = {path: Path(path).stat().st_size for path in self._paths}
         self._progress = progress or (lambda _done, _total: None)
+        self.out_of_range_total = 0
         self._positions: dict[str, int] = {}
         self._read: set[str] = set()
         self._row_counts: dict[str, int] = {}
