@@ -136,7 +136,7 @@ class TestKafka:
     @pytest.mark.parametrize(
         ("told", "start"), [("latest", "latest"), ("earliest", "earliest"), ("-7d", -604_800.0)]
     )
-    def test_where_to_start(self, told, start):
+    def test_where_to_start_is_told_as_configured(self, told, start):
         settings = settings_of(kafka={"start": told})
         assert kafka_parameters(settings.kafka, ()).start == start
 

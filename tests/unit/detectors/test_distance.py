@@ -24,7 +24,7 @@ def binned(edges, values):
     return np.concatenate((counts, [0, 0]))
 
 
-def test_two_cells_by_hand():
+def test_distances_of_two_cells_are_those_computed_by_hand():
     layout = Layout(edges=(np.array([0.0]),))
     found = measure(layout, [3, 1, 9, 9], [1, 3, 0, 5], sd=2.0, low=-1.0, high=1.0)
     assert_allclose(found["psi"], [2 * (3.5 - 1.5) / 5 * np.log(3.5 / 1.5)])

@@ -70,7 +70,7 @@ def exact(profile):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_numbers_of_every_distribution(name):
+def test_numbers_of_every_distribution_are_summarised_exactly(name):
     stream = draw(name, 3000)
     profile = Profile()
     profile.update_numbers(stream[:2000].reshape(40, 50))
