@@ -14,7 +14,7 @@ LEARNED = "learned"
 
 
 class Lineage(Struct, frozen=True):
-    """Where a reference came from. `source` is a file's name, `learned` or `inherited`."""
+    """Where a reference came from. `source` is a file's name, `learned` or `accepted`."""
 
     source: str
     data_hash: str
