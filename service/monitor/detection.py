@@ -201,8 +201,7 @@ class Detection:
         cells = self.watched.cells
         quiet = ~self.drift.drifted[: cells.streams]
         quiet = np.append(quiet, np.ones(cells.streams - len(quiet), dtype=np.bool_))
-        expected = None if usual is None else self._expected(usual)
-        self.dispersions.learn(counts, expected, quiet)
+        self.dispersions.learn(counts, self._expected(usual), quiet)
         new = self.seasons.learn(middle, counts, self.dispersions.phi, quiet)
         if new.any():
             self.dispersions.forget(new)
@@ -212,10 +211,15 @@ class Detection:
                 mask[:shared] = new[:shared]
                 bank.reset(mask)
 
-    def _expected(self, usual: Usual) -> Floats:
-        """Expected shares (C,): of the season where a stream has one, else of the reference."""
-        seasonal = self.watched.cells.spread(usual.mass > 0)
-        return np.where(seasonal, usual.shares, self._shares())
+    def _expected(self, usual: Usual | None) -> Floats | None:
+        """Expected shares (C,): of the season where a stream has one, else of all that is known to
+        be normal. Against a small reference alone, chance in it would look like dependence.
+        """
+        if self.shapes is not None:
+            return self.shapes.normal
+        if usual is None:
+            return None
+        return np.where(self.watched.cells.spread(usual.mass > 0), usual.shares, self._shares())
 
     def _scored(self, cells: NDArray[np.int64], usual: Usual | None) -> tuple[Observation, Floats]:
         """The mean scores of a pane, less what the season makes of them, and how many values what

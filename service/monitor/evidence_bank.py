@@ -35,7 +35,8 @@ class EvidenceBank:
     that it alarmed on, and that are over when it says so: `over`. `seen` were those of the last
     pane that had anything; of the volume, whether there was a verdict. `quiet` are those that do
     not alarm (of the volume: that was as usual). `blind` show no evidence now. `onset_panes`: how
-    many panes ago, the last one included, the change likely began; 0: unknown.
+    many panes ago, the last one included, the change likely began; 0: unknown. `normal` (C,): the
+    shares that the last pane was expected to have, None before any.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class EvidenceBank:
         self.evidence: Floats = np.zeros(streams)
         self.alarms: Indices = np.zeros(streams, dtype=np.int64)
         self.onset_panes: Indices = np.zeros(streams, dtype=np.int64)
+        self.normal: Floats | None = None
         self.alarming, self.seen, self.quiet, self.over, self.blind = (
             np.zeros(streams, dtype=np.bool_) for _ in range(5)
         )
@@ -81,7 +83,9 @@ class EvidenceBank:
         the streams that drift already.
         """
         detector, recovery = self._detector, self._recovery
-        back = recovery.update(pane.counts, detector.null(pane.counts))
+        null = detector.null(pane.counts)
+        back = recovery.update(pane.counts, null)
+        self.normal = null.shares
         blind = detector.blind(pane.counts)
         verdict = detector.update(pane.counts)
         new = verdict.alarm & ~recovery.watched
