@@ -60,11 +60,48 @@ class StreamCells:
         return (self._special[UNSEEN], UNSEEN) if code is None else (code, "")
 
 
+class Relations:
+    """The reconstruction error of a row, by the projection that a reference file holds.
+
+    Each value is scored by its distance from the centre in quarters of the range, within 3 either
+    way, 0 when it is not there; the error is the length of the scores, less their mean, on the
+    residual axes. Where more than half of the values are not there, it is not there.
+    """
+
+    def __init__(self, projection: Iterable[Mapping[str, Any]]) -> None:
+        self.features = list(projection)
+
+    def error(self, features: Mapping[str, Any]) -> float | None:
+        """The error of one row, to six decimals."""
+        absent, scores = 0, []
+        for feature in self.features:
+            value = _number(features.get(feature["feature"]))
+            if value in (MISSING, INVALID):
+                absent += 1
+                scores.append(0.0)
+                continue
+            apart = value - feature["centre"]
+            above = min(max(apart / feature["above"], 0.0), 3.0)
+            below = max(min(apart / feature["below"], 0.0), -3.0)
+            scores.append(above + below)
+        if 2 * absent > len(self.features):
+            return None
+        residuals = [
+            sum(
+                (score - feature["mean"]) * feature["residuals"][axis]
+                for score, feature in zip(scores, self.features, strict=True)
+            )
+            for axis in range(len(self.features[0]["residuals"]))
+        ]
+        return round(math.sqrt(sum(residual**2 for residual in residuals)), 6)
+
+
 class ModelCount:
     """One model version over all partitions."""
 
     def __init__(self, reference: Mapping[str, Any], partitions: Iterable[int]) -> None:
         self.streams = [StreamCells(stream) for stream in reference["streams"]]
+        self.relations = Relations(reference.get("projection") or ())
         self.cell_count = sum(stream.size for stream in self.streams)
         self.predictions = 0
         self.late = 0
@@ -90,8 +127,13 @@ class ModelCount:
         start = 0
         for stream in self.streams:
             kind, name = stream.key
-            value = features.get(name) if kind == "input" else prediction
-            cell, trouble = stream.place(latency if kind == "latency" else value)
+            if kind == "input":
+                value = features.get(name)
+            elif kind == "joint":
+                value = self.relations.error(features)
+            else:
+                value = latency if kind == "latency" else prediction
+            cell, trouble = stream.place(value)
             cells[start + cell] += 1
             if trouble:
                 self.quality[stream.key][trouble] += 1

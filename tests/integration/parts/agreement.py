@@ -76,7 +76,13 @@ def recounted_figures(recount: Recount) -> dict[str, Any]:
 
 def assert_figures_agree(page: Page, topic: str, recount: Recount) -> None:
     """Every counter of the topic and its models, to the last event."""
-    assert page_figures(page, topic) == recounted_figures(recount)
+    told, recounted = page_figures(page, topic), recounted_figures(recount)
+    apart = {
+        key: _apart(told.get(key), recounted.get(key))
+        for key in told.keys() | recounted.keys()
+        if told.get(key) != recounted.get(key)
+    }
+    assert not apart, f"told and recounted: {apart}"
     for (name, version), model in recount.models.items():
         told = page.get("prediction_latency_seconds_sum", model=name, model_version=version)
         assert told == pytest.approx(model.latency_sum, rel=1e-9)
@@ -130,3 +136,14 @@ def _cells(model: ModelCount, starts: Iterable[float]) -> dict[float, list[int]]
 
 def _added(left: list[int] | None, right: list[int]) -> list[int]:
     return right if left is None else [a + b for a, b in zip(left, right, strict=True)]
+
+
+def _apart(told: Any, recounted: Any) -> Any:
+    """What two figures, or the parts of two groups of them, do not share."""
+    if not (isinstance(told, dict) and isinstance(recounted, dict)):
+        return told, recounted
+    return {
+        key: (told.get(key), recounted.get(key))
+        for key in told.keys() | recounted.keys()
+        if told.get(key) != recounted.get(key)
+    }
