@@ -15,6 +15,8 @@ class GeneratedSource:
     time. It is finished when event time comes to `end_seconds`.
     """
 
+    out_of_range_total = 0
+
     def __init__(
         self,
         models: list[ModelEvents],
