@@ -5,6 +5,7 @@ Whatever it cannot say for sure it leaves to the general path, record by record.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -64,6 +65,11 @@ class TypedPath:
         self, records: list[Record], decode: Callable[[bytes], Any]
     ) -> tuple[list[Any], list[int], list[int]]:
         """Events, their positions, and the positions of what is no event of ours."""
+        values = [record.value or b"" for record in records]
+        if max(map(len, values), default=0) <= SHALLOW_BYTES:
+            # Nearly always all are sound; then nothing need be done one by one.
+            with suppress(ValueError, RecursionError):
+                return list(map(decode, values)), list(range(len(values))), []
         events: list[Any] = []
         positions: list[int] = []
         left: list[int] = []
