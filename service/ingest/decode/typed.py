@@ -93,9 +93,10 @@ class TypedPath:
         """Members by struct and raw version."""
         name = self._routes.version_attribute
         versions = [None] * len(events) if name is None else list(map(attrgetter(name), events))
-        keys = list(zip(map(type, events), versions, strict=True))
-        if len(set(keys)) == 1:
-            return {keys[0]: range(len(events))}
+        kinds = list(map(type, events))
+        if len(set(kinds)) == len(set(versions)) == 1:
+            return {(kinds[0], versions[0]): range(len(events))}
+        keys = zip(kinds, versions, strict=True)
         groups: dict[tuple[type, Any], range | list[int]] = {}
         for member, key in enumerate(keys):
             groups.setdefault(key, []).append(member)  # type: ignore[union-attr]
