@@ -158,6 +158,17 @@ class EDetector:
         self._onsets.forget(mask)
         self._held = self._held & ~mask
 
+    def restart(self, mask: Flags, reference: np.ndarray) -> None:
+        """The masked streams start afresh, and know of nothing but the `reference` (C,).
+
+        Wanted where phi was a guess until now: a prior of half a count is much beside counts that
+        were divided by ten, and would stay so in what onsets have been compared with.
+        """
+        self.reset(mask)
+        known = _of_cells(reference, self.cells, "the reference")
+        known = known / self.cells.spread(self._dispersion)
+        self._pool = np.where(self.cells.spread(mask), known, self._pool)
+
     def state(self) -> State:
         """A copy of all that is remembered: `Onsets`, offsets, pool, dispersion, held."""
         return {

@@ -75,7 +75,7 @@ class ModelRecord:
         self._recorder = recorder
         self._keep_panes = keep_panes
         self._buckets = Buckets(recorder.pane_seconds)
-        self._hours = HoursOfDay(recorder.pane_seconds)
+        self._hours = HoursOfDay()
         self._streams: dict[StreamKey, int] = {}
         self._end_seconds = math.nan
         self._judged_from_seconds = math.nan

@@ -115,8 +115,9 @@ class Detection:
             onset = self._onsets(self.shapes, pane.start_seconds)
         blind = self.status == Status.UNSTABLE
         flags = PaneFlags(alarmed & ~blind, seen, quiet, awaited | blind, over | blind)
-        recover_panes = self.watch.recover_panes
-        started, recovered = self.drift.update(pane.start_seconds, flags, recover_panes, onset)
+        started, recovered = self.drift.update(
+            pane.start_seconds, flags, self.watch.recover_panes, onset
+        )
         if self.watch.detectors:
             self._learn(middle, counts, usual)
         return started, recovered
@@ -128,13 +129,10 @@ class Detection:
                 bank.reset(recovered)
 
     def take_over(self, previous: "Detection") -> None:
-        """Go on with the volume of the detection that was in force until now: it is the same
-        whatever the reference.
-        """
+        """Go on with the volume as it was judged until now, whatever the reference is."""
         if self.shapes is not None and previous.shapes is not None:
-            self.shapes.volume = previous.shapes.volume
-            for name in ("since_seconds", "onset_seconds", "quiet_panes"):
-                getattr(self.drift, name)[-1] = getattr(previous.drift, name)[-1]
+            self.shapes.go_on_with(previous.shapes.volume)
+            self.drift.copy_last(previous.drift)
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
@@ -201,7 +199,9 @@ class Detection:
         cells = self.watched.cells
         quiet = ~self.drift.drifted[: cells.streams]
         quiet = np.append(quiet, np.ones(cells.streams - len(quiet), dtype=np.bool_))
-        self.dispersions.learn(counts, self._expected(usual), quiet)
+        known = self.dispersions.learn(counts, self._expected(usual), quiet)
+        if self.shapes is not None and known.any():
+            self.shapes.restart(known)
         new = self.seasons.learn(middle, counts, self.dispersions.phi, quiet)
         if new.any():
             self.dispersions.forget(new)

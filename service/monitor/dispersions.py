@@ -84,10 +84,11 @@ class Dispersions:
         """Phi as far as it was learned, 1 where nothing is known."""
         return np.where(self.estimated, self.phi, 1.0)
 
-    def learn(self, counts: np.ndarray, expected: Floats | None, quiet: Flags) -> None:
+    def learn(self, counts: np.ndarray, expected: Floats | None, quiet: Flags) -> Flags:
         """Take a pane that was judged: counts (C,), and by a season `expected` shares (C,). `quiet`
-        (D,) are the streams that do not drift.
+        (D,) are the streams that do not drift. Gives those that are known from now on.
         """
+        before = self.estimated
         self._ticks += 1
         unknown_panes = np.where(self.estimated, 0, self._ticks - self._since)
         if (unknown_panes == LONG_PANES).any():
@@ -96,7 +97,7 @@ class Dispersions:
         self._waiting = [replace(pane, quiet=pane.quiet & quiet) for pane in self._waiting]
         self._waiting.append(_Waiting(counts, expected, quiet))
         if len(self._waiting) <= WAITING_PANES:
-            return
+            return self.estimated & ~before
         oldest = self._waiting.pop(0)
         expected = oldest.expected
         if (unknown_panes >= LONG_PANES).any():
@@ -104,6 +105,7 @@ class Dispersions:
         self._learner.update(oldest.counts, expected, oldest.quiet)
         if self._is_due(self._learner.ticks):
             self._estimate()
+        return self.estimated & ~before
 
     def forget(self, streams: Flags) -> None:
         """Learn these streams (D,) anew: other shares are expected of them from now on."""

@@ -66,6 +66,11 @@ class DriftStates:
         self.since_seconds[recovered] = self.onset_seconds[recovered] = math.nan
         return started, recovered
 
+    def copy_last(self, other: "DriftStates") -> None:
+        """The last stream is as the last one of `other`."""
+        for name in ("since_seconds", "onset_seconds", "quiet_panes"):
+            getattr(self, name)[-1] = getattr(other, name)[-1]
+
     def state(self) -> dict[str, Any]:
         """Arrays for a snapshot."""
         return {

@@ -49,6 +49,7 @@ class EvidenceBank:
         self.parameters = parameters
         self.volume = volume
         self._settings = EDetectorParameters(**parameters)
+        self._reference = reference
         self._detector = EDetector(cells, reference, self._settings)
         self._recovery = Recovery(cells)
         streams = cells.streams + 1
@@ -117,6 +118,17 @@ class EvidenceBank:
             self.volume.reset()
         self.evidence = np.where(mask, 0.0, self.evidence)
         self.alarming = self.alarming & ~mask
+
+    def go_on_with(self, volume: VolumeStream) -> None:
+        """Take over a volume that was judged until now."""
+        self.volume = volume
+        self.level[-1] = volume.level
+        for name, known in (("evidence", volume.evidence), ("alarms", volume.alarms)):
+            getattr(self, name)[-1] = known
+
+    def restart(self, mask: Flags) -> None:
+        """The streams (D,) of the mask that do not drift are judged anew by the reference alone."""
+        self._detector.restart(mask & ~self._recovery.watched, self._reference)
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""

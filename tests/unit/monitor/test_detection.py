@@ -99,7 +99,7 @@ def test_nothing_alarms_while_all_is_as_in_the_reference():
     ("change", "key", "within"),
     [
         ({"shift": 1.0}, X, 1),
-        ({"shift": 0.25}, X, 8),
+        ({"shift": 0.35}, X, 8),
         ({"spread": 1.3}, X, 5),
         ({"absent": 0.05}, X_QUALITY, 4),
         ({"invalid": 0.05}, X_QUALITY, 4),
