@@ -1,0 +1,159 @@
+"""From a budget and a tolerance to levels and masses, and what could be noticed with them."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.change.bayes_factor import psi_of_rates
+from detectors.change.ragged import Ragged
+from service.monitor import thresholds
+from service.monitor.detection import Detection
+from service.monitor.planning import plan_for
+from service.monitor.reference import reference_cells
+from service.monitor.sensing import (
+    expected_psi,
+    noticed_within,
+    panes_until,
+    smallest_shift,
+    typical_shift,
+)
+from service.monitor.watched_cells import WatchedCells, watched_count
+from service.values.watches import Budget, DetectorChoice
+from tests.unit.monitor.events import MODEL, PANE, reference, watch
+
+NAMES = ("e_detector", "adwin", "page_hinkley", "river.KSWIN")
+ALL = tuple(DetectorChoice(name) for name in NAMES[:3])
+NORMAL = reference(10_000)
+MONTH = Budget(1.0, 30 * 86_400.0, "team")
+
+
+def detection(detectors=ALL, **changes):
+    watched = watch(detectors=detectors, **changes)
+    plan = plan_for(MODEL, watched, NORMAL, learns=False)
+    return Detection(NORMAL, reference_cells(NORMAL), plan, watched, PANE, 0)
+
+
+def test_the_e_detector_may_use_most_of_the_budget_and_what_is_on_uses_all_of_it():
+    assert thresholds.shares(NAMES[:3]) == pytest.approx(
+        {"e_detector": 0.8, "adwin": 0.1, "page_hinkley": 0.1}
+    )
+    assert thresholds.shares(NAMES[1:3]) == {"adwin": 0.5, "page_hinkley": 0.5}
+    assert thresholds.shares(["river.KSWIN"]) == {"river.KSWIN": 1.0}
+    assert thresholds.shares([]) == {}
+
+
+@given(st.sets(st.sampled_from(NAMES), min_size=1))
+def test_shares_add_up_to_all(names):
+    assert sum(thresholds.shares(names).values()) == pytest.approx(1.0)
+
+
+def test_the_level_is_the_logarithm_of_the_panes_between_false_alarms():
+    level = thresholds.level(MONTH, 60.0, 60, 0.8)
+    assert level == pytest.approx(math.log(30 * 1440 * 60 / 0.8))
+    assert thresholds.level(MONTH, 60.0, 6_000, 0.8) == pytest.approx(level + math.log(100))
+    assert thresholds.level(Budget(1e9, 60.0, "team"), 60.0, 1, 1.0) == 1.0
+
+
+def test_tolerances_are_by_shift_but_of_shares_by_rate_and_never_wider():
+    cells = Ragged(np.array([0, 3, 5, 7, 10]))
+    normal = np.array([50, 30, 20, 99, 1, 50, 50, 990, 10, 0])
+    watched = watch(tolerance_sd=0.2, tolerance_ratio=2.0, tolerance_points=0.01)
+    shape, rare, even, quality = thresholds.tolerances(cells, normal, 3, watched)
+    assert shape == pytest.approx(0.04)
+    assert rare == pytest.approx(psi_of_rates(1.5 / 101, 3 / 101), rel=1e-6)
+    assert even == pytest.approx(0.04)
+    assert quality == pytest.approx(psi_of_rates(10.5 / 1001, 21 / 1001), rel=1e-6)
+
+
+def test_a_rate_that_was_never_seen_has_a_tolerance_too():
+    cells, watched = Ragged(np.array([0, 3])), watch(tolerance_points=0.002)
+    (tolerated,) = thresholds.tolerances(cells, np.array([10_000, 0, 0]), 0, watched)
+    assert 0 < tolerated < 0.02
+    (kappa,) = thresholds.kappas(cells, np.array([10_000, 0, 0]), np.array([tolerated]), 14.8)
+    assert 1_000 < kappa < 50_000
+
+
+def test_cells_that_have_anything_are_counted():
+    cells = Ragged(np.array([0, 3, 5]))
+    assert thresholds.occupied(cells, np.array([1, 0, 2, 0, 0])).tolist() == [2, 0]
+
+
+def test_quality_is_of_inputs_alone_and_its_cells_add_up_to_the_rows():
+    watched = WatchedCells(plan_for(MODEL, watch(), NORMAL, learns=False))
+    assert [key.name for key in watched.quality] == ["x", "state"]
+    assert watched.cells.sizes[-2:].tolist() == [3, 4]
+    rows = np.random.default_rng(1).integers(0, 50, watched.plan.layout.cell_count)
+    taken = watched.cells.total(watched.take(rows))
+    for quality, stream in zip((-2, -1), watched.inputs.tolist(), strict=True):
+        offsets = watched.plan.layout.offsets
+        assert taken[quality] == rows[offsets[stream] : offsets[stream + 1]].sum()
+    values = [rows[watched.plan.layout.values_of(i)].sum() for i in range(len(watched.values))]
+    assert taken[:-2].tolist() == values
+
+
+def test_what_is_counted_of_quality_is_where_it_is_said_to_be():
+    watched = WatchedCells(plan_for(MODEL, watch(), NORMAL, learns=False))
+    layout = watched.plan.layout
+    counts = np.zeros(layout.cell_count, dtype=np.int64)
+    state = watched.plan.streams.index(("input", "state"))
+    counts[layout.missing_cells()[state]] = 5
+    counts[layout.invalid_cells()[state]] = 7
+    counts[layout.unseen_cells()[0]] = 9
+    counts[layout.values_of(state).start] = 11
+    assert watched.as_table(len(watched.streams) - 1, counts).tolist() == [11, 0, 9, 5, 7]
+    assert watched.take(counts)[-4:].tolist() == [11, 5, 7, 9]
+
+
+def test_the_budget_is_shared_by_all_that_is_judged():
+    plan = plan_for(MODEL, watch(), NORMAL, learns=False)
+    assert watched_count(plan, watch(detectors=ALL)) == 4 + 2 + 1
+    assert watched_count(plan, watch(detectors=ALL[1:])) == 4
+
+
+def test_more_events_and_more_time_let_smaller_changes_be_noticed():
+    known = detection()
+    shifts = [typical_shift(known, events, settled=True) for events in (0.5, 60, 600, 6_000)]
+    assert shifts == sorted(shifts, reverse=True)
+    assert shifts[-1] == pytest.approx(smallest_shift(known), rel=0.1)
+    assert 0.14 < smallest_shift(known) < 0.18
+    assert panes_until(known, 60, 0.5) > panes_until(known, 600, 0.5) >= 1
+    assert math.isinf(panes_until(known, 600, 0.1))
+
+
+def test_while_little_is_known_less_is_noticed():
+    assert typical_shift(detection(), 600) > 1.3 * typical_shift(detection(), 600, settled=True)
+
+
+def test_without_events_or_detectors_nothing_would_be_noticed():
+    assert np.isinf(noticed_within(detection(), 0, 60)).all()
+    assert np.isinf(noticed_within(detection(()), 600, 60)).all()
+    assert math.isnan(panes_until(detection(ALL[1:]), 600, 0.5))
+
+
+def test_each_detector_is_asked_what_it_would_notice():
+    shapes, means, both = (
+        noticed_within(detection(which), 600, 60, settled=True) for which in (ALL[:1], ALL[2:], ALL)
+    )
+    assert (both >= np.minimum(shapes, means) - 1e-9).all()
+    assert (both <= np.minimum(shapes, means) * 1.2).all()
+
+
+def test_what_sampling_alone_makes_of_psi_is_told_from_both_sample_sizes():
+    known = detection()
+    random = np.random.default_rng(4)
+    layout = known.plan.layout
+    x = known.plan.streams.index(("input", "x"))
+    cells = layout.values_of(x)
+    shares = np.array(NORMAL.streams[x].counts) / 10_000
+    live = np.zeros(layout.cell_count, dtype=np.int64)
+    measured = []
+    for _ in range(200):
+        live[cells] = random.multinomial(500, shares)
+        before = random.multinomial(10_000, shares) / 10_000
+        now = np.maximum(live[cells] / 500, 1e-4)
+        measured.append(((now - before) * np.log(now / np.maximum(before, 1e-4))).sum())
+    assert expected_psi(known, live)[x] == pytest.approx(np.mean(measured), rel=0.2)
+    assert np.isnan(expected_psi(known, np.zeros_like(live))).all()
