@@ -252,9 +252,11 @@ def test_it_is_said_of_a_stream_that_its_wander_is_not_known_or_makes_it_blind()
     streams = (
         reports.stream("income", knowledge=Knowledge.LEARNING),
         reports.stream("price", knowledge=Knowledge.UNSTABLE),
+        reports.stream("rows", kind=Kind.VOLUME, knowledge=Knowledge.LEARNING, windows=()),
     )
     text = words_of(html(reports.report([reports.model(streams=streams)])))
     assert "learning: wider tolerance" in text
+    assert "learning: not judged yet" in text
     assert "unstable: blind, never alarms" in text
     settled = words_of(html(reports.report([reports.model(streams=(reports.stream("income"),))])))
     assert "wider tolerance" not in settled
