@@ -16,6 +16,12 @@ from service.publish.families import (
 # Volume, latency and standing of one model version.
 
 PREDICTIONS = counter("predictions", "Predictions counted into panes.", MODEL, Group.VOLUME)
+PREDICTIONS_WEIGHTED = counter(
+    "predictions_weighted",
+    "Predictions that the counted rows stand for, by the weight of their source.",
+    MODEL,
+    Group.VOLUME,
+)
 ROWS_LATE = counter(
     "rows_late",
     "Well-formed rows that came after their pane had closed.",

@@ -31,6 +31,7 @@ def add_model(sheet: Sheet, model: ModelReport) -> None:
     """Volume, latency and standing of one model: what is never given up."""
     key = model.key
     sheet.add(m.PREDICTIONS, model.predictions_total, *key)
+    sheet.add(m.PREDICTIONS_WEIGHTED, model.weight_total, *key)
     sheet.add(m.ROWS_LATE, model.late_total, *key)
     sheet.add(m.ROWS_UNJUDGED, model.unjudged_total, *key)
     sheet.add(m.PANES_JUDGED, model.panes_judged_total, *key)
