@@ -244,7 +244,7 @@ class Detection:
         """Of all streams: which alarm, which were seen, and whose mean is as it should be."""
         values, streams = len(self.plan.streams), len(self.streams)
         scored, rows = self._scored(cells, usual)
-        phi = self.dispersions.phi_of_means[:values]
+        phi = self.dispersions.phi_of_means(scored.n, values)
         known = (phi, rows, self.watch.tolerance_sd)
         alarmed = np.zeros(streams, dtype=np.bool_)
         insisting = alarmed.copy()

@@ -27,8 +27,9 @@ EARLY_PHI = 10.0
 """phi of shapes before `PANES_MIN` panes: events that follow each other closely (an AR(1) of 0.9)
 make about 18. A large change is noticed all the same."""
 
-EARLY_PHI_OF_MEANS = 2.0
-"""The same for means, which the tolerance protects besides."""
+EARLY_PHI_OF_MEANS, EARLY_EVENTS = (2.0, 5.0), 600.0
+"""The same for means, of which the tolerance takes care besides, the more the more events there are
+in a pane: `EARLY_EVENTS` over these, between the two."""
 
 EARLY_MASS = 500.0
 """kappa before `PANES_MIN` panes: the tolerance in sd is 3.5 times as wide, later (`WIDENED_MASS`)
@@ -60,7 +61,7 @@ class _Waiting(Struct, frozen=True):
 class Dispersions:
     """phi, kappa and status of D streams, as of the last estimate; these are arrays of shape (D,).
 
-    `phi` is that of shapes, `phi_of_means` that of means: they differ only in the beginning.
+    `phi` is that of shapes; that of means (`phi_of_means`) differs only in the beginning.
     """
 
     def __init__(self, cells: Ragged, shares: Floats, pane_seconds: float) -> None:
@@ -74,7 +75,6 @@ class Dispersions:
         self._frozen: dict[int, tuple[int, Any]] = {}
         streams = cells.streams
         self.phi: Floats = np.full(streams, EARLY_PHI)
-        self.phi_of_means: Floats = np.full(streams, EARLY_PHI_OF_MEANS)
         self.kappa: Floats = np.full(streams, EARLY_MASS)
         self.estimated: Flags = np.zeros(streams, dtype=np.bool_)
         self.status: Indices = np.full(streams, int(Status.LEARNING))
@@ -83,6 +83,11 @@ class Dispersions:
     def learned_phi(self) -> Floats:
         """Phi as far as it was learned, 1 where nothing is known."""
         return np.where(self.estimated, self.phi, 1.0)
+
+    def phi_of_means(self, events: Floats | float, streams: int) -> Floats:
+        """Phi of the means of the first `streams`, of so many events in a pane each."""
+        early = np.clip(EARLY_EVENTS / np.maximum(events, 1), *EARLY_PHI_OF_MEANS)
+        return np.where(self.estimated[:streams], self.phi[:streams], early)
 
     def learn(self, counts: np.ndarray, expected: Floats | None, quiet: Flags) -> Flags:
         """Take a pane that was judged: counts (C,), and by a season `expected` shares (C,). `quiet`
@@ -111,7 +116,6 @@ class Dispersions:
         """Learn these streams (D,) anew: other shares are expected of them from now on."""
         self._clear(streams)
         self.phi = np.where(streams, EARLY_PHI, self.phi)
-        self.phi_of_means = np.where(streams, EARLY_PHI_OF_MEANS, self.phi_of_means)
         self.kappa = np.where(streams, EARLY_MASS, self.kappa)
         self.status = np.where(streams, int(Status.LEARNING), self.status)
         self.estimated = self.estimated & ~streams
@@ -131,7 +135,6 @@ class Dispersions:
             "offsets": learner.cells.offsets,
             "ticks": learner.ticks,
             "phi": self.phi,
-            "phi_of_means": self.phi_of_means,
             "kappa": self.kappa,
             "status": self.status,
             "estimated": self.estimated,
@@ -145,7 +148,7 @@ class Dispersions:
         learner = self._learner
         if not np.array_equal(state["offsets"], learner.cells.offsets):
             return
-        for name in ("phi", "phi_of_means", "kappa", "status", "estimated"):
+        for name in ("phi", "kappa", "status", "estimated"):
             setattr(self, name, np.array(state[name]))
         self._ticks, self._since = state["since"][0], np.array(state["since"][1])
         self._waiting = [
@@ -190,7 +193,6 @@ class Dispersions:
         found = self._learner.estimate()
         known = found.panes >= PANES_MIN
         self.phi = np.where(known, found.phi, EARLY_PHI)
-        self.phi_of_means = np.where(known, found.phi, EARLY_PHI_OF_MEANS)
         self.kappa = np.where(known, found.kappa, EARLY_MASS)
         self.estimated, self.status = known, found.status
 

@@ -125,8 +125,8 @@ def _page_hinkley(
     settled: bool,
 ) -> Floats:
     rows = detection.reference_values[: detection.plan.layout.numeric_count]
-    phi = np.maximum(1.0, detection.dispersions.phi_of_means[: len(rows)])
-    phi = np.ones_like(phi) if settled else phi
+    learned = detection.dispersions.phi_of_means(events, len(rows))
+    phi = np.ones_like(learned) if settled else learned
     slack = detection.watch.tolerance_sd + _REFERENCE_ERRORS * np.sqrt(phi / np.maximum(rows, 1))
     noticed: Floats = slack + (parameters["threshold"] / panes + ALLOWANCE) * np.sqrt(phi / events)
     return np.where(rows > 0, noticed, math.inf)
