@@ -267,7 +267,7 @@ class Loop:
         self._refuse_lost_state(fresh)
         if not self.shards:
             self._original = self.source.partitions()
-        chosen = self.source.resume({p: self._position(p) for p in partitions})
+        chosen = self.source.resume({p: self._position(p) for p in sorted(partitions)})
         self._unplaced = frozenset()
         now = self.clock.now()
         for partition, position in sorted(chosen.items()):
