@@ -17,11 +17,11 @@ from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
 from service.ingest.kafka.source import KafkaSource
 from service.ingest.source import Source
 from service.loop import Cadence, Loop
-from service.monitor.episodes import Episodes
-from service.monitor.judge import GivenReference, Judge
-from service.monitor.planning import plan_for
-from service.monitor.reporting import episode_counts, model_reports, topic_reports
-from service.monitor.shard import TimeRules
+from service.monitor.counting.shard import TimeRules
+from service.monitor.episodes.book import Episodes
+from service.monitor.judging.judge import GivenReference, Judge
+from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
+from service.monitor.references.planning import plan_for
 from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.page import StatusPage

@@ -11,9 +11,9 @@ from msgspec import Struct
 from service.clock import Clock
 from service.errors import CheckpointFailed, RecoverableError, StateLost
 from service.ingest.source import Source
-from service.monitor.holding import too_far_ahead
-from service.monitor.judge import Judge, newest_by_model
-from service.monitor.shard import Shard, TimeRules
+from service.monitor.counting.holding import too_far_ahead
+from service.monitor.counting.shard import Shard, TimeRules
+from service.monitor.judging.judge import Judge, newest_by_model
 from service.routing import Decoder
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.snapshot import encode_part

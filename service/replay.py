@@ -4,10 +4,10 @@ import math
 
 from service.backtest.transitions import alarms_of
 from service.ingest.files.source import FilesSource
-from service.monitor.comparison import Transition
-from service.monitor.judge import Judge
-from service.monitor.reporting import model_reports, topic_reports
-from service.monitor.shard import Shard, TimeRules
+from service.monitor.counting.shard import Shard, TimeRules
+from service.monitor.judging.comparison import Transition
+from service.monitor.judging.judge import Judge
+from service.monitor.judging.reporting import model_reports, topic_reports
 from service.routing import Decoder
 from service.values.backtests import Outcome
 from service.values.episodes import Episode

@@ -7,7 +7,7 @@ import structlog
 
 from service.clock import Clock
 from service.errors import RecordFailed
-from service.monitor.episodes import Episodes
+from service.monitor.episodes.book import Episodes
 from service.state.episode_record import EpisodeLog
 from service.values.episodes import Episode, Phase
 

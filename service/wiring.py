@@ -12,12 +12,12 @@ from config.sources import SourceSettings, TopicPattern
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.security import KafkaSecurity
 from service.ingest.positions import Start as StartPolicy
-from service.monitor.episodes import EpisodeRules
-from service.monitor.judge import GivenReference
-from service.monitor.planning import watched_part
-from service.monitor.reference_directory import ReferenceDirectory
-from service.monitor.severity import Severities
-from service.monitor.shard import TimeRules
+from service.monitor.counting.shard import TimeRules
+from service.monitor.episodes.book import EpisodeRules
+from service.monitor.episodes.severity import Severities
+from service.monitor.judging.judge import GivenReference
+from service.monitor.references.directory import ReferenceDirectory
+from service.monitor.references.planning import watched_part
 from service.values.episodes import Category, Severity
 from service.values.references import Reference
 from service.values.streams import ModelKey, ValueType

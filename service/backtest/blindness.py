@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from service.monitor.comparison import Comparison
-from service.monitor.sensing import HOUR_SECONDS, typical_shift
+from service.monitor.detecting.sensing import HOUR_SECONDS, typical_shift
+from service.monitor.judging.comparison import Comparison
 from service.values.backtests import HourOfDay
 from service.values.streams import StreamKey
 

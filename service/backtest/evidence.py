@@ -7,8 +7,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from service.monitor.comparison import ROWS_WORTH_TELLING, Comparison, Transition
-from service.monitor.panes import Pane
+from service.monitor.counting.panes import Pane
+from service.monitor.judging.comparison import ROWS_WORTH_TELLING, Comparison, Transition
 from service.values.backtests import Evidence, Histogram, ScoreLine
 from service.values.streams import ModelKey, StreamKey, ValueType
 

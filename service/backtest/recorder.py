@@ -11,9 +11,9 @@ from service.backtest.buckets import Buckets
 from service.backtest.evidence import AlarmEvidence, AlarmKey, histogram
 from service.backtest.near_misses import Excursions, Nearest
 from service.backtest.pane_log import PaneLog
-from service.monitor.comparison import Comparison, Transition
-from service.monitor.model_judge import ModelJudge
-from service.monitor.panes import Pane
+from service.monitor.counting.panes import Pane
+from service.monitor.judging.comparison import Comparison, Transition
+from service.monitor.judging.model_judge import ModelJudge
 from service.values.backtests import Evidence, Gap, History, ScoreLine
 from service.values.streams import ModelKey, StreamKey
 

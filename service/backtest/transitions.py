@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from service.monitor.comparison import Transition
+from service.monitor.judging.comparison import Transition
 from service.values.backtests import Alarm
 from service.values.episodes import CATEGORIES, Category
 from service.values.streams import ModelKey, StreamKey

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from service.backtest.incidents import findings_of, missed
 from service.backtest.recorder import Recorder, Stretch
 from service.backtest.transitions import alarms_of, episode_count
-from service.monitor.comparison import Comparison, Transition
-from service.monitor.panes import Pane
+from service.monitor.counting.panes import Pane
+from service.monitor.judging.comparison import Comparison, Transition
 from service.values.backtests import Alarm, Incident, Setting
 from service.values.watches import Budget, Watch
 

@@ -11,9 +11,9 @@ from msgspec import Struct
 from config.settings import Settings
 from service.commands.whole_file import write_whole
 from service.errors import ConfigurationError
-from service.monitor.kept import Kept
-from service.monitor.reference_directory import ReferenceDirectory
-from service.monitor.reference_file import read, write
+from service.monitor.references.directory import ReferenceDirectory
+from service.monitor.references.file import read, write
+from service.monitor.references.kept import Kept
 from service.values.references import Reference
 
 HASH_DIGITS = 12

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from service.commands.acceptance_view import moment
 from service.errors import ConfigurationError, StateCorrupt
-from service.monitor.kept import Kept, kept_of
-from service.monitor.reference import same_cells
+from service.monitor.references.kept import Kept, kept_of
+from service.monitor.references.reference import same_cells
 from service.state.directory import look
 from service.state.episode_history import histories
 from service.state.episode_record import read_record

@@ -7,8 +7,8 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from service.monitor.acceptance import Accepted, Change
-from service.monitor.kept import Seen
+from service.monitor.references.acceptance import Accepted, Change
+from service.monitor.references.kept import Seen
 from service.publish import words
 from service.values.references import Reference, StreamReference
 from service.values.streams import ValueType

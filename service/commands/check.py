@@ -17,9 +17,9 @@ from service.commands.check_sensitivity import sensitivity
 from service.errors import ConfigurationError
 from service.ingest.decode.decoder import Decoder
 from service.ingest.kafka.client import consumer_arguments
-from service.monitor.judge import Judge
-from service.monitor.planning import plan_for
-from service.monitor.reference_directory import ReferenceDirectory
+from service.monitor.judging.judge import Judge
+from service.monitor.references.directory import ReferenceDirectory
+from service.monitor.references.planning import plan_for
 from service.wiring import given_references, kafka_parameters, time_rules, watches
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from config.settings import Settings
 from config.units import format_duration
-from service.monitor.detection import Detection
-from service.monitor.planning import plan_for, watched_part
-from service.monitor.reference import reference_cells
-from service.monitor.reference_directory import ReferenceDirectory
-from service.monitor.sensing import panes_until, smallest_shift, typical_shift
-from service.monitor.watched_cells import watched_count
+from service.monitor.detecting.detection import Detection
+from service.monitor.detecting.sensing import panes_until, smallest_shift, typical_shift
+from service.monitor.detecting.watched_cells import watched_count
+from service.monitor.references.directory import ReferenceDirectory
+from service.monitor.references.planning import plan_for, watched_part
+from service.monitor.references.reference import reference_cells
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ModelKey

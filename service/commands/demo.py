@@ -17,7 +17,7 @@ from service.commands.run import serve
 from service.ingest.demo import TOPIC, DemoSource, Drift, demo_profiles
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.logs import configure
-from service.monitor.reference import build_reference
+from service.monitor.references.reference import build_reference
 from service.state.memory import MemoryStore
 from service.values.episodes import Episode, Phase
 from service.values.references import Lineage, Reference

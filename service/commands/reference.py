@@ -17,7 +17,7 @@ from service.commands.reference_view import stream_table, warnings
 from service.commands.whole_file import write_whole
 from service.errors import ConfigurationError
 from service.ingest.decode.admission import clean_name
-from service.monitor.reference_file import write
+from service.monitor.references.file import write
 from service.values.streams import ValueType
 
 _UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}

@@ -16,7 +16,7 @@ from service.commands.acceptance_source import Drifted, kept_model, read_state
 from service.commands.acceptance_view import change_table, moment, warnings
 from service.commands.moments import parse_moment
 from service.errors import ConfigurationError
-from service.monitor.acceptance import (
+from service.monitor.references.acceptance import (
     ROWS_MIN,
     Accepted,
     Decision,
@@ -24,7 +24,7 @@ from service.monitor.acceptance import (
     named_streams,
     with_derived,
 )
-from service.monitor.kept import Kept, Seen, model_versions
+from service.monitor.references.kept import Kept, Seen, model_versions
 from service.state.episode_record import DIRECTORY
 from service.values.streams import ModelKey, StreamKey
 from service.wiring import watches

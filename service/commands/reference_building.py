@@ -16,7 +16,7 @@ from service.commands.profiling import Profiling, Roles
 from service.commands.relations import with_relations
 from service.errors import ConfigurationError
 from service.ingest.files.tables import BadLine, Cells, Table, has_header, hash_files, read_tables
-from service.monitor.reference import build_reference
+from service.monitor.references.reference import build_reference
 from service.values.references import Lineage, Reference
 from service.values.streams import PREDICTION, StreamKey, ValueType, always_numeric, cutoff_of
 

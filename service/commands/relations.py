@@ -9,7 +9,7 @@ from detectors.joint import JointMoments, Projection, reconstruction_errors
 from detectors.summary.profile import Profile
 from service.ingest.files.table_columns import numbers_of
 from service.ingest.files.tables import Table
-from service.monitor.reference import scaling_to_learn, with_joint, with_projection
+from service.monitor.references.reference import scaling_to_learn, with_joint, with_projection
 from service.values.references import Reference
 from service.values.streams import Kind, StreamKey
 

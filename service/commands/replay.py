@@ -17,7 +17,7 @@ from service.commands.replay_view import show
 from service.commands.replaying import Task, run
 from service.errors import ConfigurationError
 from service.logs import configure
-from service.monitor.reference_file import read
+from service.monitor.references.file import read
 from service.publish.backtest_page import backtest_page
 from service.values.references import Reference
 from service.values.streams import ModelKey

@@ -22,9 +22,9 @@ from service.backtest.recorder import Recorder
 from service.clock import SystemClock
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
-from service.monitor.episodes import Episodes
-from service.monitor.judge import Judge
-from service.monitor.planning import plan_for
+from service.monitor.episodes.book import Episodes
+from service.monitor.judging.judge import Judge
+from service.monitor.references.planning import plan_for
 from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome
 from service.values.references import Reference

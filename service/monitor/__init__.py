@@ -1,1 +1,1 @@
-"""Pure judgement: references, shards, windows, judge."""
+"""Pure judgement, a room a step: counting, references, detecting, episodes, judging."""

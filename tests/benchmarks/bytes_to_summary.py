@@ -10,9 +10,9 @@ from config.limits import LimitsSettings
 from config.settings import Settings
 from config.sources import SourceSettings
 from service.ingest.decode.decoder import Decoder
-from service.monitor.judge import Judge
-from service.monitor.planning import plan_for
-from service.monitor.shard import Shard, TimeRules
+from service.monitor.counting.shard import Shard, TimeRules
+from service.monitor.judging.judge import Judge
+from service.monitor.references.planning import plan_for
 from service.values.records import Chunk, Partition
 from service.wiring import watches
 from tests.benchmarks.events import ModelEvents

@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 
 from detectors.summary.profile import Profile
-from service.monitor.reference import build_reference
+from service.monitor.references.reference import build_reference
 from service.values.records import Record
 from service.values.references import Lineage, Reference
 from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from service.monitor.reference_file import write
+from service.monitor.references.file import write
 from tests.benchmarks.events import ModelEvents
 from tests.integration.parts.ports import free_port
 from tests.integration.parts.process import ChildProcess

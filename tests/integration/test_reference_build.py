@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from service.monitor.reference_file import read
+from service.monitor.references.file import read
 
 ROWS = 5000
 

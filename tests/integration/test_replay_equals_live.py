@@ -9,8 +9,8 @@ from config.loader import load
 from config.sources import SourceSettings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
-from service.monitor.judge import Judge
-from service.monitor.planning import plan_for
+from service.monitor.judging.judge import Judge
+from service.monitor.references.planning import plan_for
 from service.replay import Replay
 from service.wiring import given_references, time_rules, watches
 from tests.integration.parts import events

@@ -8,7 +8,7 @@ from config.limits import LimitsSettings
 from config.sources import SourceSettings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
-from service.monitor.shard import TimeRules
+from service.monitor.counting.shard import TimeRules
 from service.replay import Replay
 from service.values.rejects import Reason
 from tests.unit.monitor.events import (

@@ -7,7 +7,7 @@ import pytest
 from config.models import FeatureRule, ModelRule, Mute
 from config.settings import Settings
 from service.errors import ConfigurationError
-from service.monitor.reference_file import write
+from service.monitor.references.file import write
 from service.values.streams import Kind, ModelKey, ValueType
 from service.values.watches import Budget
 from service.wiring import given_references, kafka_parameters, time_rules, watches

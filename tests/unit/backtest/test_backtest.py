@@ -11,9 +11,9 @@ from service.backtest.recorder import Recorder
 from service.backtest.transitions import episode_count
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
-from service.monitor.judge import Judge
-from service.monitor.planning import plan_for
-from service.monitor.shard import TimeRules
+from service.monitor.counting.shard import TimeRules
+from service.monitor.judging.judge import Judge
+from service.monitor.references.planning import plan_for
 from service.replay import Replay
 from service.values.backtests import Incident
 from service.values.watches import Budget

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from config.errors import ConfigurationProblems
 from service.commands.check import command
 from service.errors import ConfigurationError
-from service.monitor.reference_file import write
+from service.monitor.references.file import write
 from tests.unit.monitor.events import reference
 
 SOUND = """

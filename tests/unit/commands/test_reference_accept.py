@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from service.commands.reference import command
 from service.errors import ConfigurationError
-from service.monitor.reference_directory import ReferenceDirectory
-from service.monitor.reference_file import read, write
+from service.monitor.references.directory import ReferenceDirectory
+from service.monitor.references.file import read, write
 from service.state.directory import CURRENT, DirectoryStore
 from service.state.episode_events import episode_line
 from service.values.episodes import Category, Episode, EpisodeStream, Phase, Severity

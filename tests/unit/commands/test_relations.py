@@ -11,8 +11,8 @@ from service.clock import SystemClock
 from service.commands.profiling import Roles
 from service.commands.reference_building import BadLines, Request, build_from_files
 from service.errors import ConfigurationError
-from service.monitor.reference import plan_of
-from service.monitor.reference_file import read, write
+from service.monitor.references.file import read, write
+from service.monitor.references.reference import plan_of
 from service.values.streams import JOINT, PREDICTION, ValueType, above_cutoff
 from tests.unit.ingest.decode.decoding import chunk_of, decoder, only_batch
 

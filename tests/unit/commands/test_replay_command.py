@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.commands.replay import command
-from service.monitor.reference_file import write
+from service.monitor.references.file import write
 from tests.unit.monitor.events import T0, reference, stream_of
 
 LOG = stream_of(0.0, 15, 100) + stream_of(900.0, 10, 100, shift=1.5, seed=1)

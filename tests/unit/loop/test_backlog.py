@@ -11,7 +11,7 @@ from service.app import Parts, Service
 from service.clock import ManualClock
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
-from service.monitor.shard import TimeRules
+from service.monitor.counting.shard import TimeRules
 from service.state.memory import MemoryStore
 from service.values.records import Partition
 

@@ -12,7 +12,7 @@ from service.clock import ManualClock
 from service.errors import RecoverableError, StateLost
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
-from service.monitor.shard import TimeRules
+from service.monitor.counting.shard import TimeRules
 from service.state.memory import MemoryStore
 from service.values.records import Partition, Turn
 

@@ -10,12 +10,12 @@ from config.limits import LimitsSettings
 from config.sources import SourceSettings
 from detectors.summary.profile import Profile
 from service.ingest.decode.decoder import Decoder
-from service.monitor.comparison import Transition
-from service.monitor.judge import Judge, newest_by_model
-from service.monitor.panes import Pane
-from service.monitor.planning import plan_for
-from service.monitor.reference import build_reference
-from service.monitor.shard import Shard, TimeRules
+from service.monitor.counting.panes import Pane
+from service.monitor.counting.shard import Shard, TimeRules
+from service.monitor.judging.comparison import Transition
+from service.monitor.judging.judge import Judge, newest_by_model
+from service.monitor.references.planning import plan_for
+from service.monitor.references.reference import build_reference
 from service.values.batches import Decoded
 from service.values.records import Chunk, Partition, Record
 from service.values.references import Lineage, Reference

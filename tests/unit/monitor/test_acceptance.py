@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from service.errors import ConfigurationError
-from service.monitor.acceptance import Decision, accept, named_streams, with_derived
-from service.monitor.judge import newest_by_model
-from service.monitor.kept import kept_of, model_versions
-from service.monitor.reference_file import read, write
-from service.monitor.shard import Shard
+from service.monitor.counting.shard import Shard
+from service.monitor.judging.judge import newest_by_model
+from service.monitor.references.acceptance import Decision, accept, named_streams, with_derived
+from service.monitor.references.file import read, write
+from service.monitor.references.kept import kept_of, model_versions
 from service.values.streams import JOINT, PREDICTION, Kind, StreamKey, above_cutoff
 from service.values.watches import WindowLength
 from tests.unit.monitor.events import (

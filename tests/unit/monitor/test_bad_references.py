@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from detectors.summary.profile import Profile
-from service.monitor.judge import newest_by_model
-from service.monitor.reference import build_reference, content_hash
-from service.monitor.reference_file import read, write
-from service.monitor.reporting import model_reports
+from service.monitor.judging.judge import newest_by_model
+from service.monitor.judging.reporting import model_reports
+from service.monitor.references.file import read, write
+from service.monitor.references.reference import build_reference, content_hash
 from service.state.snapshot import decode, encode
 from service.values.records import Chunk, Record
 from service.values.references import Lineage, Reference

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.monitor.causes import LIKELY, Cause, Situation, Versions, likely_cause
+from service.monitor.episodes.causes import LIKELY, Cause, Situation, Versions, likely_cause
 from service.values.episodes import Category
 from tests.unit.monitor.verdicts import CANARY, CREDIT, LIMIT, Timeline, drifting, verdict
 

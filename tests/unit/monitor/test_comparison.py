@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from service.monitor.comparison import Comparison
-from service.monitor.drift import DriftStates, PaneFlags
-from service.monitor.panes import Pane
-from service.monitor.planning import plan_for
+from service.monitor.counting.panes import Pane
+from service.monitor.detecting.drift import DriftStates, PaneFlags
+from service.monitor.judging.comparison import Comparison
+from service.monitor.references.planning import plan_for
 from service.values.streams import LATENCY, PREDICTION, Kind
 from service.values.watches import Budget, DetectorChoice, FeatureWatch, Mute, WindowLength
 from tests.unit.monitor.events import (

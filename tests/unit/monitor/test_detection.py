@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from detectors.dispersion import Status
-from service.monitor.comparison import Comparison
-from service.monitor.panes import Pane
-from service.monitor.planning import plan_for
+from service.monitor.counting.panes import Pane
+from service.monitor.judging.comparison import Comparison
+from service.monitor.references.planning import plan_for
 from service.state.snapshot import decode, encode, encode_part
 from service.values.streams import LATENCY, ROWS, Kind, StreamKey
 from service.values.watches import Budget, DetectorChoice, FeatureWatch, Mute, SeasonWatch

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.monitor.episodes import BACKLOG_SECONDS, Owner
+from service.monitor.episodes.book import BACKLOG_SECONDS, Owner
 from service.state.snapshot import decode, encode
 from service.values.episodes import Category, Episode, OffsetRange, Phase, Severity, Verdict
 from tests.unit.monitor.verdicts import (

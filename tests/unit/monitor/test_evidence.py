@@ -3,7 +3,7 @@
 import pytest
 
 from detectors.summary.layout import Layout
-from service.monitor.cell_names import cell_names, intervals
+from service.monitor.judging.cell_names import cell_names, intervals
 from service.values.episodes import Category, Phase
 from service.values.watches import FeatureWatch, Mute
 from tests.unit.monitor.events import (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.monitor.references import References
-from service.monitor.shard import TimeRules
+from service.monitor.counting.shard import TimeRules
+from service.monitor.references.in_force import References
 from service.values.rejects import Reason
 from service.values.streams import ModelKey
 from tests.unit.monitor.events import (

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from service.monitor.planning import watched_part
+from service.monitor.references.planning import watched_part
 from service.values.references import Reference
 from service.values.reports import ReferenceState
 from service.values.streams import LATENCY, PREDICTION, ValueType

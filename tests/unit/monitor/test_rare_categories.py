@@ -7,9 +7,9 @@ import pytest
 
 from detectors.distance import distances
 from detectors.summary.profile import Profile
-from service.monitor.panes import Pane
-from service.monitor.reference import build_reference, plan_of, reference_cells
-from service.monitor.reference_file import read, write
+from service.monitor.counting.panes import Pane
+from service.monitor.references.file import read, write
+from service.monitor.references.reference import build_reference, plan_of, reference_cells
 from service.values.references import Lineage
 from tests.unit.ingest.decode.decoding import chunk_of, decoder, feature
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.summary.profile import INVALID_VALUE, Profile
-from service.monitor.reference import (
+from service.monitor.references.reference import (
     build_reference,
     content_hash,
     layout_of,

@@ -7,9 +7,9 @@ import pytest
 
 from detectors.summary.profile import Profile
 from service.errors import ConfigurationError
-from service.monitor.reference import build_reference, reference_cells
-from service.monitor.reference_directory import ReferenceDirectory
-from service.monitor.reference_file import read, write
+from service.monitor.references.directory import ReferenceDirectory
+from service.monitor.references.file import read, write
+from service.monitor.references.reference import build_reference, reference_cells
 from service.values.references import Lineage
 from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
 

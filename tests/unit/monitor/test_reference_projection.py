@@ -9,16 +9,16 @@ from msgspec.structs import replace
 from detectors.joint import NOTHING, JointMoments, Projection
 from detectors.summary.profile import Profile
 from service.errors import ConfigurationError
-from service.monitor.planning import plan_for, watched_part
-from service.monitor.reference import (
+from service.monitor.references.file import read, write
+from service.monitor.references.planning import plan_for, watched_part
+from service.monitor.references.projection import scaling_of
+from service.monitor.references.reference import (
     build_reference,
     merge_references,
     plan_of,
     same_cells,
     with_projection,
 )
-from service.monitor.reference_file import read, write
-from service.monitor.reference_projection import scaling_of
 from service.values.references import LEARNED, Lineage
 from service.values.streams import JOINT, PREDICTION, Kind, StreamKey, above_cutoff
 from service.values.watches import FeatureWatch

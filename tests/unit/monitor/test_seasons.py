@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import norm
 
 from detectors.change.ragged import Ragged
-from service.monitor.comparison import Comparison
-from service.monitor.panes import Pane
-from service.monitor.planning import plan_for
-from service.monitor.seasons import DAY_SECONDS, DECIDED_SECONDS, Seasons
+from service.monitor.counting.panes import Pane
+from service.monitor.detecting.seasons import DAY_SECONDS, DECIDED_SECONDS, Seasons
+from service.monitor.judging.comparison import Comparison
+from service.monitor.references.planning import plan_for
 from service.values.streams import Kind, StreamKey
 from service.values.watches import DetectorChoice, SeasonWatch
 from tests.unit.monitor.events import MODEL, assert_same, reference, watch

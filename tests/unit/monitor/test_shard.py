@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.monitor.shard import Shard, TimeRules
+from service.monitor.counting.shard import Shard, TimeRules
 from service.values.records import Chunk, Record, Skipped
 from service.values.rejects import Reason
 from tests.unit.monitor.events import (

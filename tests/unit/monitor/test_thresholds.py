@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from detectors.change.bayes_factor import psi_of_rates
 from detectors.change.ragged import Ragged
-from service.monitor import thresholds
-from service.monitor.detection import Detection
-from service.monitor.planning import plan_for
-from service.monitor.reference import reference_cells
-from service.monitor.sensing import (
+from service.monitor.detecting import thresholds
+from service.monitor.detecting.detection import Detection
+from service.monitor.detecting.sensing import (
     expected_psi,
     noticed_within,
     panes_until,
     smallest_shift,
     typical_shift,
 )
-from service.monitor.watched_cells import WatchedCells, watched_count
+from service.monitor.detecting.watched_cells import WatchedCells, watched_count
+from service.monitor.references.planning import plan_for
+from service.monitor.references.reference import reference_cells
 from service.values.watches import Budget, DetectorChoice
 from tests.unit.monitor.events import MODEL, PANE, reference, watch
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.dispersion import Status
-from service.monitor.volume_stream import KNOWN_SECONDS, VolumeStream
+from service.monitor.detecting.volume_stream import KNOWN_SECONDS, VolumeStream
 from service.values.watches import SeasonWatch
 from tests.unit.monitor.events import assert_same
 

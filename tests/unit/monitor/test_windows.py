@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detectors.summary.layout import Layout
 from detectors.summary.summary import Summary
-from service.monitor.windows import QUANTILES, Window, step_seconds
+from service.monitor.detecting.windows import QUANTILES, Window, step_seconds
 from service.values.watches import WindowLength
 from tests.unit.monitor.events import PANE, T0, assert_same
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from service.monitor.episodes import EpisodeRules, Episodes
-from service.monitor.pane_verdicts import Described, Drifting, PaneVerdict
-from service.monitor.severity import Severities
+from service.monitor.episodes.book import EpisodeRules, Episodes
+from service.monitor.episodes.pane_verdicts import Described, Drifting, PaneVerdict
+from service.monitor.episodes.severity import Severities
 from service.values.episodes import Category, Episode, OffsetRange, SeenBy, Severity
 from service.values.streams import Kind, ModelKey, StreamKey
 

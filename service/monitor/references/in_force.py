@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.monitor.reference_file import read, write
+from service.monitor.references.file import read, write
 from service.values.plans import Plan, Schedule
 from service.values.references import Reference
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from detectors.summary.layout import Layout
 from detectors.summary.summary import Summary
-from service.monitor.reference import layout_of
-from service.monitor.reference_file import read
+from service.monitor.references.file import read
+from service.monitor.references.reference import layout_of
 from service.values.references import Reference
 from service.values.streams import ModelKey
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from service.monitor import episode_words
-from service.monitor.pane_verdicts import Describe, Drifting, PaneVerdict
+from service.monitor.episodes import words as episode_words
+from service.monitor.episodes.pane_verdicts import Describe, Drifting, PaneVerdict
 from service.values.episodes import (
     Category,
     Episode,

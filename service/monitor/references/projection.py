@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors.joint import NOTHING, Projection
 from detectors.scaling import PROBABILITIES, Scaling
-from service.monitor.reference_checks import Checks, FeatureShape
+from service.monitor.references.checks import Checks, FeatureShape
 from service.values.references import StreamReference
 from service.values.streams import JOINT, Kind, StreamKey, ValueType
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from detectors.joint import JointMoments
 from detectors.summary.profile import Profile
-from service.monitor.panes import Pane, joint_moments, merge_profiles, profiles_max
+from service.monitor.counting.panes import Pane, joint_moments, merge_profiles, profiles_max
 from service.values.streams import Kind, StreamKey
 from service.values.watches import Watch
 

@@ -11,9 +11,9 @@ from detectors.budget import ALLOWANCE
 from detectors.change.ragged import Floats, Indices
 from detectors.scores import observe
 from detectors.sensitivity import Sensitivity, smallest_psi
-from service.monitor import thresholds
-from service.monitor.detection import Detection
-from service.monitor.evidence_bank import EvidenceBank
+from service.monitor.detecting import thresholds
+from service.monitor.detecting.detection import Detection
+from service.monitor.detecting.evidence_bank import EvidenceBank
 
 HOUR_SECONDS = 3600.0
 

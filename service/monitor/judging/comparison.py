@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from detectors.change.observation import Flags, Floats
 from detectors.distance import Distances, distances
 from detectors.summary.layout import Layout
-from service.monitor.banks import Bank
-from service.monitor.cell_names import cell_names
-from service.monitor.derived_words import QUALITY_NAMES, quality_in_words, rows_in_words
-from service.monitor.detection import Detection
-from service.monitor.drift import DriftStates
-from service.monitor.evidence_bank import EvidenceBank
-from service.monitor.panes import Pane
-from service.monitor.reference import reference_cells, same_cells
-from service.monitor.windows import Freeze, Window
-from service.monitor.wording import Measured, in_words
+from service.monitor.counting.panes import Pane
+from service.monitor.detecting.banks import Bank
+from service.monitor.detecting.detection import Detection
+from service.monitor.detecting.drift import DriftStates
+from service.monitor.detecting.evidence_bank import EvidenceBank
+from service.monitor.detecting.windows import Freeze, Window
+from service.monitor.judging.cell_names import cell_names
+from service.monitor.judging.derived_words import QUALITY_NAMES, quality_in_words, rows_in_words
+from service.monitor.judging.wording import Measured, in_words
+from service.monitor.references.reference import reference_cells, same_cells
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ModelKey, StreamKey

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from service.monitor import episode_words
-from service.monitor.causes import LIKELY, Cause
-from service.monitor.pane_verdicts import PaneVerdict
+from service.monitor.episodes import words as episode_words
+from service.monitor.episodes.causes import LIKELY, Cause
+from service.monitor.episodes.pane_verdicts import PaneVerdict
 from service.values.episodes import (
     CATEGORIES,
     UPSTREAM,

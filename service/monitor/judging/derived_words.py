@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from service.monitor.volume_stream import VolumeStream
+from service.monitor.detecting.volume_stream import VolumeStream
 
 QUALITY_NAMES = ("present", "rare", "of unknown categories", "missing", "invalid")
 """The cells of a quality stream, as `Comparison.cells_of` gives them."""

@@ -7,13 +7,13 @@ from typing import Any
 from msgspec import Struct
 
 from detectors.joint import Projection
-from service.monitor.comparison import Comparison, Transition
-from service.monitor.learner import Learner
-from service.monitor.panes import Pane
-from service.monitor.planning import lacks_derived, watched_part
-from service.monitor.reference import build_reference, merge_references, with_projection
-from service.monitor.references import InForce, References
-from service.monitor.windows import Freeze
+from service.monitor.counting.panes import Pane
+from service.monitor.detecting.windows import Freeze
+from service.monitor.judging.comparison import Comparison, Transition
+from service.monitor.judging.learner import Learner
+from service.monitor.references.in_force import InForce, References
+from service.monitor.references.planning import lacks_derived, watched_part
+from service.monitor.references.reference import build_reference, merge_references, with_projection
 from service.values.references import LEARNED, Lineage, Reference
 from service.values.reports import ReferenceState
 from service.values.streams import ModelKey, StreamKey, ValueType

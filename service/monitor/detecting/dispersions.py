@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Indices, Ragged
 from detectors.dispersion import GROUPS, PANES_MIN, DispersionLearner, Status
-from service.monitor.windows import Freeze
+from service.monitor.detecting.windows import Freeze
 
 LONG_PANES = 4 * PANES_MIN
 """A stream of which nothing could be learned for so long, since it drifted all the time, is learned

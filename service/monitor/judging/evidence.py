@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.distance import Distances
-from service.monitor.comparison import Comparison
-from service.monitor.pane_verdicts import Described, Drifting
-from service.monitor.panes import Pane
-from service.monitor.wording import Measured
+from service.monitor.counting.panes import Pane
+from service.monitor.episodes.pane_verdicts import Described, Drifting
+from service.monitor.judging.comparison import Comparison
+from service.monitor.judging.wording import Measured
 from service.values.episodes import ChangedCell, SeenBy, StreamCounts, StreamDistance
 from service.values.streams import Kind, StreamKey
 

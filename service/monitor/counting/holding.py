@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from service.monitor.shard import Shard
+from service.monitor.counting.shard import Shard
 from service.values.records import Partition
 
 PANES_AHEAD_MAX = 30

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from service.monitor.reference import content_hash, plan_of, scaling_to_learn
+from service.monitor.references.reference import content_hash, plan_of, scaling_to_learn
 from service.values.plans import Plan
 from service.values.references import LEARNED, Reference
 from service.values.streams import (

@@ -13,12 +13,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from service.monitor import episode_words, upstream
-from service.monitor.causes import LIKELY, Cause, likely_cause, situation_of
-from service.monitor.episode_counts import EpisodeCounts
-from service.monitor.episode_steps import begun, described, kept, moved_on
-from service.monitor.pane_verdicts import Describe, Drifting, PaneVerdict
-from service.monitor.severity import Severities, is_worse
+from service.monitor.episodes import upstream
+from service.monitor.episodes import words as episode_words
+from service.monitor.episodes.causes import LIKELY, Cause, likely_cause, situation_of
+from service.monitor.episodes.counts import EpisodeCounts
+from service.monitor.episodes.pane_verdicts import Describe, Drifting, PaneVerdict
+from service.monitor.episodes.severity import Severities, is_worse
+from service.monitor.episodes.steps import begun, described, kept, moved_on
 from service.values.episodes import (
     CATEGORIES,
     UPSTREAM,

@@ -14,16 +14,16 @@ from detectors.change.observation import Flags, Floats, Observation
 from detectors.change.pool import with_prior
 from detectors.dispersion import Status
 from detectors.scores import CellScores, observe
-from service.monitor import thresholds
-from service.monitor.banks import Bank
-from service.monitor.dispersions import Dispersions
-from service.monitor.drift import DriftStates, PaneFlags
-from service.monitor.evidence_bank import EvidenceBank, Step
-from service.monitor.panes import Pane
-from service.monitor.seasons import Seasons, Usual
-from service.monitor.volume_stream import VolumeStream
-from service.monitor.watched_cells import WatchedCells
-from service.monitor.windows import Freeze
+from service.monitor.counting.panes import Pane
+from service.monitor.detecting import thresholds
+from service.monitor.detecting.banks import Bank
+from service.monitor.detecting.dispersions import Dispersions
+from service.monitor.detecting.drift import DriftStates, PaneFlags
+from service.monitor.detecting.evidence_bank import EvidenceBank, Step
+from service.monitor.detecting.seasons import Seasons, Usual
+from service.monitor.detecting.volume_stream import VolumeStream
+from service.monitor.detecting.watched_cells import WatchedCells
+from service.monitor.detecting.windows import Freeze
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ROWS, StreamKey

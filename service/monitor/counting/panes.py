@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from detectors.joint import JointMoments
 from detectors.summary.profile import Profile, Value
 from detectors.summary.summary import Summary
-from service.monitor.totals import quality_of_profiles, quality_of_summary
+from service.monitor.counting.totals import quality_of_profiles, quality_of_summary
 from service.values.batches import Batch, Novel
 from service.values.plans import Plan
 from service.values.records import Partition

@@ -15,7 +15,7 @@ from detectors.change.e_detector import CellCounts, EDetector, EDetectorParamete
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Indices, Ragged
 from detectors.change.recovery import Recovery, RecoveryParameters
-from service.monitor.volume_stream import VolumeStream
+from service.monitor.detecting.volume_stream import VolumeStream
 
 
 class Step(Struct, frozen=True):

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from service.monitor.comparison import Comparison, Transition
-from service.monitor.episodes import Episodes
-from service.monitor.evidence import describe, drifting
-from service.monitor.model_judge import ModelJudge, Pacing
-from service.monitor.pane_verdicts import PaneVerdict
-from service.monitor.panes import Pane
-from service.monitor.references import References
-from service.monitor.shard import Shard, TimeRules
-from service.monitor.totals import ModelTotals
-from service.monitor.watched_cells import watched_count
-from service.monitor.windows import Freeze
+from service.monitor.counting.panes import Pane
+from service.monitor.counting.shard import Shard, TimeRules
+from service.monitor.counting.totals import ModelTotals
+from service.monitor.detecting.watched_cells import watched_count
+from service.monitor.detecting.windows import Freeze
+from service.monitor.episodes.book import Episodes
+from service.monitor.episodes.pane_verdicts import PaneVerdict
+from service.monitor.judging.comparison import Comparison, Transition
+from service.monitor.judging.evidence import describe, drifting
+from service.monitor.judging.model_judge import ModelJudge, Pacing
+from service.monitor.references.in_force import References
 from service.values.episodes import OffsetRange
 from service.values.plans import Plan, Schedule
 from service.values.references import Reference

@@ -15,8 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from service.errors import ConfigurationError
-from service.monitor.reference import content_hash
-from service.monitor.reference_checks import (
+from service.monitor.references.checks import (
     Checks,
     FileShape,
     LineageShape,
@@ -24,7 +23,8 @@ from service.monitor.reference_checks import (
     check_order,
     check_stream,
 )
-from service.monitor.reference_projection import projection_tree, read_projection
+from service.monitor.references.projection import projection_tree, read_projection
+from service.monitor.references.reference import content_hash
 from service.values.references import Lineage, Reference, StreamReference
 from service.values.streams import StreamKey, ValueType
 

@@ -23,9 +23,9 @@ from detectors.summary.heavy_hitters import HeavyNames
 from detectors.summary.profile import NAMES_MAX, Profile
 from detectors.summary.summary import Summary
 from service.errors import ConfigurationError
-from service.monitor.kept import Kept, Seen
-from service.monitor.reference import content_hash, merge_references
-from service.monitor.reference_streams import CATEGORIES_MAX, stream_reference
+from service.monitor.references.kept import Kept, Seen
+from service.monitor.references.reference import content_hash, merge_references
+from service.monitor.references.streams import CATEGORIES_MAX, stream_reference
 from service.values.references import LEARNED, Lineage, Reference, StreamReference
 from service.values.streams import (
     JOINT,

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.dispersion import Status
-from service.monitor.comparison import Comparison
-from service.monitor.episodes import Episodes, Owner
-from service.monitor.judge import Judge
-from service.monitor.model_judge import ModelJudge
-from service.monitor.sensing import HOUR_SECONDS, expected_psi, typical_shift
-from service.monitor.shard import Shard
-from service.monitor.totals import ModelTotals, RecordBook
-from service.monitor.windows import QUANTILES, Window
-from service.monitor.wording import Measured
+from service.monitor.counting.shard import Shard
+from service.monitor.counting.totals import ModelTotals, RecordBook
+from service.monitor.detecting.sensing import HOUR_SECONDS, expected_psi, typical_shift
+from service.monitor.detecting.windows import QUANTILES, Window
+from service.monitor.episodes.book import Episodes, Owner
+from service.monitor.judging.comparison import Comparison
+from service.monitor.judging.judge import Judge
+from service.monitor.judging.model_judge import ModelJudge
+from service.monitor.judging.wording import Measured
 from service.values.episodes import EpisodeCount
 from service.values.reports import (
     DetectorReport,

@@ -20,8 +20,8 @@ from detectors.joint import Projection
 from detectors.scaling import Scaling
 from detectors.summary.layout import Layout
 from detectors.summary.profile import Profile
-from service.monitor.reference_projection import projection_tree, scaling_of
-from service.monitor.reference_streams import stream_reference
+from service.monitor.references.projection import projection_tree, scaling_of
+from service.monitor.references.streams import stream_reference
 from service.values.plans import Plan
 from service.values.references import Lineage, Reference, StreamReference
 from service.values.streams import JOINT, Kind, StreamKey, ValueType

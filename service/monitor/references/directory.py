@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from service.errors import ConfigurationError
-from service.monitor.reference_file import read
+from service.monitor.references.file import read
 from service.values.references import Reference
 
 FILE_MAX_BYTES = 64 * 2**20

@@ -14,8 +14,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from service.monitor.panes import Pane
-from service.monitor.totals import ModelTotals, RecordBook
+from service.monitor.counting.panes import Pane
+from service.monitor.counting.totals import ModelTotals, RecordBook
 from service.values.batches import Batch, Decoded
 from service.values.plans import Plan
 from service.values.records import Chunk, Partition

@@ -1,0 +1,1 @@
+"""What was seen of each model in each partition: panes, shards, books."""

@@ -1,0 +1,1 @@
+"""All detectors over the streams of one model version: windows, seasons, drift."""

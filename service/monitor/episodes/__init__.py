@@ -1,0 +1,1 @@
+"""From verdicts on panes to the few events that people hear of."""

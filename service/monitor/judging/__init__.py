@@ -1,0 +1,1 @@
+"""The judge: closed panes against references, and what is told of them."""

@@ -1,0 +1,1 @@
+"""What is normal: references from samples and files, and which one is in force."""
