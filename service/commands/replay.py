@@ -12,6 +12,7 @@ from config.sources import FeatureSettings, LatencySettings, RowsSettings, Sourc
 from service.backtest.assembly import Asked
 from service.backtest.incidents import read_incidents
 from service.commands import config_option, load_settings, require_references
+from service.commands.command_line import as_typed
 from service.commands.replay_json import as_json
 from service.commands.replay_view import show
 from service.commands.replaying import Task, run
@@ -136,7 +137,8 @@ def command(  # noqa: PLR0913 - one argument an option
     )
     further = [f for f in (*reference_files, config_file, expected_file) if f is not None]
     references = tuple(_read(file) for file in reference_files)
-    backtest = run(Task(files, chosen, references, tuple(further), asked), loaded)
+    again = as_typed(click.get_current_context())
+    backtest = run(Task(files, chosen, references, tuple(further), asked, again), loaded)
     if html_file is not None:
         html_file.write_bytes(backtest_page(backtest))
     if json_file is not None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -34,13 +33,16 @@ PACKAGES = ("anchorwatch", "numpy", "pyarrow", "river")
 
 
 class Task(Struct, frozen=True):
-    """What to replay. `further` are files that it depends on beside the recorded ones."""
+    """What to replay. `further` are files that it depends on beside the recorded ones; `command` is
+    what to type to do it again.
+    """
 
     files: tuple[str, ...]
     source: SourceSettings
     references: tuple[Reference, ...]
     further: tuple[Path, ...]
     asked: Asked
+    command: str
 
 
 def run(task: Task, loaded: Loaded) -> Backtest:
@@ -71,7 +73,7 @@ def run(task: Task, loaded: Loaded) -> Backtest:
                 watches(settings)("").budget,
                 _tolerances(settings, outcome),
                 task.asked,
-                _origin(loaded, (*paths, *task.further)),
+                _origin(task, loaded, (*paths, *task.further)),
                 progress,
             )
 
@@ -99,9 +101,9 @@ def _tolerances(settings: Settings, outcome: Outcome) -> tuple[float, ...]:
     return tuple(watch_for(name).tolerance_sd for name in sorted(names))
 
 
-def _origin(loaded: Loaded, files: Iterable[Path]) -> Origin:
+def _origin(task: Task, loaded: Loaded, files: Iterable[Path]) -> Origin:
     return Origin(
-        command=shlex.join(["anchorwatch", *sys.argv[1:]]),
+        command=task.command,
         versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
         config_hash=loaded.hash,
         config_text=show(loaded),

@@ -1,8 +1,10 @@
 """`anchorwatch replay` as a backtest: known incidents, other settings, and the report."""
 
 import json
+import shlex
 from datetime import UTC, datetime
 from hashlib import sha256
+from html import unescape
 
 import pytest
 from click.testing import CliRunner
@@ -56,8 +58,24 @@ def test_the_report_and_the_json_and_the_terminal_say_the_same(files):
     assert episode["expected"] is True
     assert episode["id"] in page
     assert told["alarms"][episode["alarms"][0]]["histogram"]["live"]
-    assert told["again"]["command"].startswith("anchorwatch ")
+    assert told["again"]["command"] in unescape(page)
     assert "[/nothing]" in result.output
+
+
+def test_the_command_to_do_it_again_is_what_was_typed_however_the_process_was_started(
+    files, monkeypatch
+):
+    monkeypatch.setattr("sys.argv", ["-c"])
+    given = ("--no-what-if", "--expected", files / "incidents.csv", "--json", files / "my out.json")
+    assert run(files, *given).exit_code == 0
+    again = json.loads((files / "my out.json").read_text("utf-8"))["again"]["command"]
+    program, name, *arguments = shlex.split(again)
+    assert (program, name) == ("anchorwatch", "replay")
+    wanted = (files / "events.jsonl", "--reference", files / "ref.json", *given)
+    assert sorted(arguments) == sorted(map(str, wanted))
+    (files / "my out.json").unlink()
+    assert CliRunner().invoke(command, arguments).exit_code == 0
+    assert json.loads((files / "my out.json").read_text("utf-8"))["again"]["command"] == again
 
 
 def test_the_files_can_be_known_again(files):
