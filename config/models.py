@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.detection import Tolerance, Window
+from config.policy import PolicySettings
 from config.reference import ReferenceSettings
 from config.season import SeasonSettings, is_date
 from config.section import Real, Section, Whole
@@ -83,7 +84,6 @@ class ModelRule(Section):
     later: ClassVar[frozenset[str]] = frozenset(
         {
             "schedule",
-            "policy",
             "segments",
             "severity",
             "privacy",
@@ -117,6 +117,10 @@ class ModelRule(Section):
     )
     reference: ReferenceSettings | None = Field(
         default=None, description="As in reference; parts may be left out."
+    )
+    policy: PolicySettings | None = Field(
+        default=None,
+        description="As in policy; parts may be left out. null takes back what lines before say.",
     )
     prediction: PredictionSettings | None = Field(
         default=None, description="Cut-offs of the prediction."

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from config.detection import DetectionSettings, Tolerance
 from config.models import FeatureRule, ModelRule, Mute, PredictionSettings
+from config.policy import PolicySettings
 from config.reference import ReferenceSettings
 from config.season import SeasonSettings
 from config.section import Atom, Section
@@ -16,6 +17,9 @@ from config.units import format_duration
 
 BUILT_IN_FEATURES = (("*_id", FeatureRule(ignore=True)),)
 """Identifiers have a new value for every row; the first line, so that any other can undo it."""
+
+TAKEN_BACK = frozenset({"policy"})
+"""Settings of a model that a later line takes back by saying null."""
 
 CACHED_MAX = 4096
 
@@ -65,6 +69,7 @@ class ModelSettings:
     tolerance: Tolerance
     season: SeasonSettings
     windows: tuple[float, ...]
+    policy: PolicySettings | None
     reference: ReferenceSettings
     prediction: PredictionSettings
     feature_lines: tuple[FeatureLine, ...]
@@ -115,6 +120,7 @@ class Resolver:
         self,
         detection: DetectionSettings,
         reference: ReferenceSettings,
+        policy: PolicySettings | None,
         models: Mapping[str, ModelRule],
     ) -> None:
         self.rules = models
@@ -127,6 +133,7 @@ class Resolver:
             "tolerance": detection.tolerance,
             "season": detection.season,
             "windows": detection.windows,
+            "policy": policy,
             "reference": reference,
             "prediction": PredictionSettings(),
         }
@@ -136,6 +143,7 @@ class Resolver:
                 ("tolerance", ("detection",)),
                 ("season", ("detection",)),
                 ("windows", ("detection",)),
+                ("policy", ()),
                 ("reference", ()),
             )
             for rest, _ in leaves(self.start[name])
@@ -159,9 +167,12 @@ class Resolver:
             rule, at = self.rules[glob], ("models", glob)
             for key in rule.model_fields_set - {"features"}:
                 given = getattr(rule, key)
-                if given is not None:
-                    values[key] = _merged(values[key], given)
-                    origins |= {(key, *rest): (*at, key, *rest) for rest, _ in said(given)}
+                if given is None and key not in TAKEN_BACK:
+                    continue
+                if values[key] is None or given is None:
+                    origins = {path: of for path, of in origins.items() if path[0] != key}
+                values[key] = _merged(values[key], given)
+                origins |= {(key, *rest): (*at, key, *rest) for rest, _ in said(given)}
             lines += [
                 FeatureLine(inner, feature, (*at, "features", inner))
                 for inner, feature in rule.features.items()
@@ -173,8 +184,8 @@ class Resolver:
 
 
 def _merged(under: Any, over: Any) -> Any:
-    """Sections merge key by key; anything else is replaced."""
-    if not isinstance(over, Section) or isinstance(over, Atom):
+    """Sections merge key by key; anything else is replaced, and so is what was none."""
+    if under is None or not isinstance(over, Section) or isinstance(over, Atom):
         return over
     given = {key: _merged(getattr(under, key), getattr(over, key)) for key in over.model_fields_set}
     return under.model_copy(update=given)

@@ -14,6 +14,7 @@ from config.limits import LimitsSettings
 from config.log import LogSettings
 from config.metrics import MetricsSettings
 from config.models import ModelRule
+from config.policy import PolicySettings
 from config.reference import ReferenceSettings
 from config.resolution import ModelSettings, Resolver
 from config.section import Section, refuse
@@ -35,7 +36,6 @@ class Settings(Section):
             "include",
             "segments",
             "privacy",
-            "policy",
             "team",
         }
     )
@@ -55,6 +55,11 @@ class Settings(Section):
     )
     severity: SeveritySettings = Field(
         default=SeveritySettings(), description="What may wake somebody, by tier of the model."
+    )
+    policy: PolicySettings | None = Field(
+        default=None,
+        description="Fixed limits that a policy of model risk names, beside the budget: told on the "
+        "page and as metrics, never alarmed on. null = none.",
     )
     models: Mapping[str, ModelRule] = Field(
         default={}, description="What holds for some models only, by glob; later lines win."
@@ -88,7 +93,7 @@ class Settings(Section):
     @cached_property
     def resolver(self) -> Resolver:
         """What resolves and remembers."""
-        return Resolver(self.detection, self.reference, self.models)
+        return Resolver(self.detection, self.reference, self.policy, self.models)
 
     def __copy__(self) -> Self:
         """A copy remembers nothing, since it is made to be changed."""
@@ -103,12 +108,15 @@ class Settings(Section):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         names = [source.name for source in self.sources]
-        faults = {
+        firsts = [names.index(name) for name in names]
+        faults: dict[tuple[str | int, ...], str] = {
+            ("sources", i, "name"): f"each source needs a name of its own; sources[{first}] has it"
+            for i, first in enumerate(firsts)
+            if first < i
+        }
+        faults |= {
             ("models", glob, "windows"): windows_fault(rule.windows or (), self.detection.pane)
             for glob, rule in self.models.items()
         }
-        refuse(
-            (len(set(names)) < len(names), "sources", "each needs a name of its own"),
-            *((bool(fault), key, fault) for key, fault in faults.items()),
-        )
+        refuse(*((bool(fault), key, fault) for key, fault in faults.items()))
         return self

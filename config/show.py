@@ -103,6 +103,7 @@ def _model_data(loaded: Loaded, settings: ModelSettings) -> tuple[dict[str, Any]
         "tolerance": settings.tolerance.model_dump(mode="json"),
         "season": settings.season.model_dump(mode="json"),
         "windows": list(settings.window_names),
+        "policy": None if settings.policy is None else settings.policy.model_dump(mode="json"),
         "reference": settings.reference.model_dump(mode="json", by_alias=True),
         "prediction": settings.prediction.model_dump(mode="json"),
     }

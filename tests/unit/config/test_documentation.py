@@ -12,6 +12,7 @@ from config.document import flow, read_document
 from config.environment import variable
 from config.loader import load
 from config.models import ModelRule
+from config.policy import PolicySettings
 from config.section import Atom, Quantity
 from config.settings import Settings
 from config.shape import keys_of, kinds_at, sections_at
@@ -27,7 +28,9 @@ def fields(section=Settings, path=()):
     for name, field in section.model_fields.items():
         here = (*path, field.alias or name)
         inner = sections_at(Settings, here)
-        if inner and len(here) == len([part for part in here if isinstance(part, str)]):
+        if field.default is None and inner:
+            yield here, field
+        elif inner and len(here) == len([part for part in here if isinstance(part, str)]):
             yield from fields(inner[0], here)
         elif here not in {("sources",), ("models",)}:
             yield here, field
@@ -108,6 +111,18 @@ def test_the_example_of_models_names_every_option():
     data = read_document(example("models"), "f").data
     Settings.model_validate(data, context={})
     assert all_keys(ModelRule) - names_in(data) - {"learn", "events", "at_least"} == set()
+
+
+def test_the_example_of_policy_is_its_default_and_describes_every_option():
+    text = example("policy")
+    data = read_document(text, "f").data
+    assert Settings.model_validate(data, context={}).policy == PolicySettings()
+    assert set(data["policy"]) == set(keys_of(PolicySettings))
+    comments = " ".join(text.replace("#", " ").split())
+    for field in PolicySettings.model_fields.values():
+        assert " ".join(field.description.split()) in comments
+        if field.annotation is float:
+            assert all(q.bounds in comments.lower() for q in quantities(None, field.metadata))
 
 
 def all_keys(section):

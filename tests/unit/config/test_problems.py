@@ -186,7 +186,7 @@ LATER = "comes with a later version and has no effect in this one; take it out"
         ),
         (
             "sources:\n  - {name: a, topics: [t]}\n  - {name: a, topics: [t]}",
-            "1: sources: each needs a name of its own",
+            "3: sources[1].name: each source needs a name of its own; sources[0] has it",
         ),
         (
             "sources:\n  - {name: a, topics: [t]}\n  - {topics: [t]}",
@@ -256,7 +256,6 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
                 "include",
                 "segments",
                 "privacy",
-                "policy",
                 "team",
             )
         ),
