@@ -58,8 +58,8 @@ class Settings(Section):
     )
     policy: PolicySettings | None = Field(
         default=None,
-        description="Fixed limits that a policy of model risk names, beside the budget: told on the "
-        "page and as metrics, never alarmed on. null = none.",
+        description="Fixed limits that a policy of model risk names, beside the budget: told on "
+        "the page and as metrics, never alarmed on. null = none.",
     )
     models: Mapping[str, ModelRule] = Field(
         default={}, description="What holds for some models only, by glob; later lines win."
