@@ -8,7 +8,10 @@ RECORDS_CONSUMED = counter(
     "records_consumed", "Records taken from the topic.", ("topic",), Group.BOOKS
 )
 RECORDS_APPLIED = counter(
-    "records_applied", "Records of which a row was counted.", ("topic",), Group.BOOKS
+    "records_applied",
+    "Records that were read: each row is a prediction, late or rejected in its model's book.",
+    ("topic",),
+    Group.BOOKS,
 )
 RECORDS_IGNORED = counter(
     "records_ignored",

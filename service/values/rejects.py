@@ -12,7 +12,8 @@ class Reason(StrEnum):
     """Why a record or a row was refused; the label `reason`. Closed, so that it can be routed on.
 
     Of records: MALFORMED (not what the decode chain expects), OVERSIZED, NO_MODEL (the mapping
-    found no model name), OVER_LIMIT, CORRUPT_BATCH (Kafka's own framing is damaged).
+    found no model name), NO_FIELDS (nor features, a prediction or a latency), OVER_LIMIT,
+    CORRUPT_BATCH (Kafka's own framing is damaged).
     Of rows: MISTYPED (no usable features and no prediction), TIMESTAMP (unreadable), FUTURE,
     OVER_LIMIT. LATE rows are counted apart, since they are well formed.
     """
@@ -20,6 +21,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     OVERSIZED = "oversized"
     NO_MODEL = "no_model"
+    NO_FIELDS = "no_fields"
     OVER_LIMIT = "over_limit"
     CORRUPT_BATCH = "corrupt_batch"
     MISTYPED = "mistyped"

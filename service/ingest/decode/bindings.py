@@ -30,6 +30,10 @@ class Bindings:
         if len(self._known) > 2 * self._models_max:
             self._known, self._bound = {}, {}
 
+    def knows(self, model: ModelKey) -> bool:
+        """True once a model version was asked about and admitted."""
+        return model in self._known
+
     def schedule(self, model: ModelKey) -> Schedule | None:
         """The schedule for this chunk; None when it is one model too many."""
         if model in self._asked:

@@ -46,7 +46,8 @@ class Decoder:
             self._general.read(position, harvest)
         seen = self._general.identity.taken()
         if self._typed:
-            self._typed.learn(seen)
+            knows = self._bindings.knows
+            self._typed.learn({pair: model for pair, model in seen.items() if knows(model)})
         batches = harvest.batches()
         return harvest.decoded(self._unknown(batches, harvest), batches)
 

@@ -25,11 +25,15 @@ class Row(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """All rows of a record, and whether numbers are inside strings on either side."""
+    """All rows of a record, and whether numbers are inside strings on either side.
+
+    `found` is False when neither features nor a prediction are where the mapping looks.
+    """
 
     rows: list[Row]
     features_in_text: bool = False
     prediction_in_text: bool = False
+    found: bool = True
 
 
 ReadSheet = Callable[[Envelope, tuple[str, ...]], Sheet]
@@ -136,7 +140,7 @@ def _sheet(
 ) -> Sheet:
     """Features and predictions paired by position; the surplus of the longer side is wrong."""
     if inputs is None and outputs is None:
-        return Sheet([Row({}, None)])
+        return Sheet([Row({}, None)], found=False)
     if inputs is not None and outputs is not None and inputs.single and outputs.single:
         features = _features(inputs.rows[0], names)
         row = Row(features, prediction_of(outputs.rows[0], classes))

@@ -24,6 +24,8 @@ from service.values.records import Record
 from service.values.rejects import Reason
 from service.values.streams import ModelKey
 
+_VOID = "no features, prediction or latency where the mapping looks"
+
 UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -90,15 +92,31 @@ class GeneralPath:
         if model is None:
             harvest.reject(Reason.NO_MODEL, "no name of a model where the mapping looks", position)
             return
+        # A record that says nothing must not make a model version known.
+        if not self._bindings.knows(model) and self._is_void(envelope, self._sheet(envelope, ())):
+            harvest.reject(Reason.NO_FIELDS, _VOID, position)
+            return
         schedule = self._bindings.schedule(model)
         if schedule is None:
             detail = f"{model.model} {model.version} is one model version too many"
             harvest.reject(Reason.OVER_LIMIT, detail, position)
-            return
+        else:
+            self._read_rows(envelope, position, harvest, model, schedule)
+
+    def _read_rows(
+        self,
+        envelope: Envelope,
+        position: int,
+        harvest: Harvest,
+        model: ModelKey,
+        schedule: Schedule,
+    ) -> None:
         seconds = self._seconds(envelope)
         plan = self._plan(schedule, seconds)
         sheet = self._sheet(envelope, plan.columns)
-        if len(sheet.rows) > self._limits.rows_per_record:
+        if self._is_void(envelope, sheet):
+            harvest.reject(Reason.NO_FIELDS, _VOID, position)
+        elif len(sheet.rows) > self._limits.rows_per_record:
             rows = f"{len(sheet.rows)} rows, the limit is {self._limits.rows_per_record}"
             harvest.reject(Reason.OVER_LIMIT, rows, position)
         elif isnan(seconds):
@@ -107,6 +125,10 @@ class GeneralPath:
         else:
             common = Common(position, seconds, *self._latency_and_weight(envelope))
             self._add(sheet, common, harvest, model, self._bindings.binding(plan))
+
+    def _is_void(self, envelope: Envelope, sheet: Sheet) -> bool:
+        """True when nothing of what a mapping looks for is there."""
+        return not sheet.found and isnan(self._latency_and_weight(envelope)[0])
 
     def _add(
         self, sheet: Sheet, common: Common, harvest: Harvest, model: ModelKey, binding: Binding

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from config.limits import LimitsSettings
 from detectors.summary.profile import INVALID_VALUE
 from service.errors import ConfigurationError
+from service.ingest.decode.decoder import Decoder
 from service.values.plans import Schedule
 from service.values.records import Skipped
 from service.values.rejects import Reason
@@ -13,6 +15,7 @@ from tests.unit.ingest.decode.decoding import (
     ARRIVED,
     CREDIT,
     LEARNER,
+    Plans,
     assert_balanced,
     chunk_of,
     decoder,
@@ -91,7 +94,7 @@ def test_a_record_of_too_many_rows_is_refused_whole():
 
 def test_rows_without_features_and_prediction_are_mistyped_and_their_record_applied():
     unusable = [
-        {"model": "m"},
+        {"model": "m", "latency_ms": 3.0},
         {"model": "m", "features": {}},
         {"model": "m", "features": [1, 2]},
         {"model": "m", "features": "x", "prediction": None},
@@ -106,6 +109,21 @@ def test_rows_without_features_and_prediction_are_mistyped_and_their_record_appl
     assert {(r.reason, r.row, r.model) for r in decoded.rejects} == {
         (Reason.MISTYPED, 0, ModelKey("m", "unversioned"))
     }
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_record_in_which_nothing_is_found_is_refused_and_makes_no_model_known(known):
+    plans = Plans(CREDIT)
+    subject = Decoder(source(model=['"m"']), plans, LimitsSettings(), 60.0)
+    if known:
+        subject.decode(chunk_of({"features": {"age": 41}}))
+    chunk = chunk_of({"hello": 1}, {"features": None, "prediction": None, "latency_ms": None})
+    decoded = subject.decode(chunk)
+    assert_balanced(decoded, chunk)
+    assert [(r.reason, r.row, r.model) for r in decoded.rejects] == [
+        (Reason.NO_FIELDS, None, None)
+    ] * 2
+    assert (plans.known != {}) is known
 
 
 def test_one_usable_side_is_enough():
