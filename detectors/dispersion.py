@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
 from detectors.change.ragged import Floats, Indices, Ragged
 
 GROUPS = 16
@@ -133,6 +134,15 @@ class DispersionLearner:
         variance, known = self._variances()
         phi, kappa = covering_line(events, variance, known)
         return _verdict(phi, kappa, panes, self.settled_panes)
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the streams of `previous` that are carried, and with its panes' order."""
+        while len(self.blocks) < len(previous.blocks):
+            self._add_level()
+        self.ticks = previous.ticks
+        for name in ARRAYS:
+            kept = carried.into(getattr(self, name), getattr(previous, name), axis=1)
+            setattr(self, name, kept)
 
     def state(self) -> dict[str, Any]:
         """A copy of the arrays that the class describes, and what it was made with."""

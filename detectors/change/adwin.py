@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from detectors.carried import Carried
 from detectors.change.observation import (
     Flags,
     Floats,
@@ -114,6 +115,15 @@ class Adwin:
         for name in ARRAYS:
             getattr(self, f"_{name}")[mask] = 0
 
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the streams of `previous` that are carried; see `Detector.carry`."""
+        rows = max(self._counts.shape[1], previous._counts.shape[1])
+        self._have_rows(rows)
+        previous._have_rows(rows)
+        for name in ARRAYS:
+            column = f"_{name}"
+            setattr(self, column, carried.into(getattr(self, column), getattr(previous, column)))
+
     def state(self) -> State:
         """A copy of the arrays that the class describes."""
         return {name: getattr(self, f"_{name}").copy() for name in ARRAYS}
@@ -181,6 +191,10 @@ class Adwin:
             merged_m2 = m2[:, 0] + m2[:, 1] + between
             self._append(streams, row + 1, width, total[:, 0] + total[:, 1], merged_m2)
             row += 1
+
+    def _have_rows(self, rows: int) -> None:
+        while self._counts.shape[1] < rows:
+            self._add_row()
 
     def _add_row(self) -> None:
         self._n, self._total, self._m2 = (

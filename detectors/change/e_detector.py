@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from detectors.carried import Carried
 from detectors.change.bayes_factor import log_factor_of_counts
 from detectors.change.observation import Flags, State, Verdict, per_stream
 from detectors.change.onsets import Onsets
@@ -168,6 +169,18 @@ class EDetector:
         known = _of_cells(reference, self.cells, "the reference")
         known = known / self.cells.spread(self._dispersion)
         self._pool = np.where(self.cells.spread(mask), known, self._pool)
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the streams of `previous` that are carried, which has as many onsets.
+
+        Of the others no onset counts that was there before.
+        """
+        cells = carried.of_cells(previous.cells.offsets, self.cells.offsets)
+        self._onsets.carry(previous._onsets, carried)
+        self._pool = cells.into(self._pool, previous._pool)
+        self._dispersion = carried.into(self._dispersion, previous._dispersion)
+        self._held = carried.into(self._held, previous._held)
+        self._base_kappa = np.full_like(self._bases, np.nan)
 
     def state(self) -> State:
         """A copy of all that is remembered: `Onsets`, offsets, pool, dispersion, held."""

@@ -7,6 +7,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.int64]
@@ -68,6 +70,12 @@ class Detector(Protocol):
 
     def reset(self, mask: Flags) -> None:
         """Forget everything about the streams where `mask`, shape (D,), is true."""
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Remember of the streams that are carried what `previous` does, which is given up.
+
+        Both have the same parameters, but for numbers that thresholds and bounds are set to.
+        """
 
     def state(self) -> State:
         """A copy of all that is remembered; `from_state` continues exactly where it was taken."""

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from detectors.carried import Carried
 from detectors.change.ragged import Floats, Indices, Ragged
 
 ARRAYS = ("ages", "counts", "totals", "shares", "masses")
@@ -53,6 +54,17 @@ class Onsets:
     def forget(self, streams: np.ndarray) -> None:
         """The masked streams, shape (D,), have no onset any more."""
         self.masses[:, streams] = 0.0
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Have the onsets of `previous`, as many of them: none of these is one of a new stream."""
+        cells = carried.of_cells(previous.cells.offsets, self.cells.offsets)
+        self.ages = previous.ages.copy()
+        for name in ("counts", "shares"):
+            kept = cells.into(getattr(self, name), getattr(previous, name), axis=1)
+            setattr(self, name, kept)
+        for name in ("totals", "masses"):
+            kept = carried.into(getattr(self, name), getattr(previous, name), axis=1)
+            setattr(self, name, kept)
 
     def state(self) -> dict[str, Any]:
         """A copy of the arrays that the class describes."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from detectors.carried import Carried
 from detectors.change.observation import (
     Flags,
     Floats,
@@ -92,6 +93,12 @@ class PageHinkley:
         # first deviation is 0, so that 0 does the same; against a known one it is the CUSUM's.
         for name in ARRAYS:
             getattr(self, f"_{name}")[mask] = 0.0
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the streams of `previous` that are carried; see `Detector.carry`."""
+        for name in ARRAYS:
+            column = f"_{name}"
+            setattr(self, column, carried.into(getattr(self, column), getattr(previous, column)))
 
     def state(self) -> State:
         """A copy of the six columns, each of shape (D,)."""

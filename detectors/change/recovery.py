@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from detectors.carried import Carried
 from detectors.change.bayes_factor import (
     log_dirichlet_multinomial,
     log_factor,
@@ -104,6 +105,14 @@ class Recovery:
             self._recent,
         )
         return self._judge(null)
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on to watch the streams that `previous` watches and that are carried."""
+        cells = carried.of_cells(previous.cells.offsets, self.cells.offsets)
+        self._starts.carry(previous._starts, carried)
+        self._nulls = cells.into(self._nulls, previous._nulls, axis=1)
+        self._recent = cells.into(self._recent, previous._recent)
+        self._watched = carried.into(self._watched, previous._watched)
 
     def state(self) -> State:
         """A copy of all that is remembered."""

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from detectors.carried import Carried
 from detectors.change.observation import Flags, Observation, State, Verdict, columns
 
 PREFIX = "river."
@@ -89,6 +90,15 @@ class River:
         """Forget everything about the masked streams; see `Detector.reset`."""
         for stream in np.flatnonzero(mask).tolist():
             self._rebuild(stream, [])
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the streams of `previous` that are carried; see `Detector.carry`.
+
+        Their detectors are taken over as they are: to feed thousands of values again takes long.
+        """
+        for old, new in zip(carried.old.tolist(), carried.new.tolist(), strict=True):
+            self._detectors[new] = previous._detectors[old]
+            self._values[new] = previous._values[old]
 
     def state(self) -> State:
         """A copy of the values: `{"values": [[...], ...]}`."""
