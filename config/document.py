@@ -56,12 +56,15 @@ _CoreDumper.add_representer(float, _float)
 
 @dataclass
 class Document:
-    """What one file says. `data` is nested dicts, lists and scalars; `lines` count from 1."""
+    """What one file says. `data` is nested dicts, lists and scalars; `lines` count from 1. `unread`
+    are the paths whose value could not be read, of which `problems` tell.
+    """
 
     file: str
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
 
 
 def read_document(text: str, file: str) -> Document:
@@ -137,6 +140,7 @@ class _Reader:
             return None
         if node.tag.removeprefix(_TAGS) not in _KINDS:
             self.problem(line, path, f"the tag {node.tag} is not understood")
+            self.document.unread.append(path)
             return None
         if isinstance(node, MappingNode):
             return self.mapping(node, path)

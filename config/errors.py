@@ -24,6 +24,11 @@ class Problem:
         return ": ".join(part for part in (place, self.path, self.message) if part)
 
 
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each problem once, by file and line."""
+    return tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line or 0)))
+
+
 class ConfigurationProblems(Exception):
     """The configuration cannot be used; `problems` says why, by file and line. Exit code 78."""
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from config.document import Document, read_document
 from config.environment import Overridden, override
-from config.errors import ConfigurationProblems, Problem
+from config.errors import ConfigurationProblems, Problem, in_order
 from config.interpolation import Interpolated, interpolate
+from config.salvage import salvage
 from config.settings import Settings
 from config.shape import kinds_at
 from config.tree import Path, dotted, find, leaves, replaced
-from config.wording import faults
 
 _BARE = "must not stand in the file: write ${file:/path} or ${env:NAME}"
 FILE_BYTES_MAX = 4 * 1024 * 1024
@@ -54,11 +54,39 @@ class Loaded:
         return _shown(self.settings, self.written)
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A configuration with all that is wrong with it, in the order of files and lines.
+
+    `settings` are what is left without that, None when nothing can be said of it. `doubtful` are
+    the paths that were left out for it: what depends on them is not known.
+    """
+
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+    doubtful: tuple[Path, ...]
+    places: "Places" = field(repr=False)
+    written: Mapping[Path, str] = field(repr=False)
+
+    def loaded(self) -> Loaded:
+        """The settings, if nothing is wrong. Raises ConfigurationProblems."""
+        if self.problems or self.settings is None:
+            raise ConfigurationProblems(self.problems)
+        origins = {dotted(p): self.places.origin(p) for p, _ in leaves(self.settings)}
+        hash_ = _hash(_shown(self.settings, self.written))
+        return Loaded(self.settings, origins, hash_, self.written, self.places)
+
+
 def load(path: FilePath | None, environ: Mapping[str, str]) -> Loaded:
     """Read a configuration file (None = nothing but defaults) and the environment's overrides.
 
     Raises ConfigurationProblems with every problem found.
     """
+    return examine(path, environ).loaded()
+
+
+def examine(path: FilePath | None, environ: Mapping[str, str]) -> Examined:
+    """As `load`, but what is wrong is a value, and what is left without it can be judged."""
     document = _document(path)
     inner = interpolate(document.data, environ)
     outer = override(inner.data, environ)
@@ -67,13 +95,12 @@ def load(path: FilePath | None, environ: Mapping[str, str]) -> Loaded:
     failed = [path for path, _ in inner.faults if not _under(path, outer.names)]
     problems += [place.problem(path, why) for path, why in inner.faults if path in failed]
     written = {path: text for path, text in inner.written.items() if not _under(path, outer.names)}
-    settings, wrong = _validated(outer.data, written)
-    problems += [place.problem(p, why) for p, why in wrong if not _under(p, failed)]
+    unread = [p for p in document.unread if not _under(p, outer.names)]
+    found = salvage(outer.data, written, [*failed, *unread])
+    problems += [place.problem(p, why) for p, why in found.faults]
     problems += [place.problem(p, _BARE) for p in _bare_secrets(document, inner, outer)]
-    if problems or settings is None:
-        raise ConfigurationProblems(sorted(problems, key=_order))
-    origins = {dotted(p): place.origin(p) for p, _ in leaves(settings)}
-    return Loaded(settings, origins, _hash(_shown(settings, written)), written, place)
+    doubtful = (*found.doubtful, *document.unread)
+    return Examined(found.settings, in_order(problems), doubtful, place, written)
 
 
 @dataclass(frozen=True)
@@ -123,16 +150,6 @@ def _document(path: FilePath | None) -> Document:
     except UnicodeDecodeError as error:
         why = f"is not UTF-8 text (byte {error.start})"
     return Document(file, problems=[Problem(file, None, "", why)])
-
-
-def _validated(
-    data: dict[str, Any], written: Mapping[Path, str]
-) -> tuple[Settings | None, list[tuple[Path, str]]]:
-    try:
-        return Settings.model_validate(data, context={"from": "file"}), []
-    except ValidationError as error:
-        wrong = faults(error.errors(include_url=False), data, written, Settings)
-        return None, [(fault.path, fault.message) for fault in wrong]
 
 
 def _under(path: Path, roots: Iterable[Path]) -> Path:
@@ -185,7 +202,3 @@ def _shown(settings: Settings, written: Mapping[Path, str]) -> dict[str, Any]:
 def _hash(shown: Mapping[str, Any]) -> str:
     canonical = json.dumps(shown, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _order(problem: Problem) -> tuple[str, int]:
-    return problem.file, problem.line or 0

@@ -50,12 +50,12 @@ class Misfit(ValueError):
     A key is a name within the section, or the path to it from there.
     """
 
-    def __init__(self, *faults: tuple[str | tuple[str, ...], str]) -> None:
+    def __init__(self, *faults: tuple[str | tuple[str | int, ...], str]) -> None:
         self.faults = tuple((key if isinstance(key, tuple) else (key,), why) for key, why in faults)
-        super().__init__("; ".join(f"{'.'.join(key)}: {why}" for key, why in self.faults))
+        super().__init__("; ".join(f"{'.'.join(map(str, k))}: {why}" for k, why in self.faults))
 
 
-def refuse(*faults: tuple[bool, str | tuple[str, ...], str]) -> None:
+def refuse(*faults: tuple[bool, str | tuple[str | int, ...], str]) -> None:
     """Raise one Misfit of every (wrong?, key, why) that is wrong, if any is."""
     wrong = [(key, why) for is_wrong, key, why in faults if is_wrong]
     if wrong:

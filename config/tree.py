@@ -43,6 +43,14 @@ def replaced(data: Any, path: Path, value: Any) -> Any:
     return {**inner, first: replaced(inner.get(first), rest, value)}
 
 
+def without(data: Any, path: Path) -> Any:
+    """A copy of nested mappings without what is at `path`, which has to be there."""
+    first, rest = path[0], path[1:]
+    if not rest:
+        return {key: item for key, item in data.items() if key != first}
+    return replaced(data, (first,), without(data[first], rest))
+
+
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every setting of a model that has one origin: scalars, lists, and what is said in one text.
 
