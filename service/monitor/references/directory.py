@@ -22,17 +22,10 @@ class ReferenceDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._found: dict[tuple[str, str | None], Reference] = {}
-        files: dict[tuple[str, str | None], Path] = {}
-        for file in _reference_files(path):
-            reference = read(_bytes_of(file), str(file))
-            identity = (reference.model, reference.version)
-            if identity in files:
-                raise ConfigurationError(
-                    f"{files[identity]} and {file} are both the reference of {_title(*identity)}: "
-                    "keep one of them in the directory"
-                )
-            files[identity] = file
-            self._found[identity] = reference
+        for _, outcome in readings(path):
+            if not isinstance(outcome, Reference):
+                raise outcome
+            self._found[outcome.model, outcome.version] = outcome
 
     def find(self, model: str, version: str) -> Reference | None:
         """The reference of exactly this version, else the model's for any version, else None."""
@@ -45,6 +38,27 @@ class ReferenceDirectory:
 
     def __len__(self) -> int:
         return len(self._found)
+
+
+def readings(path: Path) -> Iterator[tuple[Path, Reference | ConfigurationError]]:
+    """Each reference file of a directory with what it holds, or why that is no sound reference.
+
+    Raises ConfigurationError when there is no such directory.
+    """
+    files: dict[tuple[str, str | None], Path] = {}
+    for file in _reference_files(path):
+        try:
+            reference = read(_bytes_of(file), str(file))
+        except ConfigurationError as error:
+            yield file, error
+            continue
+        identity = (reference.model, reference.version)
+        if identity in files:
+            both = f"{files[identity]} and {file} are both the reference of {_title(*identity)}"
+            yield file, ConfigurationError(f"{both}: keep one of them in the directory")
+        else:
+            files[identity] = file
+            yield file, reference
 
 
 def _reference_files(path: Path) -> list[Path]:
