@@ -43,6 +43,15 @@ class Layout:
         """First cell of each stream and the total, shape (D + 1,)."""
         return np.concatenate(([0], np.cumsum(self.value_cells + 2))).astype(np.int64)
 
+    @cached_property
+    def edge_table(self) -> NDArray[np.float64]:
+        """The edges as rows: shape (most edges of a stream, numeric streams), infinite if fewer."""
+        most = max((len(edges) for edges in self.edges), default=0)
+        table = np.full((most, len(self.edges)), np.inf)
+        for stream, edges in enumerate(self.edges):
+            table[: len(edges), stream] = edges
+        return table
+
     @property
     def cell_count(self) -> int:
         """Length of the flat vector."""

@@ -7,6 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.summary.columns import Columns
+from detectors.summary.counting import (
+    are_few,
+    check_rows,
+    count_codes,
+    count_columns,
+    count_values,
+)
 from detectors.summary.distinct import Distinct
 from detectors.summary.heavy_hitters import HeavyNames, HeavyNumbers
 from detectors.summary.layout import Layout
@@ -86,7 +93,7 @@ class Summary:
         n = len(numeric)
         if n == 0:
             return
-        _check(self.layout, numeric, codes)
+        check_rows(self.layout, numeric, codes)
         self.rows += n
         self.weight += float(weight)
         for position, (_, names) in novel.items():
@@ -105,13 +112,15 @@ class Summary:
         Raises:
             ValueError: the layouts differ in their cells: the panes had different references.
         """
-        if not np.array_equal(self.layout.offsets, other.layout.offsets):
+        mine, theirs = self.layout, other.layout
+        if mine is not theirs and not np.array_equal(mine.offsets, theirs.offsets):
             raise ValueError("summaries with different cells cannot merge: bin both by one layout")
         self.rows += other.rows
         self.weight += other.weight
-        self.cells[:] += other.cells
-        for mine, theirs in zip(self.names, other.names, strict=True):
-            mine.merge(theirs)
+        self._count_fresh()
+        self._cells += other.cells
+        for names, others in zip(self.names, other.names, strict=True):
+            names.merge(others)
         self.sketches.distinct.merge(other.sketches.distinct)
         if other.rows > other.waiting.rows:
             self.sketches.moments.merge(other.sketches.moments)
@@ -245,15 +254,21 @@ class Summary:
 
     def _count_fresh(self) -> None:
         fresh = self.waiting.take_uncounted()
-        if fresh is not None:
-            self._count(*fresh)
+        if fresh is None:
+            return
+        numeric, codes = fresh
+        if are_few(self.layout, len(numeric)):
+            count_codes(self._cells, self.layout, codes)
+            count_values(self._cells, self.layout, numeric)
+        else:
+            self._count(numeric, codes)
 
     def _count(self, numeric: NDArray[np.float64], codes: NDArray[np.int32]) -> Columns:
         """Count rows into the cells; returns their columns for the sketches."""
-        _count_codes(self._cells, self.layout, codes)
+        count_codes(self._cells, self.layout, codes)
         columns = Columns.of_rows(numeric)
         if self.layout.numeric_count:
-            _count_columns(self._cells, self.layout, columns)
+            count_columns(self._cells, self.layout, columns)
         return columns
 
     def _sketch(self, columns: Columns) -> None:
@@ -264,47 +279,3 @@ class Summary:
 def _part(state: Mapping[str, Any], part: str) -> dict[str, Any]:
     prefix = part + "."
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
-def _check(layout: Layout, numeric: NDArray[np.float64], codes: NDArray[np.int32]) -> None:
-    widths = (layout.numeric_count, len(layout.categories))
-    if (numeric.shape, codes.shape) != tuple((len(numeric), width) for width in widths):
-        raise ValueError(
-            f"rows of {widths[0]} numeric and {widths[1]} categorical streams are needed,"
-            f" not {numeric.shape} and {codes.shape}"
-        )
-    if codes.size and (codes.min() < -3 or (codes > layout.value_cells[widths[0] :] - 2).any()):
-        raise ValueError("a code is neither a category's nor other, missing, invalid or unseen")
-
-
-def _count_columns(cells: NDArray[np.int64], layout: Layout, columns: Columns) -> None:
-    """Values below each edge, by bisection in the sorted column; cells are their differences."""
-    offsets = layout.offsets
-    for stream, edges in enumerate(layout.edges):
-        valid = columns.valid[stream]
-        below = columns.values[stream, :valid].searchsorted(edges, side="left")
-        start = offsets[stream]
-        cells[start : start + len(edges)] += below
-        cells[start + 1 : start + len(edges) + 1] -= below
-        cells[start + len(edges)] += valid
-    numeric = layout.numeric_count
-    cells[layout.missing_cells()[:numeric]] += columns.missing
-    cells[layout.invalid_cells()[:numeric]] += columns.invalid
-
-
-def _count_codes(cells: NDArray[np.int64], layout: Layout, codes: NDArray[np.int32]) -> None:
-    """One bincount for all streams: -1 and -2 index missing, invalid; -3 unseen."""
-    numeric = layout.numeric_count
-    if len(layout.categories) == 0:
-        return
-    starts = layout.offsets[numeric:-1]
-    places = codes.astype(np.int64)
-    special = places < 0
-    if special.any():
-        ends = layout.offsets[numeric + 1 :]
-        # missing (-1) is the last cell but one, invalid (-2) the last, unseen (-3) the one before
-        back = np.array([0, 2, 1, 3])[-places * special]
-        places = np.where(special, ends - back, places + starts)
-    else:
-        places += starts
-    cells += np.bincount(places.ravel(), minlength=len(cells))
