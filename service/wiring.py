@@ -6,9 +6,11 @@ from pathlib import Path
 
 from config.detection import DetectionSettings, FalseAlarmBudget
 from config.kafka import KafkaSettings, SecuritySettings, Start
+from config.policy import PolicySettings
 from config.resolution import ModelSettings
 from config.settings import Settings
 from config.sources import SourceSettings, TopicPattern
+from config.units import format_duration
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.security import KafkaSecurity
 from service.ingest.positions import Start as StartPolicy
@@ -26,6 +28,7 @@ from service.values.watches import (
     DetectorChoice,
     FeatureWatch,
     Mute,
+    PolicyLimits,
     SeasonWatch,
     Watch,
     WindowLength,
@@ -101,6 +104,7 @@ def kafka_parameters(kafka: KafkaSettings, sources: Iterable[SourceSettings]) ->
         out_of_range=kafka.out_of_range,
         records_max=kafka.max_poll_records,
         session_timeout_seconds=kafka.session_timeout,
+        instance=kafka.instance_id,
     )
 
 
@@ -152,7 +156,13 @@ def _watch(settings: Settings, model: ModelSettings) -> Watch:
         ignored=model.ignored_globs,
         feature=lambda name: _feature(model, name),
         cutoffs=model.prediction.cutoffs,
+        policy=None if model.policy is None else _policy(model.policy),
     )
+
+
+def _policy(policy: PolicySettings) -> PolicyLimits:
+    window = WindowLength(format_duration(policy.window), policy.window)
+    return PolicyLimits(policy.method, policy.bins, window, policy.amber, policy.red)
 
 
 def _feature(model: ModelSettings, name: str) -> FeatureWatch:

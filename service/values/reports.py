@@ -1,5 +1,6 @@
 """All that is known now, frozen, for the publishers. They compute nothing and touch no detector."""
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -9,7 +10,7 @@ from service.values.episodes import Episode, EpisodeCount
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.streams import ModelKey, StreamKey, ValueType
-from service.values.watches import Budget
+from service.values.watches import Budget, PolicyLimits
 
 LATENCY_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper bounds of the latency histogram, the same for every model, so that they can be summed."""
@@ -61,6 +62,50 @@ class WindowReport(Struct, frozen=True):
     psi_expected: float = float("nan")
 
 
+class PolicyLevel(StrEnum):
+    """Where a distance lies between the limits of a policy; `unknown` while it is not defined."""
+
+    WITHIN = "within"
+    AMBER = "amber"
+    RED = "red"
+    UNKNOWN = "unknown"
+
+
+class PolicyReport(Struct, frozen=True):
+    """A stream against the fixed limits of the model's policy, which alarm nobody.
+
+    `distance` by the policy's method, NaN where not defined; `expected` is what of it sampling
+    alone explains, live and in the reference. `bins` are those that have anything (cells, where the
+    method knows no bins), `values` the valid values seen, `covers_seconds` how far back they reach.
+    """
+
+    limits: PolicyLimits
+    distance: float
+    expected: float
+    values: int
+    bins: int
+    covers_seconds: float
+
+    @property
+    def level(self) -> PolicyLevel:
+        """From a limit on it is that limit's colour."""
+        if self.distance >= self.limits.red:
+            return PolicyLevel.RED
+        if self.distance >= self.limits.amber:
+            return PolicyLevel.AMBER
+        return PolicyLevel.UNKNOWN if math.isnan(self.distance) else PolicyLevel.WITHIN
+
+    @property
+    def too_few(self) -> bool:
+        """Whether sampling alone is expected to reach amber: then the level says nothing."""
+        return self.expected >= self.limits.amber
+
+    @property
+    def covered_ratio(self) -> float:
+        """How much of the window is known yet, from 0 to 1; it drops a thirtieth at a time."""
+        return min(1.0, self.covers_seconds / self.limits.window.seconds)
+
+
 class DetectorReport(Struct, frozen=True):
     """One detector on one stream: it alarms when `evidence` reaches `level`."""
 
@@ -92,6 +137,7 @@ class StreamReport(Struct, frozen=True):
     detectors: tuple[DetectorReport, ...] = ()
     summary: str = ""
     knowledge: Knowledge = Knowledge.SETTLED
+    policy: PolicyReport | None = None
 
 
 class ModelReport(Struct, frozen=True):
@@ -125,6 +171,7 @@ class ModelReport(Struct, frozen=True):
     unjudged_total: int = 0
     budget: Budget | None = None
     detectable_shift_sd: float = float("nan")
+    policy: PolicyLimits | None = None
 
     @property
     def drifted(self) -> tuple[StreamReport, ...]:

@@ -59,6 +59,21 @@ class FeatureWatch(Struct, frozen=True):
     mute: Mute | None = None
 
 
+class PolicyLimits(Struct, frozen=True):
+    """What a policy of model risk holds against a model: one distance to the reference over a long
+    window, and the two limits that it names. Nothing alarms at them.
+
+    `method` is psi, jensen_shannon, ks or wasserstein_sd; the first two are taken over `bins` of
+    equal share of the reference where values are numeric, and over categories as they are.
+    """
+
+    method: str
+    bins: int
+    window: WindowLength
+    amber: float
+    red: float
+
+
 class Watch(Struct, frozen=True):
     """How one model is watched. `tolerance_sd` is the shift of the mean that does not matter, in
     numeric streams and as much in shape in others. A rate r of a share does not matter up to
@@ -91,6 +106,7 @@ class Watch(Struct, frozen=True):
     tolerance_ratio: float = 1.5
     tolerance_points: float = 0.002
     season: SeasonWatch = SeasonWatch()
+    policy: PolicyLimits | None = None
 
     def mute_of(self, stream: StreamKey, at_seconds: float) -> Mute | None:
         """The mute of a stream that holds at a time (epoch seconds), if any: that of the feature

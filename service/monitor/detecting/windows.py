@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
+from detectors.summary.carrying import carried_summary
 from detectors.summary.layout import Layout
 from detectors.summary.summary import Summary
 from service.values.watches import WindowLength
@@ -22,9 +24,9 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Probabilities of the exported quantiles."""
 
 
-def step_seconds(length: WindowLength, pane_seconds: float) -> float:
-    """The length of a window's step: a whole number of panes, at most a twelfth of the window."""
-    panes = max(1, math.floor(length.seconds / STEPS / pane_seconds + 1e-9))
+def step_seconds(length: WindowLength, pane_seconds: float, steps: int = STEPS) -> float:
+    """The length of a window's step: whole panes, at most the `steps`-th part of the window."""
+    panes = max(1, math.floor(length.seconds / steps / pane_seconds + 1e-9))
     return panes * pane_seconds
 
 
@@ -126,6 +128,20 @@ class Window:
             start: Summary.from_state(layout, summary) for start, summary in state["steps"]
         }
         return window
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Hold what `previous`, a window of the same length, does of the streams carried.
+
+        Of the other streams nothing was seen in it yet.
+        """
+        self.end_seconds = previous.end_seconds
+        self._steps = {
+            start: carried_summary(summary, self.layout, carried)
+            for start, summary in previous._steps.items()
+        }
+        self._borrowed, self._frozen = set(), {}
+        self._total = self._quantiles = None
+        self._not_in_total = []
 
     def _own(self, step: float) -> Summary:
         """The summary of a step as one that may be changed: of a pane lent to it a copy is made."""

@@ -16,6 +16,7 @@ from service.monitor.detecting.banks import Bank
 from service.monitor.detecting.detection import Detection
 from service.monitor.detecting.drift import DriftStates
 from service.monitor.detecting.evidence_bank import EvidenceBank
+from service.monitor.detecting.policy import PolicyWatch
 from service.monitor.detecting.windows import Freeze, Window
 from service.monitor.judging.cell_names import cell_names
 from service.monitor.judging.derived_words import QUALITY_NAMES, quality_in_words, rows_in_words
@@ -72,6 +73,11 @@ class Comparison:
         self.detection = Detection(
             reference, self.counts, plan, watch, pane_seconds, budget_streams
         )
+        self.policy = (
+            None
+            if watch.policy is None
+            else PolicyWatch(watch.policy, reference, self.counts, plan.layout, pane_seconds)
+        )
         self._pane_seconds = pane_seconds
         self._budget_streams = budget_streams
 
@@ -110,6 +116,8 @@ class Comparison:
         end = pane.start_seconds + self._pane_seconds
         for window in self.windows:
             window.add(pane.start_seconds, end, pane.summary)
+        if self.policy is not None:
+            self.policy.add(pane.start_seconds, end, pane.summary.cells)
         started, recovered = self.detection.judge(pane)
         changed = self._transitions(pane, started, recovered)
         self.detection.forget(recovered)
@@ -186,6 +194,7 @@ class Comparison:
         return {
             "reference_hash": self.plan.reference_hash,
             "windows": [window.state(freeze) for window in self.windows],
+            "policy": None if self.policy is None else self.policy.window.state(freeze),
             **self.detection.state(freeze),
         }
 
@@ -198,6 +207,9 @@ class Comparison:
             kept = kept_windows.get((window.length.name, window.length.seconds))
             if kept is not None and kept["step_seconds"] == window.step_seconds:
                 self.windows[position] = Window.from_state(self.layout, self._pane_seconds, kept)
+        policy = state.get("policy")
+        if self.policy is not None and policy is not None:
+            self.policy.window.restore(policy)
         self.detection.restore(state)
 
     def _transitions(self, pane: Pane, started: Flags, recovered: Flags) -> list[Transition]:

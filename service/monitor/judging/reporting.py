@@ -16,6 +16,7 @@ from service.monitor.episodes.book import Episodes, Owner
 from service.monitor.judging.comparison import Comparison
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.model_judge import ModelJudge
+from service.monitor.judging.policy_reporting import policy_reports
 from service.monitor.judging.wording import Measured
 from service.values.episodes import EpisodeCount
 from service.values.reports import (
@@ -103,6 +104,7 @@ def _model_report(
         unjudged_total=model.rows_unjudged,
         budget=model.watch.budget,
         detectable_shift_sd=_detectable_shift(model.comparison),
+        policy=model.watch.policy,
     )
 
 
@@ -176,6 +178,7 @@ def _compared(
     status = comparison.detection.status
     expected = [expected_psi(comparison.detection, cells) for cells in seen]
     windows = list(zip(comparison.windows, measured, quantiles, expected, strict=True))
+    policy = policy_reports(comparison)
     reports = []
     for i, key in enumerate(comparison.streams):
         mute = model.watch.mute_of(key, now)
@@ -200,6 +203,7 @@ def _compared(
                 detectors=_detectors(comparison, i),
                 summary=comparison.words(measured, i) if drifted else _in_short(mute),
                 knowledge=_KNOWLEDGE[Status(int(status[i]))],
+                policy=policy[i] if has_values and policy else None,
             )
         )
     return reports
