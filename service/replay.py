@@ -1,6 +1,7 @@
 """Recorded events through the same decoder, shards and judge: when would it have alarmed?"""
 
 import math
+from collections.abc import Sequence
 
 from service.backtest.transitions import alarms_of
 from service.ingest.files.source import FilesSource
@@ -12,6 +13,7 @@ from service.routing import Decoder
 from service.values.backtests import Outcome
 from service.values.episodes import Episode
 from service.values.records import Partition
+from service.values.rejects import Reason, Reject
 
 
 class Replay:
@@ -32,6 +34,7 @@ class Replay:
         self.judge = judge
         self.shards: dict[Partition, Shard] = {}
         self._episodes: dict[str, Episode] = {}
+        self._rejects: dict[Reason, Reject] = {}
 
     def run(self) -> Outcome:
         """Read everything. Raises ConfigurationError when a file cannot be read."""
@@ -43,6 +46,7 @@ class Replay:
                 shard = self._shard(chunk.partition)
                 decoded = self._decoder.decode(chunk)
                 shard.apply(chunk, decoded, self._rules, self._now)
+                self._keep_first(decoded.rejects)
                 self.judge.note_unknown(decoded.unknown_features)
                 transitions += self._advance()
         transitions += self._advance(to_the_end=True)
@@ -57,6 +61,10 @@ class Replay:
             self._episodes[episode.id] = episode
         episodes.outbox.clear()
         return changed
+
+    def _keep_first(self, rejects: Sequence[Reject]) -> None:
+        for reject in rejects:
+            self._rejects.setdefault(reject.reason, reject)
 
     def _shard(self, partition: Partition) -> Shard:
         """The shard of the file that is being read; those before it are over."""
@@ -78,4 +86,5 @@ class Replay:
             from_seconds=min(starts, default=math.nan),
             to_seconds=max(ends, default=math.nan),
             episodes=tuple(sorted(self._episodes.values(), key=lambda e: e.started_seconds)),
+            rejects=tuple(self._rejects.values()),
         )

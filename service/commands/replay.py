@@ -1,46 +1,34 @@
 """`anchorwatch replay`: when would it have alarmed?"""
 
+import os
 from pathlib import Path
-from typing import Literal
 
 import click
-from msgspec import Struct
 from rich.console import Console
 
 from config.settings import Settings
-from config.sources import FeatureSettings, LatencySettings, RowsSettings, SourceSettings
+from config.sources import SourceSettings
 from service.backtest.assembly import Asked
 from service.backtest.incidents import read_incidents
 from service.commands import config_option, load_settings, require_references
+from service.commands.columns import role_options, sentinels, version_option
 from service.commands.command_line import as_typed
+from service.commands.replay_heads import heads_of
 from service.commands.replay_json import as_json
+from service.commands.replay_references import read_references, require_fit
+from service.commands.replay_table import Columns, Unit, table_source
 from service.commands.replay_view import show
+from service.commands.replay_warnings import Material, failure, require_models
 from service.commands.replaying import Task, run
 from service.errors import ConfigurationError
+from service.ingest.decode.identity import UNVERSIONED
 from service.logs import configure
-from service.monitor.references.file import read
 from service.publish.backtest_page import backtest_page
-from service.values.references import Reference
+from service.values.backtests import Backtest
 from service.values.streams import ModelKey
 
-Unit = Literal["s", "ms", "us"]
-
-NO_COLUMN = "__no_such_column__"
-
-
-class Columns(Struct, frozen=True):
-    """Which columns of a table are no features."""
-
-    time: str | None
-    prediction: str | None
-    latency: str | None
-    latency_unit: Unit
-    ignore: tuple[str, ...]
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Those that have a role."""
-        return tuple(c for c in (self.time, self.prediction, self.latency) if c is not None)
+_WIDTH = 120
+"""Of tables in a file or a pipe."""
 
 
 @click.command("replay")
@@ -54,15 +42,11 @@ class Columns(Struct, frozen=True):
     help="Reference to compare with; may be repeated. Without one the first events become it.",
 )
 @click.option("--source", help="Read the files as this source of the configuration says.")
-@click.option("--model", help="The rows are flat columns of this model (CSV, Parquet, flat JSON).")
-@click.option("--model-version", default="unversioned", show_default=True, help="With --model.")
-@click.option("--time", "time_column", metavar="COLUMN", help="With --model: the event's time.")
-@click.option("--prediction", metavar="COLUMN", help="With --model: the model's answer.")
-@click.option("--latency", metavar="COLUMN", help="With --model: how long it took.")
 @click.option(
-    "--latency-unit", type=click.Choice(["s", "ms", "us"]), default="ms", show_default=True
+    "--model", help="The rows are flat columns (CSV, Parquet, flat JSON) of the model of this name."
 )
-@click.option("--ignore", multiple=True, metavar="GLOB", help="With --model: no feature of ours.")
+@version_option(default=None, help=f"The model's version.  [default with --model: {UNVERSIONED}]")
+@role_options
 @click.option(
     "--expected",
     "expected_file",
@@ -92,12 +76,13 @@ def command(  # noqa: PLR0913 - one argument an option
     reference_files: tuple[Path, ...],
     source: str | None,
     model: str | None,
-    model_version: str,
-    time_column: str | None,
+    version: str | None,
     prediction: str | None,
     latency: str | None,
     latency_unit: Unit,
+    time_column: str | None,
     ignore: tuple[str, ...],
+    missing: tuple[str, ...],
     expected_file: Path | None,
     what_if: bool | None,
     html_file: Path | None,
@@ -122,34 +107,58 @@ def command(  # noqa: PLR0913 - one argument an option
     loaded = load_settings(config_file)
     require_references(loaded)
     configure("console", "error")
-    settings = loaded.settings
-    table = Columns(time_column, prediction, latency, latency_unit, ignore)
+    _require_directories(html_file, json_file)
+    columns = Columns(
+        time_column, prediction, latency, latency_unit, ignore, tuple(sentinels(missing))
+    )
+    references = read_references(reference_files)
     if model is None:
-        chosen = _named_source(settings, source, table, files)
+        chosen = _named_source(loaded.settings, source, columns, version, files)
+        material = Material(references, heads_of(files), is_native=source is None)
+        require_models(material)
     elif source is not None:
         raise click.UsageError("--source and --model exclude each other")
     else:
-        chosen = _table_source(ModelKey(model, model_version), table, files)
-    _require_directories(html_file, json_file)
-    asked = Asked(
-        incidents=None if expected_file is None else read_incidents(expected_file),
-        what_if=html_file is not None if what_if is None else what_if,
+        key = ModelKey(model, version or UNVERSIONED)
+        require_fit(references, key, said=version is not None)
+        heads = heads_of(files)
+        chosen = table_source(key, columns.found(heads), files, heads)
+        material = Material(references, heads, key, ignore)
+    further = (*reference_files, config_file, expected_file)
+    task = Task(
+        files,
+        chosen,
+        material,
+        tuple(file for file in further if file is not None),
+        Asked(
+            incidents=None if expected_file is None else read_incidents(expected_file),
+            what_if=html_file is not None if what_if is None else what_if,
+        ),
+        as_typed(click.get_current_context()),
     )
-    further = [f for f in (*reference_files, config_file, expected_file) if f is not None]
-    references = tuple(_read(file) for file in reference_files)
-    again = as_typed(click.get_current_context())
-    backtest = run(Task(files, chosen, references, tuple(further), asked, again), loaded)
+    backtest = run(task, loaded)
+    _tell(backtest, files, html_file, json_file)
+    fault = failure(backtest.outcome, material)
+    if fault:
+        raise ConfigurationError(fault)
+
+
+def _tell(
+    backtest: Backtest, files: tuple[str, ...], html_file: Path | None, json_file: Path | None
+) -> None:
+    """Write what was asked for, and say the rest; with --json - nothing else is on stdout."""
     if html_file is not None:
         html_file.write_bytes(backtest_page(backtest))
-    if json_file is not None:
-        text = as_json(backtest, files)
-        if str(json_file) == "-":
-            click.echo(text)
-            return
-        json_file.write_text(text + "\n", "utf-8")
-    show(backtest, settings, Console())
+    if json_file is not None and str(json_file) != "-":
+        json_file.write_text(as_json(backtest, files) + "\n", "utf-8")
+    if str(json_file) == "-":
+        click.echo(as_json(backtest, files))
+    else:
+        show(backtest, Console(width=None if os.isatty(1) else _WIDTH))
+    for warning in backtest.warnings:
+        click.echo(f"warning: {warning}", err=True)
     if html_file is not None:
-        click.echo(f"The report is in {html_file}")
+        click.echo(f"The report is in {html_file}", err=str(json_file) == "-")
 
 
 def _require_directories(*outputs: Path | None) -> None:
@@ -159,34 +168,19 @@ def _require_directories(*outputs: Path | None) -> None:
             raise ConfigurationError(f"{output} cannot be written: there is no {output.parent}")
 
 
-def _table_source(key: ModelKey, columns: Columns, files: tuple[str, ...]) -> SourceSettings:
-    """The mapping of a table with one row a prediction."""
-    if columns.time is None:
-        raise click.UsageError("--model needs --time: the column with the time of each row")
-    return SourceSettings(
-        name="replay",
-        files=files,
-        model=(f'"{key.model}"',),
-        version=(f'"{key.version}"',),
-        time=(f"value.{columns.time}",),
-        features=FeatureSettings(include=("value.*",), exclude=(*columns.named, *columns.ignore)),
-        prediction=RowsSettings(rows=(_place(columns.prediction),)),
-        latency=LatencySettings(path=(_place(columns.latency),), unit=columns.latency_unit),
-        text_numbers=any(".csv" in file for file in files),
-    )
-
-
-def _place(column: str | None) -> str:
-    """Where a column is; without one, a place that no table has."""
-    return f"value.{column or NO_COLUMN}"
-
-
 def _named_source(
-    settings: Settings, name: str | None, columns: Columns, files: tuple[str, ...]
+    settings: Settings,
+    name: str | None,
+    columns: Columns,
+    version: str | None,
+    files: tuple[str, ...],
 ) -> SourceSettings:
     """The source of this name in the configuration; without a name native events."""
-    if columns.named or columns.ignore:
-        raise click.UsageError("--time, --prediction, --latency and --ignore need --model")
+    if columns.said or version is not None:
+        raise click.UsageError(
+            "--model-version, --time, --prediction, --latency, --latency-unit, --ignore and "
+            "--missing need --model"
+        )
     if name is None:
         return SourceSettings(name="replay", files=files)
     for source in settings.sources:
@@ -194,7 +188,3 @@ def _named_source(
             return source
     known = ", ".join(source.name for source in settings.sources) or "none"
     raise ConfigurationError(f"--source: there is no source {name!r}; there are: {known}")
-
-
-def _read(file: Path) -> Reference:
-    return read(file.read_bytes(), str(file))

@@ -45,6 +45,8 @@ def as_json(backtest: Backtest, files: tuple[str, ...]) -> str:
         "incidents": None if findings is None else [_finding(finding) for finding in findings],
         "what_if": [_setting(setting) for setting in backtest.what_if],
         "near_misses": [_near_miss(miss) for miss in backtest.near_misses],
+        "warnings": list(backtest.warnings),
+        "notes": list(backtest.notes),
         "could_not_see": [_history(history) for history in backtest.histories],
         "models": [_model(model) for model in outcome.models],
         "books": [_book(book) for book in outcome.books],

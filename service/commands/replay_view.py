@@ -1,4 +1,7 @@
-"""What a replay found, on the terminal: the sentences, and a table of each kind of thing."""
+"""What a replay found, on the terminal: the sentences, and a table of each kind of thing.
+
+Its warnings are not among them: they belong on standard error.
+"""
 
 from collections.abc import Iterator
 
@@ -6,8 +9,6 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from config.settings import Settings
-from config.units import format_duration
 from service.publish import backtest_sentences as told
 from service.publish.pictures.time_axis import minute
 from service.publish.words import decimals
@@ -19,13 +20,16 @@ EPISODES_SHOWN_MAX = 40
 """A terminal is no place for more; --json and --html have all."""
 
 
-def show(backtest: Backtest, settings: Settings, console: Console) -> None:
+def show(backtest: Backtest, console: Console) -> None:
     """Print the sentences, episodes, incidents, other settings, near misses, models and books."""
-    for part in _parts(backtest, settings):
-        console.print(Text(part) if isinstance(part, str) else part, highlight=False)
+    for part in _parts(backtest):
+        if isinstance(part, str):
+            console.print(Text(part), soft_wrap=True)
+        else:
+            console.print(part, highlight=False)
 
 
-def _parts(backtest: Backtest, settings: Settings) -> Iterator[RenderableType]:
+def _parts(backtest: Backtest) -> Iterator[RenderableType]:
     yield told.opening(backtest)
     if backtest.findings is not None:
         yield told.of_incidents(backtest)
@@ -44,7 +48,7 @@ def _parts(backtest: Backtest, settings: Settings) -> Iterator[RenderableType]:
         yield _model_table(backtest.outcome.models)
     yield from _unseen(backtest)
     yield from _books(backtest)
-    yield from _hints(backtest, settings)
+    yield from backtest.notes
 
 
 def _episode_table(backtest: Backtest) -> Table:
@@ -163,26 +167,4 @@ def _books(backtest: Backtest) -> Iterator[str]:
             f"{book.topic}: {book.consumed:,} records = {book.applied:,} applied + "
             f"{book.ignored:,} ignored + {rejected:,} rejected"
             + (f" ({reasons})" if reasons else "")
-        )
-
-
-def _hints(backtest: Backtest, settings: Settings) -> Iterator[str]:
-    models = backtest.outcome.models
-    unjudged = sum(model.unjudged_total for model in models)
-    if unjudged:
-        yield (
-            f"{unjudged:,} rows came after their pane had been judged: files are read in the order "
-            "of their names and have to follow each other in time."
-        )
-    late = sum(model.late_total for model in models)
-    if late:
-        lateness = format_duration(settings.detection.lateness)
-        yield (
-            f"{late:,} rows were more than {lateness} behind newer ones and were not judged: sort "
-            "the file by time, or raise detection.lateness."
-        )
-    if any(model.reference_state is ReferenceState.LEARNING for model in models):
-        yield (
-            "A model that is still learning was not judged: give --reference, or lower "
-            "reference.learn.events."
         )

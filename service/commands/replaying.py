@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -19,14 +19,19 @@ from config.sources import SourceSettings
 from service.backtest.assembly import Asked, backtest_of
 from service.backtest.recorder import Recorder
 from service.clock import SystemClock
+from service.commands.columns import fits
+from service.commands.replay_warnings import Material, notes, warnings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.episodes.book import Episodes
-from service.monitor.judging.judge import Judge
-from service.monitor.references.planning import plan_for
+from service.monitor.judging.judge import GivenReference, Judge
+from service.monitor.references.planning import plan_for, watched_part
+from service.monitor.references.unwatched import Unwatched, unwatched
 from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome
 from service.values.references import Reference
+from service.values.streams import ModelKey
+from service.values.watches import FeatureWatch
 from service.wiring import episode_rules, given_references, time_rules, watches
 
 PACKAGES = ("anchorwatch", "numpy", "pyarrow", "river")
@@ -39,7 +44,7 @@ class Task(Struct, frozen=True):
 
     files: tuple[str, ...]
     source: SourceSettings
-    references: tuple[Reference, ...]
+    material: Material
     further: tuple[Path, ...]
     asked: Asked
     command: str
@@ -52,7 +57,7 @@ def run(task: Task, loaded: Loaded) -> Backtest:
     recorder = Recorder(rules.pane_seconds, keep_panes=task.asked.what_if)
     judge = Judge(
         watches(settings),
-        given_references(settings, task.references),
+        _given(task, settings),
         plan_for,
         rules,
         settings.detection.idle_after,
@@ -67,7 +72,7 @@ def run(task: Task, loaded: Loaded) -> Backtest:
             outcome = Replay(reader, decoder, judge, rules, SystemClock().now()).run()
         paths = sorted(Path(partition.topic) for partition in reader.partitions())
         with _bar("judging again") as progress:
-            return backtest_of(
+            backtest = backtest_of(
                 outcome,
                 recorder,
                 watches(settings)("").budget,
@@ -76,6 +81,38 @@ def run(task: Task, loaded: Loaded) -> Backtest:
                 _origin(task, loaded, (*paths, *task.further)),
                 progress,
             )
+    return structs.replace(
+        backtest,
+        warnings=warnings(outcome, task.material, _unwatched(task, settings), settings),
+        notes=notes(task.material, settings),
+    )
+
+
+def _given(task: Task, settings: Settings) -> GivenReference:
+    """The reference of a model version, without what is left out for this replay alone."""
+    watch_for = watches(settings)
+    find = given_references(settings, [one.reference for one in task.material.references])
+
+    def ignored(name: str) -> FeatureWatch:
+        return FeatureWatch(ignore=any(fits(name, glob) for glob in task.material.ignore))
+
+    def without(key: ModelKey) -> Reference | None:
+        found = find(key)
+        if found is None or not task.material.ignore:
+            return found
+        return watched_part(found, structs.replace(watch_for(key.model), feature=ignored))
+
+    return without
+
+
+def _unwatched(task: Task, settings: Settings) -> Iterator[Unwatched]:
+    """What of the references is not watched, for as long as the configuration is as it is."""
+    watch_for = watches(settings)
+    for one in task.material.references:
+        reference = one.reference
+        found = unwatched(reference, watched_part(reference, watch_for(reference.model)))
+        if found is not None:
+            yield found
 
 
 @contextmanager

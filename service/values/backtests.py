@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from service.values.episodes import Episode
+from service.values.rejects import Reject
 from service.values.reports import ModelReport, TopicReport
 from service.values.streams import ModelKey, StreamKey, ValueType
 
@@ -25,7 +26,7 @@ class Outcome(Struct, frozen=True):
     """What the judge made of it. `from_seconds` and `to_seconds` span the panes judged.
 
     `alarms` are of single streams; `episodes` are what people would have heard of, as they stood at
-    the end, in order of time.
+    the end, in order of time. `rejects` is the first of each reason.
     """
 
     alarms: tuple[Alarm, ...]
@@ -34,6 +35,7 @@ class Outcome(Struct, frozen=True):
     from_seconds: float
     to_seconds: float
     episodes: tuple[Episode, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 class Histogram(Struct, frozen=True):
@@ -199,6 +201,7 @@ class Backtest(Struct, frozen=True):
     `findings` is None when no incidents were given; `unexpected` are positions of the alarms in
     none of them. `what_if` is empty when it was not asked for. `budget_allows` is how many false
     alarms the budget accepts in this time. `tolerance_sd` None: the models have different ones.
+    `warnings` say what was not used or not judged, `notes` what was left out as configured.
     """
 
     outcome: Outcome
@@ -214,3 +217,5 @@ class Backtest(Struct, frozen=True):
     budget_allows: float
     tolerance_sd: float | None
     origin: Origin
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ def run(*arguments):
 @pytest.fixture
 def table(tmp_path):
     """Columns and categories with closing and opening tags; the later half is another world."""
-    rows = [f"{n},{n % 7 + 50 * (n >= 3000)},[/red][b]" for n in range(6000)]
+    rows = [f"{1_700_000_000 + n},{n % 7 + 50 * (n >= 3000)},[/red][b]" for n in range(6000)]
     path = tmp_path / "events.csv"
     path.write_text("timestamp,[/bold],[i]kind\n" + "\n".join(rows) + "\n")
     return path
