@@ -21,6 +21,12 @@ def _is_server(name: str) -> str:
     return name
 
 
+def _is_instance(name: Any) -> Any:
+    if isinstance(name, str) and re.fullmatch(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}", name):
+        return name
+    raise ValueError("must be 1 to 249 of the characters A-Z a-z 0-9 . _ -")
+
+
 class Start(Atom):
     """Where a partition begins that has no position yet: its end, its beginning, or some time ago.
 
@@ -221,5 +227,14 @@ class KafkaSettings(Section):
         default=5000, description="Records taken in one turn of the loop."
     )
     session_timeout: Annotated[float, Seconds("6s", "30m")] = Field(
-        default=45.0, description="Silence after which the group gives our partitions to others."
+        default=10.0,
+        description="Silence after which the group takes us for dead, so how long a start waits at "
+        "most after a crash. Short costs little where one process has every partition: it joins "
+        "again. The brokers have bounds: group.min.session.timeout.ms (6s), group.max.",
+    )
+    instance_id: Annotated[str, BeforeValidator(_is_instance)] | None = Field(
+        default=None,
+        description="A name that stays over restarts makes us a static member: after a crash we "
+        "get our partitions back at once. Two processes with one name throw each other out; the "
+        "members of a group must all have one, or none. null = none.",
     )

@@ -1,5 +1,6 @@
 """What a source hands over: raw records, still bytes."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -52,9 +53,13 @@ class Turn(Struct, frozen=True):
     begin; those in `revoked` are ours no longer. `chunks` hold none of the paused ones.
     `in_touch` is False while nobody answers, and for some seconds after: until then the ends of the
     logs are what was last heard, so that being at the end says nothing, nor does being behind.
+    `waits_for` says in words what has to happen before records can come, empty when for nothing;
+    `absent` are configured topics that are not there, each with what to do.
     """
 
     chunks: list[Chunk] = []
     assigned: frozenset[Partition] = frozenset()
     revoked: frozenset[Partition] = frozenset()
     in_touch: bool = True
+    waits_for: str = ""
+    absent: Mapping[str, str] = {}

@@ -17,8 +17,9 @@ class KafkaParameters(Struct, frozen=True):
     """Where to read, as whom, and from where on.
 
     `patterns` are regular expressions that must match a topic's whole name; `excluded` topics never
-    match one (the dead letters, or they would come round again). `instance` makes a static member:
-    all members of a group must have one, or none.
+    match one (the dead letters, or they would come round again). `instance` makes a static member,
+    which gets its partitions back at once when it returns within the session timeout, however it
+    ended. All members of a group must have one, or none: Range loses members where they mix.
     """
 
     bootstrap_servers: tuple[str, ...]
@@ -33,7 +34,7 @@ class KafkaParameters(Struct, frozen=True):
     instance: str | None = None
     read_uncommitted: bool = False
     records_max: int = 5000
-    session_timeout_seconds: float = 45.0
+    session_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 30.0
     connect_timeout_seconds: float = 10.0
     metadata_max_age_seconds: float = 30.0
@@ -104,6 +105,11 @@ def topic_pattern(parameters: KafkaParameters) -> str:
     never = "|".join(map(re.escape, parameters.excluded))
     refusal = f"(?!(?:{never})$)" if never else ""
     return f"^{refusal}(?:{any_of})$"
+
+
+def matches(pattern: str, topic: str, parameters: KafkaParameters) -> bool:
+    """Is the topic one of those that a pattern means?"""
+    return topic not in parameters.excluded and re.fullmatch(pattern, topic) is not None
 
 
 def _milliseconds(seconds: float) -> int:

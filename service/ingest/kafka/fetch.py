@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.coordinator.base import MemberState
 from kafka.net.compat import KafkaNetClient
 
 from service.ingest.kafka.codecs import DamagedBatch
@@ -87,6 +88,12 @@ def keep_joining(consumer: KafkaConsumer) -> None:
     coordinator = consumer._coordinator  # noqa: SLF001 - there is no public way to ask
     if coordinator.rejoining and not coordinator.need_rejoin():
         coordinator.request_rejoin()
+
+
+def is_member(consumer: KafkaConsumer) -> bool:
+    """Has the group settled with us in it, whatever it gave us?"""
+    coordinator = consumer._coordinator  # noqa: SLF001 - there is no public way to ask
+    return coordinator.state is MemberState.STABLE and not coordinator.need_rejoin()
 
 
 def drop_parked(consumer: KafkaConsumer, where: TopicPartition) -> None:

@@ -9,20 +9,18 @@ from typing import Any
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import (
-    AuthorizationError,
     FencedInstanceIdError,
-    KafkaConfigurationError,
     KafkaError,
     LogTruncationError,
     OffsetOutOfRangeError,
-    SaslAuthenticationFailedError,
 )
 
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError, RecoverableError
 from service.ingest.kafka.client import KafkaParameters, consumer_arguments, subscribe
-from service.ingest.kafka.fetch import is_connected, keep_joining, open_client
+from service.ingest.kafka.fetch import is_connected, is_member, keep_joining, open_client
 from service.ingest.kafka.session import Session, Unanswered, ours, theirs
+from service.ingest.kafka.waiting import Lookout, Waiting, refusal
 from service.ingest.positions import LogRange, recover
 from service.values.records import Partition, Record, Turn
 
@@ -30,7 +28,8 @@ _CLOSE_SECONDS_MAX = 10.0
 _PAUSE_AFTER_ERROR_SECONDS = 0.5
 _SETTLED_SECONDS = 5.0
 """After a connection is back: long enough for every partition's first fetch to be answered."""
-_REFUSED = (AuthorizationError, SaslAuthenticationFailedError, KafkaConfigurationError)
+_NAMED_SECONDS = 2.0
+"""After a connection is made: long enough for the brokers to have named our topics."""
 
 
 class KafkaSource:
@@ -53,22 +52,27 @@ class KafkaSource:
         self._session: Session | None = None
         self._state = "connecting"
         self._reachable_since = math.inf
+        self._fenced: Exception | None = None
         self._log = structlog.get_logger(__name__).bind(group=parameters.group)
+        self._lookout = Lookout(parameters, self._log)
 
     def poll(self, timeout_seconds: float) -> Turn:
         """Up to `records_max` records; the wait is longer only while nothing was ever connected."""
         session = self._connected(timeout_seconds)
         if session is None:
-            return Turn(in_touch=False)
+            return Turn(in_touch=False, waits_for=self._waiting(None).waits_for)
         fetched = self._fetch(session, timeout_seconds)
         assigned, revoked = session.membership.take()
         session.placed -= assigned | revoked
         chunks = list(session.chunks(fetched))
+        waiting = self._waiting(session)
         return Turn(
             chunks,
             frozenset(map(ours, assigned)),
             frozenset(map(ours, revoked)),
-            in_touch=self._clock.monotonic() >= self._reachable_since + _SETTLED_SECONDS,
+            in_touch=self._reachable_for(_SETTLED_SECONDS),
+            waits_for=waiting.waits_for,
+            absent=waiting.absent,
         )
 
     def resume(self, positions: Mapping[Partition, int | None]) -> dict[Partition, int]:
@@ -165,6 +169,8 @@ class KafkaSource:
     def _fetch(
         self, session: Session, timeout_seconds: float
     ) -> dict[TopicPartition, list[Record]]:
+        if self._fenced is not None:
+            self._refuse(self._fenced)
         keep_joining(session.consumer)
         try:
             fetched: dict[TopicPartition, list[Record]] = session.consumer.poll(
@@ -222,15 +228,28 @@ class KafkaSource:
 
     def _trouble(self, error: KafkaError, timeout_seconds: float) -> None:
         """Refused is the operator's to change; everything else passes by itself."""
-        if isinstance(error, FencedInstanceIdError):
-            raise ConfigurationError(
-                f"Another process runs as kafka.instance {self.parameters.instance} in group "
-                f"{self.parameters.group}: give each its own"
-            ) from error
-        if isinstance(error, _REFUSED):
-            raise ConfigurationError(f"Kafka refused us: {error}") from error
+        self._refuse(error)
         self._note("unreachable", error=str(error), **self._hint())
         time.sleep(min(timeout_seconds, _PAUSE_AFTER_ERROR_SECONDS))
+
+    def _refuse(self, error: Exception) -> None:
+        problem = refusal(error, self.parameters)
+        if problem:
+            raise ConfigurationError(problem) from error
+
+    def _reachable_for(self, seconds: float) -> bool:
+        return self._clock.monotonic() >= self._reachable_since + seconds
+
+    def _waiting(self, session: Session | None) -> Waiting:
+        now = self._clock.monotonic()
+        if session is None or self._state != "consuming":
+            return self._lookout.for_a_broker(now)
+        return self._lookout.for_partitions(
+            session.partitions() if self._reachable_for(_NAMED_SECONDS) else None,
+            now,
+            holds_some=bool(session.membership.held),
+            is_member=is_member(session.consumer),
+        )
 
     def _hint(self) -> dict[str, str]:
         if self.parameters.security.mechanism is None:
@@ -256,6 +275,9 @@ class KafkaSource:
 
     def _answered(self, answer: Any) -> None:
         if isinstance(answer, Exception):
+            # A fenced member is told so here alone, and would go on reading for ever.
+            if isinstance(answer, FencedInstanceIdError):
+                self._fenced = answer
             self.commit_failures_total += 1
             self._log.warning("commit_failed", error=str(answer))
 

@@ -31,7 +31,7 @@ def test_the_defaults_are_those_of_the_product():
         "latest",
         "stop",
     )
-    assert (s.kafka.max_poll_records, s.kafka.session_timeout) == (5000, 45.0)
+    assert (s.kafka.max_poll_records, s.kafka.session_timeout) == (5000, 10.0)
     assert (s.state.every, s.web.flush, s.watchdog.after) == (10.0, 1.0, 120.0)
     assert (s.web.host, s.web.port) == ("0.0.0.0", 9108)  # noqa: S104
     assert (s.metrics.detail, s.metrics.series) == ("auto", 50_000)
