@@ -38,6 +38,10 @@ timestamps.
 - **Detail.** `summary` is always there; `episode` adds the distances of what has drifted; `full`
   adds all distances, the quantiles and the detectors' evidence. `auto` is `full` while that fits
   half of `metrics.series`, then `episode`. `metrics_detail` says which is in force.
+- **Policy.** The figures for the configuration's `policy` alarm nobody by themselves, and are the
+  same at every level of detail. What is red, where the window is all but full:
+  `(anchorwatch_policy_distance >= on(model, model_version, method, window) group_left
+  anchorwatch_policy_limit{level="red"}) and anchorwatch_policy_covered_ratio > 0.9`
 - **Budget.** Beyond `metrics.series` the detail falls level by level, then streams are left out,
   drifted ones last. `series_omitted` says how many series were given up, and why. Volume and
   health never are.

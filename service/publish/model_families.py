@@ -129,6 +129,12 @@ REFERENCE_LEARNED = gauge(
     Group.VOLUME,
     "ratio",
 )
+POLICY_LIMIT = gauge(
+    "policy_limit",
+    "Fixed limit of the model's policy, by level: amber or red. Nothing alarms at it.",
+    (*MODEL, "method", "window", "level"),
+    Group.VOLUME,
+)
 DETECTOR_ALARMS = counter(
     "detector_alarms",
     "Alarms of one detector over all streams of the model.",
@@ -156,6 +162,25 @@ DRIFT_SCORE = gauge(
     "Largest evidence of a detector over its alarm level; 1 alarms.",
     (*STREAM, "source"),
     Group.FEATURE,
+)
+POLICY_DISTANCE = gauge(
+    "policy_distance",
+    "Distance to the reference by the method and over the window of the model's policy.",
+    (*STREAM, "method", "window"),
+    Group.FEATURE,
+)
+POLICY_EXPECTED = gauge(
+    "policy_distance_expected",
+    "What of the policy's distance sampling alone explains: live and in the reference.",
+    (*STREAM, "method", "window"),
+    Group.FEATURE,
+)
+POLICY_COVERED = gauge(
+    "policy_covered_ratio",
+    "Share of the policy's window that is counted yet.",
+    (*STREAM, "method", "window"),
+    Group.FEATURE,
+    "ratio",
 )
 DRIFT_PSI = distance("drift_psi", "Population stability index against the reference.")
 DRIFT_JENSEN_SHANNON = distance(

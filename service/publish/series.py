@@ -14,6 +14,8 @@ from service.values.reports import (
     LATENCY_BOUNDS_SECONDS,
     Knowledge,
     ModelReport,
+    PolicyLevel,
+    PolicyReport,
     ReferenceState,
     Report,
     StreamReport,
@@ -25,6 +27,10 @@ from service.values.streams import OF_ROWS, ValueType
 
 REASONS = tuple(reason for reason in Reason if reason is not Reason.LATE)
 """Exported from 0, since a counter born at 1 has no increase. Late rows have their own counter."""
+
+
+POLICY_SERIES = 3
+"""Of each stream that a policy is about."""
 
 
 def add_model(sheet: Sheet, model: ModelReport) -> None:
@@ -45,6 +51,7 @@ def add_model(sheet: Sheet, model: ModelReport) -> None:
     sheet.add(m.MODEL_INFO, 1, *key, model.team, str(model.tier), model.runbook)
     _add_streams_of(sheet, model)
     _add_reference(sheet, model)
+    _add_policy_limits(sheet, model)
 
 
 def add_budgets(sheet: Sheet, models: Iterable[ModelReport]) -> None:
@@ -65,7 +72,7 @@ def add_budgets(sheet: Sheet, models: Iterable[ModelReport]) -> None:
 
 
 def add_stream(sheet: Sheet, model: ModelReport, stream: StreamReport) -> None:
-    """Quality counters and score of one stream."""
+    """Quality counters and score of one stream, and its standing by a policy."""
     labels = (*model.key, stream.key.name, stream.key.kind.value)
     if stream.key.kind not in OF_ROWS:
         sheet.add(m.MISSING_VALUES, stream.missing_total, *labels)
@@ -74,6 +81,8 @@ def add_stream(sheet: Sheet, model: ModelReport, stream: StreamReport) -> None:
             sheet.add(m.UNSEEN_VALUES, stream.unseen_total, *labels)
     if stream.state is StreamState.WATCHED:
         sheet.add(m.DRIFT_SCORE, stream.score, *labels, stream.source)
+    if stream.policy is not None:
+        _add_policy(sheet, labels, stream.policy)
 
 
 def stream_series(stream: StreamReport) -> int:
@@ -81,7 +90,8 @@ def stream_series(stream: StreamReport) -> int:
     scored = stream.state is StreamState.WATCHED
     if stream.key.kind in OF_ROWS:
         return int(scored)
-    return 2 + (stream.type is not ValueType.NUMERIC) + scored
+    of_policy = 0 if stream.policy is None else POLICY_SERIES
+    return 2 + (stream.type is not ValueType.NUMERIC) + scored + of_policy
 
 
 def add_distances(sheet: Sheet, model: ModelReport, stream: StreamReport, detail: Detail) -> None:
@@ -192,6 +202,20 @@ def _add_reference(sheet: Sheet, model: ModelReport) -> None:
     sheet.add(m.REFERENCE_CREATED, model.reference_created_seconds, *key)
     if model.reference_hash:
         sheet.add(m.REFERENCE_INFO, 1, *key, model.reference_hash)
+
+
+def _add_policy_limits(sheet: Sheet, model: ModelReport) -> None:
+    if model.policy is not None:
+        of = (*model.key, model.policy.method, model.policy.window.name)
+        sheet.add(m.POLICY_LIMIT, model.policy.amber, *of, PolicyLevel.AMBER.value)
+        sheet.add(m.POLICY_LIMIT, model.policy.red, *of, PolicyLevel.RED.value)
+
+
+def _add_policy(sheet: Sheet, labels: tuple[str, ...], policy: PolicyReport) -> None:
+    of = (*labels, policy.limits.method, policy.limits.window.name)
+    sheet.add(m.POLICY_DISTANCE, policy.distance, *of)
+    sheet.add(m.POLICY_EXPECTED, policy.expected, *of)
+    sheet.add(m.POLICY_COVERED, policy.covered_ratio, *of)
 
 
 def _add_quantiles(sheet: Sheet, labels: tuple[str, ...], window: WindowReport) -> None:

@@ -19,6 +19,7 @@ from service.values.reports import (
     LoopTiming,
     ModelReport,
     PartitionReport,
+    PolicyReport,
     ReferenceState,
     Report,
     ServiceReport,
@@ -28,7 +29,7 @@ from service.values.reports import (
     WindowReport,
 )
 from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey, ValueType
-from service.values.watches import Budget
+from service.values.watches import Budget, PolicyLimits, WindowLength
 
 AT = 1_795_429_858.0  # 2026-11-23T10:30:58Z
 
@@ -67,6 +68,22 @@ def stream(name="income", *, kind=Kind.INPUT, drifted=False, **changes):
         "summary": "up 0.41 sd, PSI 0.31" if drifted else "",
     }
     return StreamReport(**(values | changes))
+
+
+MONTHLY = PolicyLimits("psi", 10, WindowLength("30d", 30 * 86_400.0), 0.10, 0.25)
+
+
+def policy(distance=0.04, **changes):
+    """A stream against ten deciles, monthly, whose window is twelve days old."""
+    values = {
+        "limits": MONTHLY,
+        "distance": distance,
+        "expected": 0.0006,
+        "values": 52_300,
+        "bins": 10,
+        "covers_seconds": 12 * 86_400.0,
+    }
+    return PolicyReport(**(values | changes))
 
 
 def category(name="state", **changes):
@@ -230,6 +247,10 @@ def believable():
         absent_features=("inquiries",),
     )  # fmt: skip
     steady = (stream("amount", score=0.3), category("merchant", score=0.05))
+    held = (
+        stream("amount", score=0.3, policy=policy(0.14)),
+        category("merchant", score=0.05, policy=policy(bins=8)),
+    )
     learning = model(
         "kyc-doc", "1", team="onboarding", tier=2, runbook="", reference_hash="",
         reference_state=ReferenceState.LEARNING, reference_learned_ratio=0.42, reference_rows=4_200,
@@ -248,7 +269,8 @@ def believable():
     return report(
         (
             credit,
-            model("fraud", "7", steady, team="payments", predictions_total=52_300_118),
+            model("fraud", "7", held, team="payments", predictions_total=52_300_118,
+                  policy=MONTHLY),
             model("savings-churn", "2", steady, team="retail", tier=2),
             learning,
             model("marketing", "11", (stream("spend", state=StreamState.MUTED, drifted=True),

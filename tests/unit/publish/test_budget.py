@@ -16,7 +16,7 @@ def total(detail):
 
 
 @pytest.mark.parametrize("detail", [Detail.SUMMARY, Detail.EPISODE, Detail.FULL])
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", [*STREAMS, reports.stream(policy=reports.policy())])
 def test_what_is_counted_bounds_what_is_added(stream, detail):
     sheet = Sheet({})
     add_stream(sheet, MODELS[0], stream)

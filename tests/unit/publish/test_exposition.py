@@ -145,7 +145,7 @@ def test_episode_shows_the_distances_of_what_has_drifted():
 
 
 def test_the_detail_in_force_is_told():
-    page = render(reports.believable(), "auto", limit=430)
+    page = render(reports.believable(), "auto", limit=440)
     assert page.detail_used == "episode"
     assert value(page, "metrics_detail") == 1
     assert value(page, "metrics_detail", detail="episode") == 1
@@ -287,3 +287,37 @@ def test_a_budget_is_told_once_for_each_team_whatever_its_scope(scope, expected)
         if name == "false_alarm_budget_per_second"
     }
     assert told == expected
+
+
+def test_a_policy_is_told_stream_by_stream_and_its_limits_once_a_model():
+    streams = (
+        reports.stream("income", policy=reports.policy(0.31)),
+        reports.stream("latency", kind=Kind.LATENCY),
+    )
+    page = render(
+        reports.report([reports.model(streams=streams, policy=reports.MONTHLY)]), "summary"
+    )
+    told = {"method": "psi", "window": "30d"}
+    assert value(page, "policy_distance", feature="income", kind="input", **told) == 0.31
+    assert value(page, "policy_distance_expected", feature="income", **told) == 0.0006
+    assert value(page, "policy_covered_ratio", feature="income", **told) == pytest.approx(0.4)
+    assert not series(page, "policy_distance", feature="latency")
+    limits = series(page, "policy_limit", model="credit-risk", model_version="3", **told)
+    assert {dict(labels)["level"]: limit for (_, labels), limit in limits.items()} == {
+        "amber": 0.10,
+        "red": 0.25,
+    }
+
+
+def test_without_a_policy_nothing_is_told_of_one():
+    page = render(reports.report([reports.model(streams=(reports.stream("income"),))]))
+    assert not [key for key in values(page) if key[0].startswith("policy")]
+
+
+def test_a_policys_distance_that_is_not_known_is_absent():
+    streams = (
+        reports.stream(policy=reports.policy(math.nan, expected=math.nan, covers_seconds=0.0)),
+    )
+    page = render(reports.report([reports.model(streams=streams, policy=reports.MONTHLY)]))
+    assert not series(page, "policy_distance")
+    assert value(page, "policy_covered_ratio") == 0
