@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -67,6 +67,10 @@ class Examined:
     doubtful: tuple[Path, ...]
     places: "Places" = field(repr=False)
     written: Mapping[Path, str] = field(repr=False)
+
+    def with_problems(self, problems: tuple[Problem, ...]) -> "Examined":
+        """The same, with these problems."""
+        return replace(self, problems=problems)
 
     def loaded(self) -> Loaded:
         """The settings, if nothing is wrong. Raises ConfigurationProblems."""

@@ -11,16 +11,11 @@ from rich.text import Text
 from config.settings import Settings
 from config.sources import TopicPattern
 from config.units import format_duration
-from detectors.catalogue import check
-from service.commands import config_option, load_settings, require_references
+from service.clock import SystemClock
+from service.commands import config_option
 from service.commands.check_sensitivity import sensitivity
-from service.errors import ConfigurationError
-from service.ingest.decode.decoder import Decoder
-from service.ingest.kafka.client import consumer_arguments
-from service.monitor.judging.judge import Judge
+from service.commands.soundness import soundness
 from service.monitor.references.directory import ReferenceDirectory
-from service.monitor.references.planning import plan_for
-from service.wiring import given_references, kafka_parameters, time_rules, watches
 
 
 @click.command("check", options_metavar="[--config FILE] [--rate EVENTS]")
@@ -43,16 +38,14 @@ def command(config_file: Path | None, *, rate: float) -> None:
     \b
     anchorwatch check --config anchorwatch.yaml
     """  # noqa: D301 - click reads \b as its paragraph mark
-    loaded = load_settings(config_file)
-    require_references(loaded)
-    settings = loaded.settings
-    _build_everything(settings)
+    found = soundness(config_file, os.environ, SystemClock().now())
+    settings = found.loaded().settings
     console = Console()
     console.print(_verdict(config_file), markup=False, highlight=False, soft_wrap=True)
     console.print(_summary(settings))
     for line in sensitivity(settings, rate):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for hint in _hints(settings):
+    for hint in (*map(str, found.hints), *_hints(settings)):
         console.print(f"Hint: {hint}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -62,28 +55,6 @@ def _verdict(config_file: Path | None) -> str:
             "No file was named with --config. The defaults and what the environment sets are sound:"
         )
     return f"{config_file} is sound:"
-
-
-def _build_everything(settings: Settings) -> None:
-    """All that `run` would build, short of connecting. Raises ConfigurationError."""
-    rules = time_rules(settings.detection)
-    judge = Judge(
-        watches(settings),
-        given_references(settings),
-        plan_for,
-        rules,
-        settings.detection.idle_after,
-        settings.limits.models,
-    )
-    for source in settings.sources:
-        Decoder(source, judge, settings.limits, rules.pane_seconds)
-    for detector in settings.detection.detectors:
-        try:
-            check(detector.name, dict(detector.parameters))
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(f"detection.detectors: {error}") from error
-    if any(source.topics for source in settings.sources):
-        consumer_arguments(kafka_parameters(settings.kafka, settings.sources))
 
 
 def _summary(settings: Settings) -> Table:

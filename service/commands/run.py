@@ -13,7 +13,9 @@ import click
 import structlog
 
 from service.app import Service, kafka_service
-from service.commands import config_option, load_settings, require_references
+from service.clock import SystemClock
+from service.commands import config_option
+from service.commands.soundness import soundness
 from service.logs import configure
 
 _SWITCH_SECONDS = 0.001
@@ -42,8 +44,7 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
     anchorwatch run --config anchorwatch.yaml
     curl http://localhost:9108/metrics
     """  # noqa: D301 - click reads \b as its paragraph mark
-    loaded = load_settings(config_file)
-    require_references(loaded)
+    loaded = soundness(config_file, os.environ, SystemClock().now()).loaded()
     configure(loaded.settings.log.format, loaded.settings.log.level)
     service = kafka_service(loaded.settings, loaded.hash, accept_lost_state=accept_lost_state)
     web = loaded.settings.web

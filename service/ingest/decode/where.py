@@ -167,9 +167,9 @@ def _outside(expression: str, origin: Origin) -> Read:
         return lambda envelope: _header(envelope.record, name)
     if kind == "topic" and dot:
         pattern = origin.topic_pattern and rf"\A(?:{origin.topic_pattern})\Z"  # the whole name
-        return _group(expression, name, pattern, origin)
+        return _group(expression, name, pattern, "topics: {pattern: ...}", origin)
     if kind == "path" and dot:
-        return _group(expression, name, origin.path_pattern, origin)
+        return _group(expression, name, origin.path_pattern, "path_pattern", origin)
     known = 'value..., header.<name>, key, topic.<group>, path.<group>, record.timestamp, "text"'
     raise _fail(expression, 0, f"no such place (there are {known})", origin)
 
@@ -185,12 +185,13 @@ def _decoded(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")
 
 
-def _group(expression: str, name: str, pattern: str | None, origin: Origin) -> Read:
+def _group(expression: str, name: str, pattern: str | None, setting: str, origin: Origin) -> Read:
     compiled = re.compile(pattern or "")
     if name not in compiled.groupindex:
         groups = ", ".join(compiled.groupindex) or "none"
         position = expression.find(".") + 1
-        raise _fail(expression, position, f"no group {name!r} (there are: {groups})", origin)
+        error = _fail(expression, position, f"no group {name!r} (there are: {groups})", origin)
+        raise ConfigurationError(f"{error}; a group is named in {setting} by (?P<{name}>...)")
 
     @lru_cache(maxsize=1024)
     def group(topic: str) -> str | None:

@@ -7,7 +7,6 @@ from click.testing import CliRunner
 
 from config.errors import ConfigurationProblems
 from service.commands.check import command
-from service.errors import ConfigurationError
 from service.monitor.references.file import write
 from tests.unit.monitor.events import reference
 
@@ -33,6 +32,12 @@ def check(tmp_path):
         return CliRunner().invoke(command, ["--config", str(file), *options])
 
     return run
+
+
+def told(result):
+    """The problems of a configuration that is refused, a line each."""
+    assert isinstance(result.exception, ConfigurationProblems), result.output
+    return str(result.exception)
 
 
 def test_a_sound_configuration_is_summed_up(check, tmp_path):
@@ -94,15 +99,18 @@ def test_a_hint_says_that_there_is_nothing_to_read(check):
 )
 def test_detectors_are_built_to_see_whether_they_can_be(check, changes, named):
     result = check(changes=changes)
-    assert isinstance(result.exception, ConfigurationError)
+    assert isinstance(result.exception, ConfigurationProblems)
     assert named in str(result.exception)
+    assert "anchorwatch.yaml:7: detection.detectors[0]: " in str(result.exception)
 
 
 def test_a_reference_that_is_none_is_named(check, tmp_path):
-    (tmp_path / "references" / "broken.json").write_text("{", "utf-8")
-    result = check()
-    assert isinstance(result.exception, ConfigurationError)
-    assert "broken.json" in str(result.exception)
+    (tmp_path / "references" / "broken.json").write_text('{\n"format": x}', "utf-8")
+    (tmp_path / "references" / "cut.json").write_text('{\n"format":\n', "utf-8")
+    assert "broken.json:2: JSON is malformed: invalid character: restore the file, or" in told(
+        check()
+    )
+    assert "cut.json:3: ends too early: restore the file, or" in told(check())
 
 
 def test_a_key_that_nobody_knows_is_told_with_its_line(check):

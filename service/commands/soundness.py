@@ -1,0 +1,87 @@
+"""Is a configuration sound, with all that it names? Every problem of every phase at once.
+
+What one problem leaves unknown is not judged, so that nothing is told that is only its consequence.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from config.errors import Problem, in_order
+from config.loader import Examined, Loaded, examine
+from config.settings import Settings
+from detectors.catalogue import check
+from service.commands.check_references import Found, glob_hints, place_hints, read_references
+from service.commands.check_security import security_findings
+from service.commands.check_sources import source_findings
+from service.commands.findings import Finding
+from service.monitor.judging.judge import Judge
+from service.monitor.references.planning import plan_for
+from service.wiring import time_rules, watches
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """All that was found, by file and line. `references` are those that can be read."""
+
+    examined: Examined
+    problems: tuple[Problem, ...]
+    hints: tuple[Problem, ...] = ()
+    references: Found = field(default_factory=dict)
+
+    def loaded(self) -> Loaded:
+        """The settings, if nothing is wrong. Raises ConfigurationProblems."""
+        return self.examined.with_problems(self.problems).loaded()
+
+
+def soundness(
+    config_file: FilePath | None, environ: Mapping[str, str], now_seconds: float
+) -> Soundness:
+    """Look at the configuration, its references, certificates and mappings; connects nowhere."""
+    examined = examine(config_file, environ)
+    if examined.settings is None:
+        return Soundness(examined, examined.problems)
+    references, findings = read_references(examined.settings, examined.doubtful)
+    findings += _findings(examined.settings, examined, references, now_seconds)
+    placed = [(f.is_hint, f.placed(examined.places)) for f in findings]
+    wrong = (problem for is_hint, problem in placed if not is_hint)
+    hints = (problem for is_hint, problem in placed if is_hint)
+    problems = in_order([*examined.problems, *wrong])
+    return Soundness(examined, problems, in_order(hints), references)
+
+
+def _findings(
+    settings: Settings, examined: Examined, references: Found, now_seconds: float
+) -> Iterator[Finding]:
+    doubtful = examined.doubtful
+    yield from source_findings(settings, _judge(settings), doubtful)
+    yield from _detectors(settings)
+    yield from security_findings(settings, doubtful)
+    yield from place_hints(settings, references)
+    yield from glob_hints(settings, references)
+    yield from _mutes(settings, now_seconds)
+
+
+def _judge(settings: Settings) -> Judge:
+    """Whom a decoder asks for schedules; of models without references."""
+    rules = time_rules(settings.detection)
+    idle, models_max = settings.detection.idle_after, settings.limits.models
+    return Judge(watches(settings), lambda _: None, plan_for, rules, idle, models_max)
+
+
+def _detectors(settings: Settings) -> Iterator[Finding]:
+    for i, detector in enumerate(settings.detection.detectors):
+        try:
+            check(detector.name, dict(detector.parameters))
+        except (ValueError, TypeError) as error:
+            yield Finding(("detection", "detectors", i), str(error))
+
+
+def _mutes(settings: Settings, now_seconds: float) -> Iterator[Finding]:
+    for glob, rule in settings.models.items():
+        for inner, feature in rule.features.items():
+            mute = feature.mute
+            if mute is not None and not mute.holds(now_seconds):
+                path = ("models", glob, "features", inner, "mute")
+                why = f"was over on {mute.until.isoformat()} and has no effect any more"
+                yield Finding(path, f"{why}: take it out", is_hint=True)
