@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from config.settings import Settings
-from service.commands.whole_file import write_whole
+from service.commands.whole_file import require_writable, write_whole
 from service.errors import ConfigurationError
 from service.monitor.references.directory import ReferenceDirectory
 from service.monitor.references.file import read, write
@@ -45,7 +45,7 @@ def find_place(settings: Settings, kept: Kept, output: Path | None, *, narrow: b
     known = files.get(version) or files.get(None)
     base = kept.reference if known is None else known[1]
     if output is not None:
-        _check_output(output)
+        require_writable(output, hint="")
         return Place(output, base, version)
     if not directory.is_dir():
         raise ConfigurationError(
@@ -79,13 +79,6 @@ def _files(directory: Path, model: str) -> dict[str | None, tuple[Path, Referenc
     files = sorted(file for file in directory.glob("*.json") if not file.name.startswith("."))
     found = ((file, read(file.read_bytes(), str(file))) for file in files)
     return {r.version: (file, r) for file, r in found if r.model == model}
-
-
-def _check_output(output: Path) -> None:
-    if output.exists():
-        raise ConfigurationError(f"{output} exists: name another file")
-    if not output.parent.is_dir():
-        raise ConfigurationError(f"the directory of {output} is not there: make it first")
 
 
 def _keep(path: Path, old: Path) -> None:

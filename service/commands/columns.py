@@ -18,6 +18,9 @@ PREDICTION, LATENCY, TIME = "prediction", "latency_ms", "timestamp"
 LATENCY_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 """Seconds of each."""
 
+EPOCH_MIN_SECONDS = 1e8
+"""A smaller number (March 1973) is an amount, a year or a position, and no time of a prediction."""
+
 _COLUMNS_SHOWN = 20
 
 

@@ -1,7 +1,6 @@
 """From tables to the profiles of a model's streams."""
 
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping
 from itertools import chain, repeat
 
 import numpy as np
@@ -9,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from detectors.summary.profile import Profile, Value
+from service.commands.columns import fits
 from service.errors import ConfigurationError
 from service.ingest.decode.admission import clean_name
 from service.ingest.decode.answers import probability_stream
@@ -21,9 +21,11 @@ from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey, above_c
 class Roles(Struct, frozen=True):
     """Which columns are not features.
 
-    `ignored` are globs. The latency is multiplied by `latency_seconds` to be in seconds.
-    `probabilities` are columns by class; the prediction is made of them then, and of no column.
-    `cutoffs` split a numeric prediction: whether it is above each is a stream.
+    `ignored` are globs. `unwatched` says of a feature whether the service never looks at it: it is
+    left out then, unless one of the globs `taken` fits its column. The latency is multiplied by
+    `latency_seconds` to be in seconds. `probabilities` are columns by class; the prediction is made
+    of them then, and of no column. `cutoffs` split a numeric prediction: whether it is above each
+    is a stream.
     """
 
     prediction: str | None = None
@@ -31,6 +33,8 @@ class Roles(Struct, frozen=True):
     latency_seconds: float = 1e-3
     time: str | None = None
     ignored: tuple[str, ...] = ()
+    unwatched: Callable[[str], bool] = lambda _: False
+    taken: tuple[str, ...] = ()
     probabilities: Mapping[str, str] = {}
     cutoffs: tuple[float, ...] = ()
 
@@ -43,9 +47,26 @@ class Roles(Struct, frozen=True):
             return None if self.probabilities else PREDICTION
         if column == self.latency:
             return LATENCY
-        if column == self.time or any(fnmatchcase(column, glob) for glob in self.ignored):
+        if column == self.time or self._ignores(column) or self.leaves_out(column):
             return None
         return StreamKey(Kind.INPUT, clean_name(column))
+
+    def leaves_out(self, column: str) -> bool:
+        """Whether a column that has no role is no feature, since the service never looks at it."""
+        if self._has_role(column) or self._ignores(column):
+            return False
+        return self.unwatched(clean_name(column)) and not self.takes(column)
+
+    def takes(self, column: str) -> bool:
+        """Whether one of `taken` fits."""
+        return any(fits(column, glob) for glob in self.taken)
+
+    def _ignores(self, column: str) -> bool:
+        return any(fits(column, glob) for glob in self.ignored)
+
+    def _has_role(self, column: str) -> bool:
+        roles = (self.prediction, self.latency, self.time, *self.probabilities.values())
+        return column in roles
 
 
 class Profiling:

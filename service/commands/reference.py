@@ -10,17 +10,33 @@ import click
 from rich.console import Console
 
 from service.clock import SystemClock
+from service.commands import config_option, load_settings
+from service.commands.columns import (
+    LATENCY,
+    LATENCY_UNITS,
+    PREDICTION,
+    TIME,
+    role_options,
+    sentinels,
+    version_option,
+)
 from service.commands.profiling import Roles
 from service.commands.reference_accept import command as accept_command
 from service.commands.reference_building import BadLines, Built, Request, build_from_files
-from service.commands.reference_view import stream_table, warnings
-from service.commands.whole_file import write_whole
+from service.commands.reference_view import (
+    column_warnings,
+    left_out,
+    stream_table,
+    warnings,
+)
+from service.commands.whole_file import require_writable, write_whole
 from service.errors import ConfigurationError
 from service.ingest.decode.admission import clean_name
 from service.monitor.references.file import write
 from service.values.streams import ValueType
 
-_UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+CATEGORIES_BOUNDS = (2, 10_000)
+"""As of limits.categories."""
 
 
 @click.group("reference")
@@ -34,9 +50,16 @@ command.add_command(accept_command)
 @command.command("build", short_help="Summarise training data into one reference file.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--model", required=True, help="The model's name, as in its events.")
-@click.option("--version", help="The model's version; without it the reference holds for any.")
+@version_option(default=None, help="The model's version.  [default: the reference holds for any]")
+@config_option
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="File to write.")
-@click.option("--prediction", help="Column of the prediction.  [default: prediction, if there]")
+@role_options
+@click.option(
+    "--take",
+    multiple=True,
+    metavar="GLOB",
+    help="Columns to take although the service ignores them, as it does *_id if not told else.",
+)
 @click.option(
     "--probability",
     "probabilities",
@@ -51,10 +74,6 @@ command.add_command(accept_command)
     type=float,
     help="Where decisions are taken: the share of predictions above is a stream of its own.",
 )
-@click.option("--latency", help="Column of the latency.  [default: latency_ms, if there]")
-@click.option("--latency-unit", type=click.Choice(list(_UNIT_SECONDS)), default="ms")
-@click.option("--time", help="Column of the time.  [default: timestamp, if there]")
-@click.option("--ignore", multiple=True, metavar="GLOB", help="Columns to leave out.")
 @click.option(
     "--kind",
     "kinds",
@@ -62,8 +81,11 @@ command.add_command(accept_command)
     metavar="GLOB=KIND",
     help="Set a column's kind: numeric, categorical or boolean (mcc=categorical).",
 )
-@click.option("--missing", multiple=True, metavar="VALUE", help="Means missing: -999, N/A.")
-@click.option("--categories-max", default=100, show_default=True, help="As in the configuration.")
+@click.option(
+    "--categories-max",
+    type=click.IntRange(*CATEGORIES_BOUNDS),
+    help="Categories of a feature that are counted each.  [default: limits.categories, 100]",
+)
 @click.option("--dataset", metavar="ID", help="Identifies the data set, for the audit.")
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Anything else to keep with it.")
 @click.option("--force", is_flag=True, help="Overwrite the output.")
@@ -71,64 +93,64 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     files: tuple[str, ...],
     model: str,
     version: str | None,
+    config_file: Path | None,
     output: Path,
     prediction: str | None,
-    probabilities: tuple[str, ...],
-    cutoffs: tuple[float, ...],
     latency: str | None,
     latency_unit: str,
-    time: str | None,
+    time_column: str | None,
     ignore: tuple[str, ...],
-    kinds: tuple[str, ...],
     missing: tuple[str, ...],
-    categories_max: int,
+    take: tuple[str, ...],
+    probabilities: tuple[str, ...],
+    cutoffs: tuple[float, ...],
+    kinds: tuple[str, ...],
+    categories_max: int | None,
     dataset: str | None,
     meta: tuple[str, ...],
     force: bool,
 ) -> None:
     """Summarise FILES (CSV, Parquet, JSON Lines; globs too) into one reference.
 
-    The files may be larger than memory. Kinds of columns are inferred. An example:
+    The files may be larger than memory. Kinds of columns are inferred. Features that the service
+    ignores are left out: those called *_id, or what models.*.features says in the configuration.
 
     \b
       anchorwatch reference build train.parquet \\
-        --model credit-risk --version 3 --output ref.json
+        --model credit-risk --model-version 3 --output ref.json
     """  # noqa: D301 - click reads \b as its paragraph mark
-    _check_output(output, force)
+    require_writable(output, replace=force)
+    settings = load_settings(config_file).settings
+    rules = settings.for_model(model)
     request = Request(
         paths=_paths(files),
         model=model,
         version=version,
         roles=Roles(
-            prediction or "prediction",
-            latency or "latency_ms",
-            _UNIT_SECONDS[latency_unit],
-            time or "timestamp",
-            ignore,
-            _probabilities(probabilities, prediction),
-            _cutoffs(cutoffs, probabilities),
+            prediction=prediction or PREDICTION,
+            latency=latency or LATENCY,
+            latency_seconds=LATENCY_UNITS[latency_unit],
+            time=time_column or TIME,
+            ignored=ignore,
+            unwatched=lambda feature: rules.for_feature(feature).ignore,
+            taken=take,
+            probabilities=_probabilities(probabilities, prediction),
+            cutoffs=_cutoffs(cutoffs, probabilities),
         ),
         kinds={name: _kind(kind) for name, kind in _pairs(kinds, "--kind").items()},
-        missing=tuple(value for text in missing for value in _sentinels(text)),
+        missing=sentinels(missing),
         dataset=dataset,
         metadata=_pairs(meta, "--meta"),
-        categories_max=categories_max,
+        categories_max=categories_max or settings.limits.categories,
     )
     bad_lines = BadLines()
-    options = (("--prediction", prediction), ("--latency", latency), ("--time", time))
+    options = (("--prediction", prediction), ("--latency", latency), ("--time", time_column))
     asked = [(option, column) for option, column in options if column is not None]
     asked += [("--cutoff", request.roles.prediction or "")] if cutoffs else []
     asked += [("--probability", column) for column in request.roles.probabilities.values()]
     built = build_from_files(request, asked, bad_lines, SystemClock(), Console(stderr=True))
     write_whole(output, write(built.reference))
     _tell(built, bad_lines, output)
-
-
-def _check_output(output: Path, force: bool) -> None:
-    if output.exists() and not force:
-        raise ConfigurationError(f"{output} exists: name another file, or add --force")
-    if not output.parent.is_dir():
-        raise ConfigurationError(f"the directory of {output} is not there: make it first")
 
 
 def _paths(patterns: Sequence[str]) -> tuple[Path, ...]:
@@ -161,14 +183,6 @@ def _kind(text: str) -> ValueType:
         raise ConfigurationError(f"--kind: {text!r} is no kind; there are {kinds}") from error
 
 
-def _sentinels(text: str) -> tuple[float | str, ...]:
-    """The text, and the number that it may be."""
-    try:
-        return text, float(text)
-    except ValueError:
-        return (text,)
-
-
 def _probabilities(texts: Sequence[str], prediction: str | None) -> dict[str, str]:
     """Columns by class."""
     found = {clean_name(name): column for name, column in _pairs(texts, "--probability").items()}
@@ -195,7 +209,7 @@ def _tell(built: Built, bad_lines: BadLines, output: Path) -> None:
     reference = built.reference
     width = None if os.isatty(1) else 120
     Console(width=width).print(stream_table(reference))
-    for warning in [*warnings(reference), *map(_zeros_warning, built.zeros_lost)]:
+    for warning in [*warnings(reference), *column_warnings(built)]:
         click.echo(f"warning: {warning}", err=True)
     if bad_lines.count:
         click.echo(
@@ -204,11 +218,6 @@ def _tell(built: Built, bad_lines: BadLines, output: Path) -> None:
     for line in bad_lines.first:
         place = f"{line.path}:{line.line}" if line.line else str(line.path)
         click.echo(f"  {place}: {line.detail}", err=True)
+    if built.left_out:
+        click.echo(left_out(built), err=True)
     click.echo(f"{output}: reference {reference.hash[:12]} of {reference.rows:,} rows", err=True)
-
-
-def _zeros_warning(column: str) -> str:
-    return (
-        f"column {column!r} is numeric, but some of its values begin with a zero, which is lost: "
-        f"--kind {column}=categorical keeps them apart, as they are in events that hold text"
-    )

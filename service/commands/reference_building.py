@@ -3,8 +3,6 @@
 import getpass
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,13 +10,21 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.clock import Clock
+from service.commands.columns import EPOCH_MIN_SECONDS, fits, require_columns
 from service.commands.profiling import Profiling, Roles
 from service.commands.relations import with_relations
 from service.errors import ConfigurationError
 from service.ingest.files.tables import BadLine, Cells, Table, has_header, hash_files, read_tables
 from service.monitor.references.reference import build_reference
 from service.values.references import Lineage, Reference
-from service.values.streams import PREDICTION, StreamKey, ValueType, always_numeric, cutoff_of
+from service.values.streams import (
+    PREDICTION,
+    Kind,
+    StreamKey,
+    ValueType,
+    always_numeric,
+    cutoff_of,
+)
 
 BAD_LINES_SHOWN = 3
 
@@ -52,7 +58,7 @@ class Request(Struct, frozen=True):
 
     def kind(self, column: str) -> ValueType | None:
         """The kind that was set for a column; of several globs that fit the last one holds."""
-        fitting = [kind for glob, kind in self.kinds.items() if _fits(column, glob)]
+        fitting = [kind for glob, kind in self.kinds.items() if fits(column, glob)]
         return fitting[-1] if fitting else None
 
     def cells(self) -> Cells:
@@ -65,10 +71,18 @@ class Request(Struct, frozen=True):
 
 
 class Built(Struct, frozen=True):
-    """A reference; `zeros_lost` are columns of which zeros in front of numbers are not kept."""
+    """A reference, and what became of columns.
+
+    `left_out` are those that the service ignores, `taken` those that it would but that were taken;
+    `idle_globs` are those of --ignore and --take that fit no column, with the option. `zeros_lost`
+    are columns of which zeros in front of numbers are not kept.
+    """
 
     reference: Reference
     zeros_lost: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    idle_globs: tuple[tuple[str, str], ...] = ()
 
 
 def build_from_files(
@@ -78,13 +92,19 @@ def build_from_files(
     clock: Clock,
     console: Console,
 ) -> Built:
-    """The reference of the files; progress is drawn on `console`.
+    """The reference of the files; progress is drawn on `console` if that is a terminal.
 
     `asked` are options with the columns that they name. Raises ConfigurationError when one of these
     is not there, a file cannot be read, or there is no row.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
         size = sum(_size(path) for path in request.paths)
         task = progress.add_task("reading", total=2 * size)
 
@@ -101,13 +121,17 @@ def build_from_files(
             first = not profiling.rows
             profiling.add(table)
             if first and has_header(request.paths[0]):  # before hours of reading
-                _check_columns(list(profiling.columns), wanted)
+                require_columns(list(profiling.columns), wanted)
                 _types(profiling, request)
+                _check_kinds(profiling.columns, request)
+                _check_time(profiling, asked)
         progress.update(task, description="checksum")
         data_hash = hash_files(request.paths, advance)
         if not profiling.rows:
             raise ConfigurationError("the files hold no row: there is nothing to build from")
-        _check_columns(list(profiling.columns), wanted)
+        require_columns(list(profiling.columns), wanted)
+        _check_kinds(profiling.columns, request)
+        _check_time(profiling, asked)
         reference = build_reference(
             request.model,
             request.version,
@@ -119,7 +143,22 @@ def build_from_files(
         )
         _check_cutoffs(reference)
         reference = with_relations(reference, profiling.columns, read_again)
-    return Built(reference, _zeros_lost(reference, profiling))
+    return _built(reference, profiling, request.roles)
+
+
+def _built(reference: Reference, profiling: Profiling, roles: Roles) -> Built:
+    columns = profiling.columns
+    features = {name: key for name, key in columns.items() if key and key.kind is Kind.INPUT}
+    globs = [*(("--ignore", g) for g in roles.ignored), *(("--take", g) for g in roles.taken)]
+    return Built(
+        reference,
+        _zeros_lost(reference, profiling),
+        left_out=tuple(filter(roles.leaves_out, columns)),
+        taken=tuple(key.name for key in features.values() if roles.unwatched(key.name)),
+        idle_globs=tuple(
+            (option, glob) for option, glob in globs if not any(fits(c, glob) for c in columns)
+        ),
+    )
 
 
 def _check_cutoffs(reference: Reference) -> None:
@@ -135,17 +174,30 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _fits(column: str, glob: str) -> bool:
-    return column == glob or fnmatchcase(column, glob)
+def _check_kinds(columns: Iterable[str], request: Request) -> None:
+    """Refuse a kind that is set for nothing but columns that are left out."""
+    known = [*columns]
+    for glob in request.kinds:
+        fitting = [column for column in known if fits(column, glob)]
+        if fitting and all(map(request.roles.leaves_out, fitting)):
+            raise ConfigurationError(
+                f"--kind {glob}: {fitting[0]!r} is left out, since the service ignores it; "
+                f"--take {fitting[0]} takes it"
+            )
 
 
-def _check_columns(columns: Sequence[str], wanted: Iterable[tuple[str, str]]) -> None:
-    for option, name in wanted:
-        if not any(_fits(column, name) for column in columns):
-            near = get_close_matches(name, columns, 1)
-            some = ", ".join(sorted(columns)[:20])
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {some}"
-            raise ConfigurationError(f"{option}: there is no column {name!r}; {hint}")
+def _check_time(profiling: Profiling, asked: Iterable[tuple[str, str]]) -> None:
+    """Refuse a column that was said to be the time, and holds none."""
+    column = dict(asked).get("--time")
+    if column is None or (profiling.to_seconds or 0.0) >= EPOCH_MIN_SECONDS:
+        return
+    found = "none of its values can be read as one"
+    if profiling.to_seconds is not None:
+        found = f"its values are {profiling.from_seconds:.6g} to {profiling.to_seconds:.6g}"
+    raise ConfigurationError(
+        f"--time: column {column!r} holds no times: {found}. A time is RFC 3339 "
+        "(2026-11-23T10:15:00Z), or epoch seconds or milliseconds"
+    )
 
 
 def _types(profiling: Profiling, request: Request) -> dict[StreamKey, ValueType]:

@@ -1,13 +1,18 @@
 """What a person is shown of a reference: a table of its streams, and what to be wary of."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
+from service.commands.reference_building import Built
 from service.values.references import Reference, StreamReference
 from service.values.streams import Kind, ValueType
 
 FEATURES_MAX = 2000
 """The service's limit unless the configuration says otherwise."""
+
+_NAMES_SHOWN = 10
 
 
 def stream_table(reference: Reference) -> Table:
@@ -34,6 +39,42 @@ def warnings(reference: Reference) -> list[str]:
             "features_max allows more; leave some out with --ignore"
         )
     return found
+
+
+def column_warnings(built: Built) -> list[str]:
+    """What options did not do, and what became of columns otherwise than one may think."""
+    found = [f"{option}: there is no column {glob!r}" for option, glob in built.idle_globs]
+    if built.taken:
+        model = built.reference.model
+        found.append(
+            f"the service ignores {_listed(built.taken)}, and would leave out what was built of it:"
+            f" have the configuration say models.{model}.features.{built.taken[0]}: "
+            "{ignore: false}"
+        )
+    return [*found, *map(_zeros_warning, built.zeros_lost)]
+
+
+def left_out(built: Built) -> str:
+    """Which columns are no part of the reference, and how they would be."""
+    columns = built.left_out
+    return (
+        f"left out, as the service ignores them: {_listed(columns)}. To have one watched: "
+        f"--take {columns[0]}, and models.{built.reference.model}.features.{columns[0]}: "
+        "{ignore: false} in the configuration"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _zeros_warning(column: str) -> str:
+    return (
+        f"column {column!r} is numeric, but some of its values begin with a zero, which is lost: "
+        f"--kind {column}=categorical keeps them apart, as they are in events that hold text"
+    )
 
 
 def _cells(stream: StreamReference, rows: int) -> tuple[str | Text, ...]:

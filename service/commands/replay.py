@@ -13,10 +13,10 @@ from service.backtest.incidents import read_incidents
 from service.commands import config_option, load_settings, require_references
 from service.commands.columns import role_options, sentinels, version_option
 from service.commands.command_line import as_typed
-from service.commands.replay_heads import heads_of
+from service.commands.replay_heads import columns_of, heads_of
 from service.commands.replay_json import as_json
 from service.commands.replay_references import read_references, require_fit
-from service.commands.replay_table import Columns, Unit, table_source
+from service.commands.replay_table import Columns, Unit, no_table, table_source
 from service.commands.replay_view import show
 from service.commands.replay_warnings import Material, failure, require_models
 from service.commands.replaying import Task, run
@@ -43,7 +43,9 @@ _WIDTH = 120
 )
 @click.option("--source", help="Read the files as this source of the configuration says.")
 @click.option(
-    "--model", help="The rows are flat columns (CSV, Parquet, flat JSON) of the model of this name."
+    "--model",
+    help="The rows are flat columns (CSV, Parquet, flat JSON) of the model of this name; the "
+    "options from --model-version to --missing are about them.",
 )
 @version_option(default=None, help=f"The model's version.  [default with --model: {UNVERSIONED}]")
 @role_options
@@ -67,7 +69,11 @@ _WIDTH = 120
     help="Also write a report with pictures: one file, to be opened in a browser.",
 )
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="Also write it here; - = stdout."
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="Also write it as JSON; - is stdout, with nothing beside it.",
 )
 def command(  # noqa: PLR0913 - one argument an option
     *,
@@ -91,15 +97,17 @@ def command(  # noqa: PLR0913 - one argument an option
     """Run recorded events through the code of the live service and say what would have alarmed.
 
     FILES are JSON Lines, CSV or Parquet (.jsonl .csv .parquet, also .gz), or globs of them; several
-    are read in the order of their names and have to follow each other in time.
+    are read in the order of their names and have to follow each other in time. What is not used of
+    them is said on standard error. Exit code 78: nothing could be read, none of the references was
+    used, or an option names what is not there.
 
     \b
     Recorded events, as they were in the topic:
       anchorwatch replay 'events-2026-11-*.jsonl' --reference ref.json
     \b
     A table, one row a prediction:
-      anchorwatch replay scored.parquet --model credit-risk --time scored_at \\
-          --prediction score --ignore '*_id' --reference ref.json --json result.json
+      anchorwatch replay scored.parquet --model credit-risk --model-version 3 \\
+          --time scored_at --prediction score --reference ref.json --json result.json
     \b
     Were the incidents found that you know of, and how would other settings have done?
       anchorwatch replay 'events-*.jsonl' --expected incidents.csv --html report.html
@@ -108,14 +116,12 @@ def command(  # noqa: PLR0913 - one argument an option
     require_references(loaded)
     configure("console", "error")
     _require_directories(html_file, json_file)
-    columns = Columns(
-        time_column, prediction, latency, latency_unit, ignore, tuple(sentinels(missing))
-    )
+    columns = Columns(time_column, prediction, latency, latency_unit, ignore, sentinels(missing))
     references = read_references(reference_files)
     if model is None:
-        chosen = _named_source(loaded.settings, source, columns, version, files)
-        material = Material(references, heads_of(files), is_native=source is None)
-        require_models(material)
+        no_table(columns, version)
+        chosen = _events(loaded.settings, source, files)
+        material = Material(references, is_native=source is None)
     elif source is not None:
         raise click.UsageError("--source and --model exclude each other")
     else:
@@ -123,7 +129,7 @@ def command(  # noqa: PLR0913 - one argument an option
         require_fit(references, key, said=version is not None)
         heads = heads_of(files)
         chosen = table_source(key, columns.found(heads), files, heads)
-        material = Material(references, heads, key, ignore)
+        material = Material(references, columns_of(heads), key, ignore)
     further = (*reference_files, config_file, expected_file)
     task = Task(
         files,
@@ -143,22 +149,16 @@ def command(  # noqa: PLR0913 - one argument an option
         raise ConfigurationError(fault)
 
 
-def _tell(
-    backtest: Backtest, files: tuple[str, ...], html_file: Path | None, json_file: Path | None
-) -> None:
-    """Write what was asked for, and say the rest; with --json - nothing else is on stdout."""
-    if html_file is not None:
-        html_file.write_bytes(backtest_page(backtest))
-    if json_file is not None and str(json_file) != "-":
-        json_file.write_text(as_json(backtest, files) + "\n", "utf-8")
-    if str(json_file) == "-":
-        click.echo(as_json(backtest, files))
-    else:
-        show(backtest, Console(width=None if os.isatty(1) else _WIDTH))
-    for warning in backtest.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if html_file is not None:
-        click.echo(f"The report is in {html_file}", err=str(json_file) == "-")
+def _events(settings: Settings, name: str | None, files: tuple[str, ...]) -> SourceSettings:
+    """The source of this name in the configuration; without a name native events."""
+    if name is None:
+        require_models(heads_of(files))
+        return SourceSettings(name="replay", files=files)
+    for source in settings.sources:
+        if source.name == name:
+            return source
+    known = ", ".join(source.name for source in settings.sources) or "none"
+    raise ConfigurationError(f"--source: there is no source {name!r}; there are: {known}")
 
 
 def _require_directories(*outputs: Path | None) -> None:
@@ -168,23 +168,27 @@ def _require_directories(*outputs: Path | None) -> None:
             raise ConfigurationError(f"{output} cannot be written: there is no {output.parent}")
 
 
-def _named_source(
-    settings: Settings,
-    name: str | None,
-    columns: Columns,
-    version: str | None,
-    files: tuple[str, ...],
-) -> SourceSettings:
-    """The source of this name in the configuration; without a name native events."""
-    if columns.said or version is not None:
-        raise click.UsageError(
-            "--model-version, --time, --prediction, --latency, --latency-unit, --ignore and "
-            "--missing need --model"
-        )
-    if name is None:
-        return SourceSettings(name="replay", files=files)
-    for source in settings.sources:
-        if source.name == name:
-            return source
-    known = ", ".join(source.name for source in settings.sources) or "none"
-    raise ConfigurationError(f"--source: there is no source {name!r}; there are: {known}")
+def _tell(
+    backtest: Backtest, files: tuple[str, ...], html_file: Path | None, json_file: Path | None
+) -> None:
+    """Write what was asked for, and say the rest; with --json - nothing else is on stdout."""
+    to_stdout = str(json_file) == "-"
+    if html_file is not None:
+        _write(html_file, backtest_page(backtest))
+    if to_stdout:
+        click.echo(as_json(backtest, files))
+    else:
+        show(backtest, Console(width=None if os.isatty(1) else _WIDTH))
+        if json_file is not None:
+            _write(json_file, (as_json(backtest, files) + "\n").encode())
+    for warning in backtest.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if html_file is not None:
+        click.echo(f"The report is in {html_file}", err=to_stdout)
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error

@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from service.commands.columns import require_columns
+from service.commands.columns import EPOCH_MIN_SECONDS, require_columns
 from service.errors import ConfigurationError
 from service.ingest.decode.times import event_time
 from service.ingest.files.kinds import FileKind, kind_of
 from service.ingest.files.source import FilesParameters, FilesSource
 
-HEAD_ROWS = 1000
-"""Of JSON Lines; a CSV or Parquet file has every column in its first row."""
+HEAD_ROWS = 5000
+"""Of all files together; a CSV or Parquet file has every column in its first row."""
 
-EPOCH_MIN_SECONDS = 1e8
-"""A smaller number (March 1973) is an amount, a year or a position, and no time of a prediction."""
+HEAD_ROWS_MIN = 20
+"""Of each, however many files there are."""
 
 _TOLD_MAX = 60
 
@@ -52,7 +52,8 @@ def heads_of(globs: tuple[str, ...]) -> tuple[Head, ...]:
     """
     with closing(FilesSource(FilesParameters(globs))) as source:
         paths = sorted(partition.topic for partition in source.partitions())
-    return tuple(Head(path, tuple(_rows(path))) for path in paths)
+    most = max(HEAD_ROWS_MIN, HEAD_ROWS // len(paths))
+    return tuple(Head(path, tuple(_rows(path, most))) for path in paths)
 
 
 def columns_of(heads: Iterable[Head]) -> tuple[str, ...]:
@@ -77,8 +78,8 @@ def require_times(heads: Iterable[Head], column: str) -> None:
             )
 
 
-def _rows(path: str) -> Iterator[dict[str, Any]]:
-    with closing(FilesSource(FilesParameters((escape(path),), records_max=HEAD_ROWS))) as source:
+def _rows(path: str, most: int) -> Iterator[dict[str, Any]]:
+    with closing(FilesSource(FilesParameters((escape(path),), records_max=most))) as source:
         source.resume(dict.fromkeys(source.partitions()))
         for chunk in source.poll(0.0).chunks:
             for record in chunk.records:

@@ -31,11 +31,6 @@ class Columns(Struct, frozen=True):
     ignore: tuple[str, ...] = ()
     missing: tuple[float | str, ...] = ()
 
-    @property
-    def said(self) -> bool:
-        """Whether any option said something."""
-        return self != Columns()
-
     def found(self, heads: Sequence[Head]) -> "Columns":
         """With the usual names of what was not said, where such columns are there.
 
@@ -64,6 +59,15 @@ class Columns(Struct, frozen=True):
             self.latency_unit,
             self.ignore,
             self.missing,
+        )
+
+
+def no_table(columns: Columns, version: str | None) -> None:
+    """Refuse, with click.UsageError, what is said of a table when there is none."""
+    if columns != Columns() or version is not None:
+        raise click.UsageError(
+            "--model-version, --prediction, --latency, --latency-unit, --time, --ignore and "
+            "--missing are about the columns of a table: they need --model"
         )
 
 

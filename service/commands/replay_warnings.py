@@ -8,7 +8,7 @@ from msgspec import Struct
 from config.settings import Settings
 from config.units import format_duration
 from service.commands.columns import fits
-from service.commands.replay_heads import Head, columns_of
+from service.commands.replay_heads import Head
 from service.commands.replay_references import Given, unused, versions_seen
 from service.errors import ConfigurationError
 from service.monitor.references.unwatched import Unwatched
@@ -24,14 +24,14 @@ _NAMES_SHOWN = 10
 
 
 class Material(Struct, frozen=True):
-    """What a replay was given: references, and files, of which there are the first rows.
+    """What a replay was given: references, and files of which the first rows have these columns.
 
     `table` is the model version of which the rows are, with --model; `ignore` are globs of columns
     that are left out of them; `is_native`: neither --model nor --source was said.
     """
 
     references: tuple[Given, ...] = ()
-    heads: tuple[Head, ...] = ()
+    columns: tuple[str, ...] = ()
     table: ModelKey | None = None
     ignore: tuple[str, ...] = ()
     is_native: bool = False
@@ -55,7 +55,7 @@ def notes(material: Material, settings: Settings) -> tuple[str, ...]:
     """What was left out as the configuration has it."""
     if material.table is None:
         return ()
-    columns = columns_of(material.heads)
+    columns = material.columns
     watch = watches(settings)(material.table.model)
     by_rule = [name for name in columns if watch.feature(name).ignore]
     by_hand = [name for name in columns if any(fits(name, glob) for glob in material.ignore)]
@@ -76,11 +76,10 @@ def failure(outcome: Outcome, material: Material) -> str:
     return ""
 
 
-def require_models(material: Material) -> None:
+def require_models(heads: Sequence[Head]) -> None:
     """Refuse tables of which no row names a model, when nobody says which it is."""
-    tables = [head for head in material.heads if head.is_table and head.rows]
-    nameless = [head for head in tables if "model" not in head.columns]
-    if material.is_native and tables and len(nameless) == len(material.heads):
+    nameless = [h for h in heads if h.is_table and h.rows and "model" not in h.columns]
+    if nameless and len(nameless) == len(heads):
         columns = listed(sorted(nameless[0].columns), _NAMES_SHOWN)
         raise ConfigurationError(
             f"{nameless[0].path}: no column says which model a row is of. {_TABLE_HINT} It has the "
@@ -124,9 +123,8 @@ def _references(outcome: Outcome, material: Material) -> Iterator[str]:
 
 
 def _globs(material: Material) -> Iterator[str]:
-    columns = columns_of(material.heads)
     for glob in material.ignore:
-        if any(fits(column, glob) for column in columns):
+        if any(fits(column, glob) for column in material.columns):
             continue
         yield f"--ignore: there is no column {glob!r}, so nothing was left out by it."
 

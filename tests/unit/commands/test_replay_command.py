@@ -68,10 +68,10 @@ def test_a_table_says_the_same_as_the_events(files):
     [
         (("--model", "m"), "--time: the column with the time of each row. There are: row_id"),
         (("--model", "m", "--time", "t", "--source", "s"), "exclude"),
-        (("--time", "t"), "need --model"),
-        (("--ignore", "a"), "need --model"),
-        (("--missing", "-999"), "need --model"),
-        (("--model-version", "3"), "need --model"),
+        (("--time", "t"), "they need --model"),
+        (("--ignore", "a"), "they need --model"),
+        (("--missing", "-999"), "they need --model"),
+        (("--model-version", "3"), "they need --model"),
     ],
 )
 def test_options_that_do_not_fit_together_are_named(files, arguments, message):
