@@ -6,6 +6,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from service.publish import backtest_sentences as told
+from service.publish.backtest_distances import ModelDistances, model_distances
 from service.publish.pictures.histograms import histogram_pair
 from service.publish.pictures.scores import score_line
 from service.publish.pictures.svg import Picture
@@ -109,6 +110,7 @@ class BacktestView(Struct, frozen=True):
     misses: tuple[MissView, ...]
     unseen: tuple[tuple[str, tuple[str, ...]], ...]
     streams: tuple[StreamView, ...]
+    distances: tuple[ModelDistances, ...] = ()
 
 
 def backtest_view(backtest: Backtest) -> BacktestView:
@@ -131,6 +133,7 @@ def backtest_view(backtest: Backtest) -> BacktestView:
             for history in backtest.histories
         ),
         streams=_streams(backtest)[:STREAMS_SHOWN_MAX],
+        distances=model_distances(backtest),
     )
 
 

@@ -5,13 +5,18 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from service.publish import words
+from service.publish import policy_view, words
+from service.publish.pictures.distances import distance_bar
 
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": words.count,
     "decimals": words.decimals,
     "duration": words.duration,
     "size": words.size,
+    "method": policy_view.METHODS.__getitem__,
+    "chance_note": policy_view.chance_note,
+    "row_bar": policy_view.row_bar,
+    "distance_bar": distance_bar,
 }
 
 

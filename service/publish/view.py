@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from service.publish import sentences
 from service.publish.episode_view import EpisodeView, episode_views, needs_attention
+from service.publish.policy_view import PolicyView, policy_view
 from service.publish.words import known
 from service.values.reports import (
     ModelReport,
@@ -95,6 +96,7 @@ class ModelView(Struct, frozen=True):
     unknown_features: tuple[str, ...]
     absent_features: tuple[str, ...]
     streams: tuple[StreamView, ...]
+    policy: PolicyView | None = None
 
 
 class StatusView(Struct, frozen=True):
@@ -156,6 +158,7 @@ def _model(model: ModelReport) -> ModelView:
         unknown_features=model.unknown_features,
         absent_features=model.absent_features,
         streams=tuple(streams),
+        policy=policy_view(model),
     )
 
 

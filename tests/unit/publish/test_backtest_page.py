@@ -13,6 +13,7 @@ from service.publish.backtest_page import backtest_page
 from service.publish.backtest_sentences import almost, of_incidents, opening, unseen
 from service.values.backtests import Outcome
 from service.values.streams import Kind, ModelKey, StreamKey
+from tests.unit.publish import reports
 from tests.unit.publish.backtests import believable, history
 
 
@@ -87,10 +88,12 @@ def test_every_table_has_a_caption_and_headings_with_a_scope(page):
         assert 'scope="col"' in table
 
 
-def test_every_picture_but_the_sparklines_has_a_table(page):
+def test_every_picture_but_those_in_tables_has_a_table(page):
     pictures = page.count('role="img"')
     sparklines = len(believable().histories[0].streams)
-    assert page.count("<summary>As a table</summary>") == pictures - sparklines
+    bars = len(re.findall(r'class="bar(?: over)?"', page))
+    assert bars > 0
+    assert page.count("<summary>As a table</summary>") == pictures - sparklines - bars
 
 
 def test_hostile_names_are_shown_and_not_run():
@@ -173,3 +176,43 @@ def test_words_and_lines_stand_out_enough(page, scheme):
             assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
     for shape in ("live", "alarm"):
         assert contrast(colours[shape], colours["sheet"]) >= 3, shape
+
+
+def with_policy(*streams):
+    outcome = replace(
+        believable().outcome, models=(reports.model(streams=streams, policy=reports.MONTHLY),)
+    )
+    return backtest_page(replace(believable(), outcome=outcome)).decode()
+
+
+def test_windowed_distances_stand_beside_what_sampling_alone_explains():
+    window = reports.window("1h", psi=0.31, psi_expected=0.012)
+    page = with_policy(reports.stream("income", windows=(window,)))
+    (row,) = re.findall(r"<td>1h</td>.*?</tr>", page, re.DOTALL)
+    assert "0.31; sampling alone explains 0.012" in row
+    band, value = (
+        float(re.search(rf'<rect class="{kind}"[^>]*? width="([\d.]+)"', row)[1])
+        for kind in ("band", "value")
+    )
+    assert 0 < band < value
+
+
+def test_a_policy_is_told_with_its_limits_and_how_much_of_the_window_is_known():
+    page = with_policy(
+        reports.stream("income", policy=reports.policy(0.31)),
+        reports.stream("age", policy=reports.policy(0.12, expected=0.11)),
+    )
+    told = " ".join(text(page).split())
+    assert "of 2 streams 1 is red (income 0.31), 1 is amber (age 0.12)." in told
+    assert "The window of 30d is 12 d old." in told
+    assert "Of 1 stream there are too few values to tell" in told
+    assert "limits at 0.10 and 0.25" in page
+    assert 'class="bar over"' in page
+
+
+def test_without_a_compared_model_there_is_no_section_of_distances():
+    learning = reports.model(streams=())
+    outcome = replace(believable().outcome, models=(learning,))
+    page = backtest_page(replace(believable(), outcome=outcome)).decode()
+    assert 'id="distances"' not in page
+    assert '"#distances"' not in page
