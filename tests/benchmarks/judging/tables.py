@@ -1,0 +1,188 @@
+"""How the results of all runs read: false alarms and delays side by side with those of others."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from tests.benchmarks.judging import rivals
+from tests.benchmarks.judging.changes import changes
+from tests.benchmarks.judging.delays import CHANGED_PANES
+from tests.benchmarks.judging.streams import DAY_PANES
+
+MONTH_DAYS = 30
+LEARNED, FRESH = 3 * DAY_PANES, 60
+"""Panes watched before a change."""
+
+
+def false_episode_lines(results):
+    """Episodes of models that never change, by rate and rows of the reference."""
+    found = defaultdict(list)
+    for run, result in results.of("month"):
+        found[run["rate"], run["rows"]].append(result)
+    if not found:
+        return
+    yield "FALSE EPISODES a model and 30 days, of models in which nothing changes; at most 1"
+    yield "  (near: as many a budget 100 times as large would have allowed the e-detector)"
+    heads = ("reference", "models", "days", "mean", "largest", "near")
+    yield f"  {'events/s':>8}" + "".join(f"{head:>11}" for head in heads)
+    for (rate, rows), one in sorted(found.items()):
+        counts = [len(r["episodes"]) * MONTH_DAYS / r["days"] for r in one]
+        near = np.mean([_near(r) * MONTH_DAYS / r["days"] for r in one])
+        met = "met" if np.mean(counts) <= 1 else "NOT MET"
+        yield (
+            f"  {rate:>8,}{rows:>11,}{len(one):>11}{sum(r['days'] for r in one):>11,}"
+            f"{np.mean(counts):>11.2f}{max(counts):>11.1f}{near:>11.2f}  {met}"
+        )
+    yield from _rival_false_lines(results)
+    every = [result for one in found.values() for result in one]
+    yield from _cause_lines(found)
+    yield from _season_lines(every)
+    yield from _cost_lines(every)
+
+
+def delay_lines(results):
+    """Panes from a change to the alarm: of ours after three days and after an hour, of others."""
+    ours = defaultdict(list)
+    for run, result in results.of("delay"):
+        ours[run["change"], run["history"]] += result
+    theirs = {(r["name"], r["change"]): result for r, result in results.of("rival delay")}
+    names = [name for name in rivals.RIVERS if any(key[0] == name for key in theirs)]
+    if not ours:
+        return
+    yield "DELAY in panes at 10 events/s, reference of 10,000 rows: median, largest (missed/runs);"
+    yield "  early: ours in runs, of others the share of panes before the change that had an alarm"
+    heads = "".join(f"{name:>28}" for name in (*names, "once a month"))
+    yield f"  {'change':<30}{'at most':>8}{'after 3 days':>27}{'':>9}{'after an hour':>27}{heads}"
+    by_chance = _delays(rivals.periodic(), "none")
+    for name, change in changes().items():
+        learned, fresh = (ours.get((name, history), []) for history in (LEARNED, FRESH))
+        others = "".join(f"{_of_rival(theirs.get((rival, name))):>28}" for rival in names)
+        yield (
+            f"  {name:<30}{change.panes_at_most:>8}{_of_ours(learned):>27}"
+            f"{_met(learned, change.panes_at_most):>9}{_of_ours(fresh):>27}{others}{by_chance:>28}"
+        )
+    for history, title in ((LEARNED, "after 3 days"), (FRESH, "after an hour")):
+        yield from _episode_lines(ours, history, title)
+    yield from _below_lines(results)
+
+
+def _near(result):
+    return sum(learning + ready for learning, ready in result["near"].values())
+
+
+def _rival_false_lines(results):
+    for run, result in sorted(
+        results.of("rival false"), key=lambda r: (r[0]["name"], r[0]["rate"])
+    ):
+        yield (
+            f"  {run['rate']:>8,} {'':>10} {run['name']}, fed every event: "
+            f"{result['episodes']:,.0f} episodes, {result['alarms']:,.0f} alarms "
+            f"(from {result['panes']} panes)"
+        )
+    yield f"  {'any':>8} {'':>10} one that fires once in 30 days: 1.00 episodes"
+
+
+def _cause_lines(found):
+    causes = Counter()
+    near = Counter()
+    for (rate, rows), one in found.items():
+        for result in one:
+            for alarm in result["alarms"]:
+                seen = "+".join(alarm["detectors"])
+                season = ", season" if alarm["season"] else ""
+                family = alarm["stream"].rstrip(" 0123456789")
+                causes[family, seen, f"{alarm['known']}{season}", rate, rows] += 1
+            for stream, (learning, ready) in result["near"].items():
+                near[stream.rstrip(" 0123456789"), "learning"] += learning
+                near[stream.rstrip(" 0123456789"), "ready"] += ready
+    if causes:
+        yield "  streams that began to drift: stream, seen by, known of it, events/s, reference"
+    for (family, seen, known, rate, rows), count in causes.most_common(40):
+        yield f"    {count:>4} x {family}; {seen}; {known}; {rate:,}/s; {rows:,} rows"
+    told = ", ".join(
+        f"{stream} ({state}) {count}" for (stream, state), count in near.most_common(12) if count
+    )
+    yield f"  near, in all: {told or 'none'}"
+
+
+def _season_lines(every):
+    learned = [r["season_day"] for r in every if r["season_day"] is not None]
+    if learned:
+        yield (
+            f"  the daily season was learned on day {np.median(learned):.2f} (latest "
+            f"{max(learned):.2f}), never in {len(every) - len(learned)} of {len(every)} models"
+        )
+    statuses = Counter()
+    for result in every:
+        statuses.update(result["status"])
+    told = ", ".join(f"{name} {count}" for name, count in sorted(statuses.items()))
+    yield f"  streams at the end, by what was known of them: {told}"
+
+
+def _cost_lines(every):
+    days = np.array([r["days"] for r in every])
+    cpu = np.array([r["cpu_seconds"] for r in every]) / days * MONTH_DAYS
+    judged = np.array([r["judging_seconds"] / r["days"] / r["streams"] for r in every])
+    microseconds = np.mean(judged) / DAY_PANES * 1e6
+    yield (
+        f"  {np.mean(cpu):.0f} s of CPU a model-month; of that judging takes {microseconds:.1f} "
+        "us a stream and pane"
+    )
+
+
+def _episode_lines(ours, history, title):
+    heads = f"{'onset off by':>16}{'over after':>16}{'episodes':>10}{'over too soon':>16}"
+    yield f"  {title:<30}{heads}  (panes: median, largest; of those noticed)"
+    for name in changes():
+        runs = [run for run in ours.get((name, history), []) if run["delay"] is not None]
+        if not runs:
+            continue
+        onsets = np.abs([run["onset"] for run in runs])
+        overs = [np.inf if run["recovery"] is None else run["recovery"] for run in runs]
+        lasted = [over for over in overs if over >= 0]
+        after = f"{np.median(lasted):.0f} ({max(lasted):.0f})" if lasted else "-"
+        off = f"{np.median(onsets):.0f} ({onsets.max():.0f})"
+        episodes = np.mean([run["episodes"] for run in runs])
+        yield (
+            f"    {name:<28}{off:>16}{after:>16}{episodes:>10.2f}"
+            f"{f'{len(overs) - len(lasted)} of {len(runs)}':>16}"
+        )
+
+
+def _below_lines(results):
+    for run, result in results.of("below"):
+        met = "met" if result == 0 else "NOT MET"
+        yield (
+            f"  mean +0.02 sd at 1,000 events/s, after {run['history']} panes: {result} episodes "
+            f"of 20 streams in two days: {met}"
+        )
+
+
+def _of_ours(runs):
+    if not runs:
+        return "-"
+    early = sum(run["early"] > 0 for run in runs)
+    return _delays([run["delay"] for run in runs], str(early))
+
+
+def _of_rival(result):
+    if result is None:
+        return "-"
+    return _delays(result["delays"], f"{result['early'] / result['quiet']:.0%}")
+
+
+def _delays(delays, early):
+    filled = [np.inf if delay is None else delay for delay in delays]
+    missed = sum(delay is None for delay in delays)
+    median = np.median(filled)
+    told = f">{CHANGED_PANES}" if np.isinf(median) else f"{median:.0f}"
+    largest = max((delay for delay in delays if delay is not None), default=0)
+    return f"{told}, {largest} ({missed}/{len(delays)}) early {early}"
+
+
+def _met(runs, most):
+    if not runs:
+        return ""
+    delays = [np.inf if run["delay"] is None else run["delay"] for run in runs]
+    sound = not any(run["early"] for run in runs) and np.isfinite(delays).all()
+    return "met" if sound and np.median(delays) <= most else "NOT MET"
