@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from detectors.carried import Carried
-from detectors.change.bayes_factor import log_factor_of_counts
+from detectors.change.bayes_factor import FactorMasses
 from detectors.change.observation import Flags, State, Verdict, per_stream
 from detectors.change.onsets import Onsets
 from detectors.change.pool import with_prior, without_prior
@@ -111,9 +111,8 @@ class EDetector:
         self._pool = _of_cells(reference, cells, "the reference")
         self._dispersion = np.ones(cells.streams)
         self._held = np.zeros(cells.streams, dtype=np.bool_)
-        # The part of each L_s that counts do not change, and the kappa it was computed with.
-        self._bases = np.zeros((self.parameters.onsets, cells.streams))
-        self._base_kappa: Floats = np.full_like(self._bases, np.nan)
+        self._masses = FactorMasses(cells, self.parameters.onsets)
+        self._told: tuple[CellCounts, Null, Flags] | None = None
 
     @property
     def streams(self) -> int:
@@ -125,21 +124,21 @@ class EDetector:
         counts, totals = self._effective(pane)
         null, seasonal = self._expected(pane)
         slot = self._onsets.open(null.shares, null.kappa)
-        self._base_kappa[slot] = np.nan
+        self._masses.forget(slot)
         if seasonal.any():
             self._onsets.expect(null.shares, totals, seasonal)
-            self._base_kappa[:, seasonal] = np.nan
+            self._masses.forget(slice(None), seasonal)
         self._onsets.add(counts, totals)
         verdict, best = self._judge(pane, totals > 0)
         self._hold(verdict.alarm & ~self._held, best, seasonal)
-        self._feed(counts, ~self._held & ~seasonal)
+        self._feed(counts, ~(self._held | seasonal))
+        self._told = None
         return verdict
 
     def null(self, pane: CellCounts) -> Null:
         """The null that a pane is to be compared with, as `Recovery` wants it."""
         null, _ = self._expected(pane)
-        learned = np.broadcast_to(np.asarray(pane.learned, dtype=np.float64), self._kappa.shape)
-        return Null(null.shares, np.minimum(np.minimum(self._kappa, learned), null.kappa))
+        return Null(null.shares, np.minimum(np.minimum(self._kappa, pane.learned), null.kappa))
 
     def blind(self, pane: CellCounts) -> Flags:
         """Which streams show no evidence now, shape (D,): too little is known, or they wander."""
@@ -169,6 +168,7 @@ class EDetector:
         known = _of_cells(reference, self.cells, "the reference")
         known = known / self.cells.spread(self._dispersion)
         self._pool = np.where(self.cells.spread(mask), known, self._pool)
+        self._told = None
 
     def carry(self, previous: Self, carried: Carried) -> None:
         """Go on with the streams of `previous` that are carried, which has as many onsets.
@@ -180,7 +180,8 @@ class EDetector:
         self._pool = cells.into(self._pool, previous._pool)
         self._dispersion = carried.into(self._dispersion, previous._dispersion)
         self._held = carried.into(self._held, previous._held)
-        self._base_kappa = np.full_like(self._bases, np.nan)
+        self._masses.forget(slice(None))
+        self._told = None
 
     def state(self) -> State:
         """A copy of all that is remembered: `Onsets`, offsets, pool, dispersion, held."""
@@ -226,54 +227,53 @@ class EDetector:
         self._dispersion = dispersion.copy()
 
     def _expected(self, pane: CellCounts) -> tuple[Null, Flags]:
-        """Shares now and the mass behind them, and which streams have a season."""
+        """Shares now and the mass behind them, and which streams have a season. Asked for again of
+        the same pane, before it is taken, it is what was said.
+        """
+        if self._told is None or self._told[0] is not pane:
+            self._told = (pane, *self._expectation(pane))
+        return self._told[1:]
+
+    def _expectation(self, pane: CellCounts) -> tuple[Null, Flags]:
         worth = self.cells.spread(self._dispersion / _dispersion(self.cells, pane))
         weights = with_prior(self._pool * worth, self.parameters.prior)
         mass = self.cells.total(weights)
         shares = weights / self.cells.spread(mass)
-        season = np.broadcast_to(np.asarray(pane.expected_mass, dtype=np.float64), mass.shape)
-        seasonal: Flags = season > 0
-        if pane.expected is None or not seasonal.any():
+        season = np.asarray(pane.expected_mass, dtype=np.float64)
+        if pane.expected is None or not (season > 0).any():
             return Null(shares, mass), np.zeros(self.streams, dtype=np.bool_)
+        seasonal: Flags = np.broadcast_to(season, mass.shape) > 0
         given = _of_cells(pane.expected, self.cells, "the season")
         shares = np.where(self.cells.spread(seasonal), given, shares)
         return Null(shares, np.where(seasonal, season, mass)), seasonal
 
     def _judge(self, pane: CellCounts, seen: Flags) -> tuple[EVerdict, Indices]:
         """The verdict, and the slot of each stream's likeliest onset."""
-        factors = self._factors(np.broadcast_to(pane.learned, (self.streams,)))
+        factors = self._factors(pane.learned)
         best = factors.argmax(axis=0)
-        largest = np.take_along_axis(factors, best[None, :], axis=0)[0]
-        known = np.isfinite(largest)
+        largest = factors.max(axis=0)
+        known = largest > -inf
         peak = np.where(known, largest, 0.0)
-        with np.errstate(divide="ignore"):
-            summed = peak + np.log(np.exp(factors - peak).sum(axis=0))
+        # Of what is known the sum is 1 at least; of the rest nothing is told.
+        summed = peak + np.log(np.maximum(np.exp(factors - peak).sum(axis=0), 1.0))
         evidence = np.where(known, np.maximum(summed, 0.0), 0.0)
         alarm = seen & (evidence > self._level)
         onset = np.where(known, self._onsets.ages[best], 0)
         return EVerdict(evidence, self._level.copy(), alarm, onset), best
 
-    def _factors(self, learned: Floats) -> Floats:
+    def _factors(self, learned: Floats | float) -> Floats:
         """L_s, shape (S, D); minus infinity where there is no onset, or one that is blind."""
         onsets = self._onsets
         known = np.minimum(learned, onsets.masses)
         usable = (known >= MASS_MIN) & (onsets.ages > 0)[:, None]
         kappa = np.where(usable, np.minimum(self._kappa, known), 1.0)
-        # What the counts do not change is kept: it is half the cost.
-        stale = np.flatnonzero((kappa != self._base_kappa).any(axis=1))
-        if len(stale):
-            shares, nothing = onsets.shares[stale], np.zeros((len(stale), self.streams))
-            self._bases[stale] = log_factor_of_counts(
-                self.cells, np.zeros_like(shares), nothing, shares, kappa[stale]
-            )
-            self._base_kappa = kappa
-        factors = log_factor_of_counts(
-            self.cells, onsets.counts, onsets.totals, onsets.shares, kappa
-        )
-        return np.where(usable, factors - self._bases, -inf)
+        self._masses.set(onsets.shares, kappa)
+        return np.where(usable, self._masses.log_factor(onsets.counts, onsets.totals), -inf)
 
     def _hold(self, streams: Flags, best: Indices, seasonal: Flags) -> None:
         """The pool as it was at the likeliest onset, for streams that began to alarm."""
+        if not streams.any():
+            return
         self._held = self._held | streams
         back = self.cells.spread(streams & ~seasonal)
         slots, cells = self.cells.spread(best), np.arange(self.cells.cells)
@@ -289,13 +289,18 @@ class EDetector:
 def effective(cells: Ragged, pane: CellCounts) -> Floats:
     """Counts over phi, shape (C,); 0 of streams that were not seen."""
     counts = _of_cells(pane.counts, cells, "the pane")
-    wrong = cells.total(~(np.isfinite(counts) & (counts >= 0))) > 0
-    worth: Floats = cells.spread(np.where(wrong, 0.0, 1 / _dispersion(cells, pane)))
-    return np.where(worth > 0, counts, 0.0) * worth
+    worth = 1 / _dispersion(cells, pane)
+    sound = np.isfinite(counts) & (counts >= 0)
+    if not sound.all():
+        worth = np.where(cells.total(~sound) > 0, 0.0, worth)
+        counts = np.where(cells.spread(worth) > 0, counts, 0.0)
+    weighted: Floats = counts * cells.spread(worth)
+    return weighted
 
 
 def _dispersion(cells: Ragged, pane: CellCounts) -> Floats:
-    return np.broadcast_to(np.maximum(pane.dispersion, 1.0), (cells.streams,))
+    dispersion: Floats = np.maximum(pane.dispersion, 1.0)
+    return dispersion if dispersion.ndim else np.full(cells.streams, dispersion)
 
 
 def _of_cells(values: np.ndarray, cells: Ragged, what: str) -> Floats:

@@ -39,6 +39,10 @@ class Onsets:
 
     def add(self, counts: Floats, totals: Floats) -> None:
         """Add counts (C,) and their sums (D,) to every onset."""
+        if (self.ages > 0).all():
+            self.counts += counts
+            self.totals += totals
+            return
         known = (self.ages > 0)[:, None]
         self.counts += counts * known
         self.totals += totals * known
@@ -86,10 +90,11 @@ def slot_to_use(ages: Indices) -> int:
     Dropped is what leaves the smallest ratio between the ages around it; never the oldest. With 14
     slots, neighbours stay within a factor of about 3 of each other for years of minutes.
     """
-    empty = np.flatnonzero(ages == 0)
-    if len(empty):
-        return int(empty[0])
-    order = np.argsort(ages)
-    around = np.concatenate(([1], ages[order]))
-    ratio = around[2:] / around[:-2]
-    return int(order[np.argmin(ratio)])
+    # A handful of plain numbers: numpy would take ten times as long.
+    known: list[int] = ages.tolist()
+    if 0 in known:
+        return known.index(0)
+    order = sorted(range(len(known)), key=known.__getitem__)
+    around = [1, *(known[slot] for slot in order)]
+    ratios = [older / younger for younger, older in zip(around, around[2:], strict=False)]
+    return order[ratios.index(min(ratios))]

@@ -9,7 +9,7 @@ from detectors.summary.layout import Layout
 
 def with_prior(pool: Floats, prior: float) -> Floats:
     """Counts with what their cells have beforehand: `prior`, a tenth of it where there is none."""
-    return pool + np.clip(pool, prior / 10, prior)
+    return pool + np.minimum(np.maximum(pool, prior / 10), prior)
 
 
 def without_prior(weights: Floats, prior: float) -> Floats:

@@ -53,4 +53,4 @@ class Ragged:
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """A value of each stream for each of its cells: (..., D) to (..., C)."""
-        return np.repeat(values, self.sizes, axis=-1)
+        return values.repeat(self.sizes, axis=-1)

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import gammaln
 
 from detectors.change.bayes_factor import (
+    FactorMasses,
     alternative_mass,
     gamma_poisson,
     kappa_of_tolerance,
@@ -94,6 +95,25 @@ def test_factor_is_the_definition_and_without_a_season_the_ratio_of_dirichlet_mu
         scale = 1e-9 * (1 + o.sum() * 20)
         assert factors[stream] == pytest.approx(ratio, abs=scale)
         assert factors[stream] == pytest.approx(definition(o, o.sum() * p, k, kappa), abs=scale)
+
+
+def test_what_is_kept_of_masses_and_shares_gives_the_factor_of_those_that_hold_now():
+    rng = np.random.default_rng(20)
+    kept = FactorMasses(CELLS, 4)
+    shares, kappa = np.tile(SHARES, (4, 1)), rng.uniform(60, 9_000, (4, 3))
+    for step in range(6):
+        counts = rng.poisson(40, (4, 10)) * rng.integers(0, 2, (4, 10)) / 3
+        if step in (1, 3):  # another onset, another mass
+            shares[step], kappa = rng.dirichlet(np.ones(10)), kappa.copy()
+            kept.forget(step)
+        if step == 4:
+            kappa = np.where(np.arange(3) == 1, 77.0, kappa)
+        if step == 5:
+            shares[:, 2:7] = rng.dirichlet(np.ones(5), 4)
+            kept.forget(slice(None), np.array([False, True, False]))
+        kept.set(shares, kappa)
+        wanted = log_factor(CELLS, counts, CELLS.total(counts), shares, kappa)
+        assert kept.log_factor(counts, CELLS.total(counts)) == pytest.approx(wanted, abs=1e-9)
 
 
 def test_density_of_counts_sums_to_one():
@@ -264,6 +284,19 @@ def test_the_null_is_worth_what_the_dispersion_of_the_pane_leaves_of_it():
     assert detector.null(dependent).kappa == pytest.approx(before)
     assert not detector.blind(dependent).any()
     assert detector.blind(CellCounts(REFERENCE, dispersion=250.0)).all()
+
+
+def test_what_is_normal_is_told_anew_of_every_pane_and_after_a_restart():
+    detector, same = bank(), CellCounts(REFERENCE / 100)
+    before = detector.null(same)
+    assert np.array_equal(detector.null(same).shares, before.shares)
+    moved_on = CellCounts(pane(np.random.default_rng(21)))
+    detector.update(moved_on)
+    after = detector.null(same)
+    assert not np.array_equal(after.shares, before.shares)
+    assert np.array_equal(detector.null(moved_on).shares, after.shares)
+    detector.restart(np.array([True, True, True]), REFERENCE)
+    assert detector.null(same).shares == pytest.approx(before.shares)
 
 
 def test_a_dispersion_learned_later_holds_for_what_was_seen_before():
