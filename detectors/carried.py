@@ -45,6 +45,11 @@ class Carried:
             np.repeat(new_offsets[self.new], sizes) + within,
         )
 
+    def up_to(self, old_count: int, new_count: int) -> "Carried":
+        """Those of the first `old_count` places that are among the first `new_count` now."""
+        first = (self.old < old_count) & (self.new < new_count)
+        return Carried(self.old[first], self.new[first])
+
     def into(self, fresh: NDArray[Any], known: NDArray[Any], axis: int = 0) -> NDArray[Any]:
         """A copy of `fresh` with what `known` has of all that is carried, along `axis`."""
         taken = fresh.copy()

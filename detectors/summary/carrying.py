@@ -21,8 +21,7 @@ def carried_summary(summary: Summary, layout: Layout, carried: Carried) -> Summa
     """
     known, state = summary.state(), Summary(layout).state()
     cells = carried.of_cells(summary.layout.offsets, layout.offsets)
-    numeric = carried.new < layout.numeric_count
-    numbers = Carried(carried.old[numeric], carried.new[numeric])
+    numbers = carried.up_to(summary.layout.numeric_count, layout.numeric_count)
     for name, fresh in state.items():
         if name.partition(".")[0] in _OF_NUMBERS:
             state[name] = numbers.into(fresh, known[name])

@@ -81,6 +81,8 @@ class EpisodeStream(Struct, frozen=True):
     `score` is the evidence over the alarm level, as of the last pane, `peak` its highest.
     `since_seconds` is the start of the pane in which it alarmed first, `onset_seconds` when the
     change began by estimate. `words` say what changed, `cells` which of them most.
+    `recovered_because` says why it drifts no more: it recovered, was muted, was accepted as normal,
+    is compared with another reference, or is no longer watched.
     """
 
     kind: Kind
@@ -91,6 +93,7 @@ class EpisodeStream(Struct, frozen=True):
     since_seconds: float
     onset_seconds: float
     recovered_seconds: float | None = None
+    recovered_because: str = ""
     detectors: tuple[SeenBy, ...] = ()
     words: str = ""
     cells: tuple[ChangedCell, ...] = ()

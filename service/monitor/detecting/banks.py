@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
 from detectors.catalogue import build, restore
 from detectors.change.observation import Detector, Flags, Floats, Observation
 from service.values.watches import DetectorChoice
@@ -64,6 +65,19 @@ class Bank:
         self.detector.reset(mask[: len(mask) - self._beyond])
         self.evidence = np.where(mask, 0.0, self.evidence)
         self.alarming = self.alarming & ~mask
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the streams of `previous`, a bank of the same kind, that are carried."""
+        self.detector.carry(
+            previous.detector, carried.up_to(previous.detector.streams, self.detector.streams)
+        )
+        for name in ("evidence", "level", "alarming", "insisting"):
+            setattr(self, name, carried.into(getattr(self, name), getattr(previous, name)))
+
+    def judge_by(self, parameters: Mapping[str, Any]) -> None:
+        """From the next pane on judge by other thresholds; what was seen stays."""
+        self.parameters = parameters
+        self.detector = restore(self.name, parameters, self.detector.state())
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import calibrated, prepare, standardise
+from detectors.budget import prepare, standardise
 from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts
 from detectors.change.observation import Flags, Floats, Observation
@@ -17,11 +17,11 @@ from detectors.scores import CellScores, observe
 from service.monitor.counting.panes import Pane
 from service.monitor.detecting import thresholds
 from service.monitor.detecting.banks import Bank
+from service.monitor.detecting.calibration import Calibration, counted_up
 from service.monitor.detecting.dispersions import Dispersions
 from service.monitor.detecting.drift import DriftStates, PaneFlags
 from service.monitor.detecting.evidence_bank import EvidenceBank, Step
 from service.monitor.detecting.seasons import Seasons, Usual
-from service.monitor.detecting.volume_stream import VolumeStream
 from service.monitor.detecting.watched_cells import WatchedCells
 from service.monitor.detecting.windows import Freeze
 from service.values.plans import Plan
@@ -69,7 +69,7 @@ class Detection:
             (*self.watched.streams, ROWS) if has_shapes else plan.streams
         )
         self.drift = DriftStates(len(self.streams))
-        self._budget_streams = max(budget_streams, len(self.streams))
+        self._budget_streams = counted_up(len(self.streams), budget_streams)
         self.shapes: EvidenceBank | None = None
         self.means: list[Bank] = []
         self._build()
@@ -128,11 +128,19 @@ class Detection:
             for bank in self.banks:
                 bank.reset(recovered)
 
-    def take_over(self, previous: "Detection") -> None:
-        """Go on with the volume as it was judged until now, whatever the reference is."""
-        if self.shapes is not None and previous.shapes is not None:
-            self.shapes.go_on_with(previous.shapes.volume)
-            self.drift.copy_last(previous.drift)
+    def share_budget(self, streams: int) -> None:
+        """From the next pane on judge as one of so many streams that share the budget of false
+        alarms. Thresholds are set anew, and what was seen stays.
+        """
+        sharing = counted_up(len(self.streams), streams)
+        if sharing == self._budget_streams:
+            return
+        self._budget_streams = sharing
+        calibration, ranges = self._calibration(), self.scores.ranges(self.plan.layout)
+        for bank in self.means:
+            calibration.set_means(bank, ranges)
+        if self.shapes is not None:
+            calibration.set_shapes(self.shapes, self.watched, self.normal)
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
@@ -150,6 +158,7 @@ class Detection:
         of means that is new, or is to judge by another budget or tolerance, starts empty. The
         e-detector keeps what it has seen, and judges by what is set now.
         """
+        self._budget_streams = 0  # what was restored may judge by another number than we counted
         self.drift.restore(state["drift"])
         if "dispersions" in state:
             self.dispersions.restore(state["dispersions"])
@@ -167,30 +176,16 @@ class Detection:
 
     def _build(self) -> None:
         """Fresh detectors, set to the budget and the tolerance."""
-        budget, watch, streams = self.watch.budget, self.watch, len(self.streams)
-        ranges = self.scores.ranges(self.plan.layout)
-        for choice in watch.detectors:
-            part = self._level_parts[choice.name]
+        calibration, ranges = self._calibration(), self.scores.ranges(self.plan.layout)
+        for choice in self.watch.detectors:
             if choice.name == E_DETECTOR:
-                self.shapes = self._build_shapes(choice.parameters, part)
-                continue
-            panes = thresholds.alarm_mean(budget, self.pane_seconds, self._budget_streams, part)
-            derived = calibrated(choice.name, panes, watch.tolerance_sd, ranges)
-            parameters = {**derived, **choice.parameters}
-            self.means.append(Bank(choice, parameters, len(self.plan.streams), streams))
+                self.shapes = calibration.shapes(choice, self.watched, self.normal)
+            else:
+                values, streams = len(self.plan.streams), len(self.streams)
+                self.means.append(calibration.means(choice, ranges, values, streams))
 
-    def _build_shapes(self, by_hand: Mapping[str, Any], part: float) -> EvidenceBank:
-        budget, watch, cells = self.watch.budget, self.watch, self.watched.cells
-        level = thresholds.level(budget, self.pane_seconds, self._budget_streams, part)
-        level = float(by_hand.get("level", level))
-        values = len(self.plan.streams)
-        tolerated = thresholds.tolerances(cells, self.normal, values, watch)
-        kappa = thresholds.kappas(cells, self.normal, tolerated, level)
-        parameters = {"level": level, "kappa": tuple(kappa.tolist()), **by_hand}
-        step = VolumeStream(self.pane_seconds, level, watch.season).step_seconds
-        volume_level = thresholds.level(budget, step, self._budget_streams, part)
-        volume = VolumeStream(self.pane_seconds, volume_level, watch.season)
-        return EvidenceBank(parameters, cells, self.normal, volume)
+    def _calibration(self) -> Calibration:
+        return Calibration(self.watch, self.pane_seconds, self._budget_streams)
 
     def _learn(self, middle: float, counts: NDArray[np.int64], usual: Usual | None) -> None:
         """What the pane teaches of dependence and of seasons; a stream whose season has just become

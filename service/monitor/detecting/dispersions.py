@@ -6,13 +6,14 @@ is learned from: when its stream alarms in the meantime, the change had begun al
 taken for dependence.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Indices, Ragged
 from detectors.dispersion import GROUPS, PANES_MIN, DispersionLearner, Status
@@ -108,7 +109,7 @@ class Dispersions:
         if (unknown_panes >= LONG_PANES).any():
             expected = self._around(unknown_panes >= LONG_PANES, expected)
         self._learner.update(oldest.counts, expected, oldest.quiet)
-        if self._is_due(self._learner.ticks):
+        if self._is_due(self._learner.ticks) or self._comes_of_age():
             self._estimate()
         return self.estimated & ~before
 
@@ -120,6 +121,23 @@ class Dispersions:
         self.status = np.where(streams, int(Status.LEARNING), self.status)
         self.estimated = self.estimated & ~streams
         self._since = np.where(streams, self._ticks, self._since)
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with all that `previous` knows of the streams that are carried."""
+        self._learner.carry(previous._learner, carried)
+        self._ticks = previous._ticks
+        self._since = np.full_like(self._since, self._ticks)
+        for name in ("phi", "kappa", "estimated", "status", "_since"):
+            setattr(self, name, carried.into(getattr(self, name), getattr(previous, name)))
+        cells = carried.of_cells(previous._learner.cells.offsets, self._learner.cells.offsets)
+        self._waiting = [
+            _Waiting(
+                cells.into(np.zeros(len(self._shares), dtype=np.int64), pane.counts),
+                None if pane.expected is None else cells.into(self._shares, pane.expected),
+                carried.into(np.zeros(len(self._since), dtype=np.bool_), pane.quiet),
+            )
+            for pane in previous._waiting
+        ]
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot: of what is symmetric a half, by size of block.
@@ -188,6 +206,11 @@ class Dispersions:
         doubles = ticks % PANES_MIN == 0 and doubled & (doubled - 1) == 0
         hourly = max(2 * PANES_MIN, round(HOUR_SECONDS / self.pane_seconds))
         return (doubles and ticks > 0) or ticks % hourly == 0
+
+    def _comes_of_age(self) -> bool:
+        """Whether a stream that was added, or is learned anew, has been seen often enough now."""
+        later = (self._since > 0) & ~self.estimated
+        return bool(later.any() and (self._learner.blocks[0][later] == PANES_MIN).any())
 
     def _estimate(self) -> None:
         found = self._learner.estimate()

@@ -1,11 +1,12 @@
 """Which streams have drifted: from verdicts of detectors to a state with hysteresis."""
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from msgspec import Struct
 
+from detectors.carried import Carried
 from detectors.change.observation import Flags, Floats
 
 
@@ -66,10 +67,10 @@ class DriftStates:
         self.since_seconds[recovered] = self.onset_seconds[recovered] = math.nan
         return started, recovered
 
-    def copy_last(self, other: "DriftStates") -> None:
-        """The last stream is as the last one of `other`."""
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """The streams that are carried drift as they did in `previous`."""
         for name in ("since_seconds", "onset_seconds", "quiet_panes"):
-            getattr(self, name)[-1] = getattr(other, name)[-1]
+            setattr(self, name, carried.into(getattr(self, name), getattr(previous, name)))
 
     def state(self) -> dict[str, Any]:
         """Arrays for a snapshot."""

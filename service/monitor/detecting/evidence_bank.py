@@ -4,12 +4,13 @@ The streams are those of `WatchedCells`, and the volume last of all.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
 from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts, EDetector, EDetectorParameters
 from detectors.change.observation import Flags
@@ -119,12 +120,32 @@ class EvidenceBank:
         self.evidence = np.where(mask, 0.0, self.evidence)
         self.alarming = self.alarming & ~mask
 
-    def go_on_with(self, volume: VolumeStream) -> None:
-        """Take over a volume that was judged until now."""
-        self.volume = volume
-        self.level[-1] = volume.level
-        for name, known in (("evidence", volume.evidence), ("alarms", volume.alarms)):
-            getattr(self, name)[-1] = known
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the volume of `previous`, and with those of its D streams that are carried.
+
+        By other onsets, which only parameters set by hand could ask for, these start afresh.
+        """
+        level = self.volume.level
+        self.volume = previous.volume
+        self.volume.judge_by(level)
+        if previous._settings.onsets != self._settings.onsets:
+            carried = carried.up_to(0, 0)
+        else:
+            self._detector.carry(previous._detector, carried)
+            if carried.into(self._recovery.watched, previous._recovery.watched).any():
+                self._recovery.carry(previous._recovery, carried)
+        for name in _OF_PANE:
+            fresh, known = getattr(self, name), getattr(previous, name)
+            setattr(self, name, np.append(carried.into(fresh[:-1], known[:-1]), known[-1]))
+
+    def judge_by(self, parameters: Mapping[str, Any], volume_level: float) -> None:
+        """From the next pane on judge by other levels; what was seen stays."""
+        self.parameters = parameters
+        self._settings = EDetectorParameters(**parameters)
+        self._detector = EDetector.from_state(self._settings, self._detector.state())
+        self.volume.judge_by(volume_level)
+        levels = np.broadcast_to(self._settings.level, (self._detector.streams,))
+        self.level = np.append(levels, volume_level)
 
     def restart(self, mask: Flags) -> None:
         """The streams (D,) of the mask that do not drift are judged anew by the reference alone."""
@@ -157,4 +178,5 @@ class EvidenceBank:
             setattr(self, name, np.array(state[name]))
 
 
-_ARRAYS = ("evidence", "alarming", "seen", "quiet", "over", "blind", "alarms", "onset_panes")
+_OF_PANE = ("evidence", "alarming", "seen", "quiet", "over", "blind", "onset_panes")
+_ARRAYS = (*_OF_PANE, "alarms")

@@ -8,12 +8,13 @@ hour, so that it is not taken for a season, nor is slow wander.
 
 import math
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
 from detectors.change.bayes_factor import log_dirichlet_multinomial
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Ragged
@@ -62,7 +63,7 @@ class Seasons:
         self._shares = shares
         self._season = Season(cells, shares, mass)
         self._evidence: Floats = np.zeros(cells.streams)
-        self._first_seconds = math.nan
+        self._first_seconds: Floats = np.full(cells.streams, math.nan)
         self._hour = -1
         self._counts: Floats = np.zeros(cells.cells)
         self._doubted: Floats = np.zeros(cells.cells)
@@ -91,20 +92,34 @@ class Seasons:
         new = np.zeros_like(self.active)
         if self._watch.period == "none":
             return new
-        if math.isnan(self._first_seconds):
-            self._first_seconds = middle_seconds
+        unknown = np.isnan(self._first_seconds)
+        if unknown.any():
+            self._first_seconds = np.where(unknown, middle_seconds, self._first_seconds)
         known_seconds = middle_seconds - self._first_seconds
-        if known_seconds > LEARNING_SECONDS:
+        open_ = known_seconds <= LEARNING_SECONDS
+        if not open_.any():
             return new
         position = self._position(middle_seconds)
         if int(position) != self._hour:
             new = self._end_hour(known_seconds, phi)
             self._hour = int(position)
-        learning = np.where(self.active, quiet, known_seconds < DECIDED_SECONDS)
+        learning = open_ & np.where(self.active, quiet, known_seconds < DECIDED_SECONDS)
         self._counts = self._counts + np.where(self._cells.spread(learning), counts, 0.0)
-        doubted = self._cells.spread(self.active & ~quiet)
+        doubted = self._cells.spread(open_ & self.active & ~quiet)
         self._doubted = self._doubted + np.where(doubted, counts, 0.0)
         return new
+
+    def carry(self, previous: Self, carried: Carried) -> None:
+        """Go on with the seasons of `previous` that are carried; the others are learned from now
+        on. Both are cut into the same hours.
+        """
+        cells = carried.of_cells(previous._cells.offsets, self._cells.offsets)
+        self._season.counts = cells.into(self._season.counts, previous._season.counts, axis=1)
+        for name in ("_counts", "_doubted"):
+            setattr(self, name, cells.into(getattr(self, name), getattr(previous, name)))
+        for name in ("active", "_evidence", "_first_seconds"):
+            setattr(self, name, carried.into(getattr(self, name), getattr(previous, name)))
+        self._hour, self._told = previous._hour, None
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot: hours that were seen alone."""
@@ -133,11 +148,13 @@ class Seasons:
             return
         self._season.counts[state["hours"]] = state["counts"]
         self.active, self._evidence = np.array(state["active"]), np.array(state["evidence"])
-        self._first_seconds, self._hour = state["first_seconds"], state["hour"]
+        # One time for all streams, as long as none could be added later.
+        self._first_seconds = np.full(len(self.active), state["first_seconds"], dtype=np.float64)
+        self._hour = state["hour"]
         self._counts, self._doubted = (np.array(counts) for counts in state["in_hour"])
         self._told = None
 
-    def _end_hour(self, known_seconds: float, phi: Floats) -> Flags:
+    def _end_hour(self, known_seconds: Floats, phi: Floats) -> Flags:
         """Weigh how well the hour was told beforehand, then learn it."""
         if self._hour < 0:
             return np.zeros_like(self.active)
@@ -149,14 +166,15 @@ class Seasons:
         row[:] = (row + self._counts).astype(np.float32)
         self._counts, self._doubted = np.zeros_like(self._counts), np.zeros_like(self._counts)
         self._told = None
-        in_time = KNOWN_SECONDS <= known_seconds < DECIDED_SECONDS
+        decided = known_seconds >= DECIDED_SECONDS
+        in_time = ~decided & (known_seconds >= KNOWN_SECONDS)
         new: Flags = in_time & (self._evidence > LEVEL) & ~self.active
         self.active = self.active | new
-        if known_seconds >= DECIDED_SECONDS:
-            self._season.counts[:, self._cells.spread(~self.active)] = 0.0
+        if decided.any():
+            self._season.counts[:, self._cells.spread(decided & ~self.active)] = 0.0
         return new
 
-    def _was_like_that(self, row: Floats, phi: Floats, known_seconds: float) -> Flags:
+    def _was_like_that(self, row: Floats, phi: Floats, known_seconds: Floats) -> Flags:
         """Of which streams the doubted part of the hour is as the same hour was before."""
         cells = self._cells
         before = cells.total(row)

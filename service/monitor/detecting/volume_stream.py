@@ -47,7 +47,7 @@ class VolumeStream:
     """
 
     def __init__(self, pane_seconds: float, level: float, season: SeasonWatch) -> None:
-        self.step_seconds = math.ceil(STEP_SECONDS / pane_seconds - 1e-9) * pane_seconds
+        self.step_seconds = step_seconds(pane_seconds)
         self._tolerated = kappa_of_ratio(RATIO, level)
         self.parameters = VolumeParameters(level, self._tolerated)
         self.level = level
@@ -92,6 +92,12 @@ class VolumeStream:
         """Start afresh: all is as usual again."""
         self._detector.reset(np.ones(1, dtype=np.bool_))
         self.evidence, self.alarming = 0.0, False
+
+    def judge_by(self, level: float) -> None:
+        """From the next step on judge by another level; what was seen stays."""
+        self.level, self._tolerated = level, kappa_of_ratio(RATIO, level)
+        self.parameters = VolumeParameters(level, self._tolerated)
+        self._detector = VolumeDetector.from_state(self.parameters, self._detector.state())
 
     def expected(self, at_seconds: float) -> float:
         """The usual rows of a step around a time; 0 while nothing is known."""
@@ -190,3 +196,8 @@ class VolumeStream:
 
     def _position(self, at_seconds: float) -> float:
         return hour_of_week(at_seconds, self._zone, self._holidays.__contains__)
+
+
+def step_seconds(pane_seconds: float) -> float:
+    """The length of a step: whole panes, five minutes of them at least."""
+    return math.ceil(STEP_SECONDS / pane_seconds - 1e-9) * pane_seconds

@@ -72,7 +72,8 @@ class WatchedCells:
         if stream < len(self.streams):
             present, missing, invalid, unseen = self._table_of(counts)[stream - len(self.values)]
             return np.array([present, 0, unseen, missing, invalid], dtype=np.int64)
-        rows = counts[: offsets[1]].sum() if len(self.values) else 0
+        # The most that any stream has: one that was added later was not counted from the first.
+        rows = np.add.reduceat(counts, offsets[:-1]).max() if len(self.values) else 0
         return np.array([rows, 0, 0, 0, 0], dtype=np.int64)
 
     def reference(self, reference: Reference, counts: NDArray[np.int64]) -> NDArray[np.int64]:

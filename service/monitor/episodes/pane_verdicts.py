@@ -22,9 +22,10 @@ class Drifting(Struct, frozen=True):
 class PaneVerdict(Struct, frozen=True):
     """One closed pane of one model version, judged. Panes come in order of time.
 
-    `drifting` are all streams that drift now and are not muted, `muted` those that are. Offsets and
-    `rows` are of this pane. `age_seconds`: how long ago the pane ended when it was judged, 0 in a
-    replay. `other_versions` of the model are those in use.
+    `drifting` are all streams that drift now and are not muted, `muted` those that are. `afresh`
+    are those that begin anew or are gone, since another reference holds from this pane on, with the
+    reason. Offsets and `rows` are of this pane. `age_seconds`: how long ago it ended when it was
+    judged, 0 in a replay. `other_versions` of the model are those in use.
     """
 
     model: ModelKey
@@ -36,6 +37,7 @@ class PaneVerdict(Struct, frozen=True):
     reference_hash: str
     drifting: tuple[Drifting, ...] = ()
     muted: frozenset[StreamKey] = frozenset()
+    afresh: Mapping[StreamKey, str] = {}
     offsets: tuple[OffsetRange, ...] = ()
     age_seconds: float = 0.0
     other_versions: tuple[str, ...] = ()

@@ -29,6 +29,8 @@ STREAMS_MAX = 100
 
 SCORE_MAX = 1e9
 
+RECOVERED = "recovered"
+
 _FIRST_KIND = (Kind.INPUT, Kind.OUTPUT, Kind.JOINT, Kind.LATENCY, Kind.QUALITY, Kind.VOLUME)
 
 
@@ -81,7 +83,7 @@ def moved_on(
     """The episode after one more pane, and what there is to tell of it, if anything."""
     known = {stream.key: stream for stream in episode.streams}
     streams = [
-        _stream(stream, drifting[key]) if key in drifting else _gone(stream, verdict.end_seconds)
+        _stream(stream, drifting[key]) if key in drifting else _gone(stream, verdict)
         for key, stream in known.items()
     ]
     streams += [_stream(None, drifting[key]) for key in sorted(drifting.keys() - known.keys())]
@@ -97,7 +99,7 @@ def moved_on(
         evidence=_grown(episode.evidence, verdict),
     )
     if not drifting:
-        because = _why_over(episode, verdict)
+        because = _why_over(after)
         after = replace(after, ended_seconds=verdict.end_seconds, ended_because=because)
         return after, Phase.RECOVERED
     return after, _phase(episode, after)
@@ -166,14 +168,22 @@ def _stream(known: EpisodeStream | None, now: Drifting) -> EpisodeStream:
         peak=max(known.peak, score),
         onset_seconds=min(known.onset_seconds, onset),
         recovered_seconds=None,
+        recovered_because="",
         detectors=_also(known.detectors, now.seen_by),
     )
 
 
-def _gone(stream: EpisodeStream, at_seconds: float) -> EpisodeStream:
+def _gone(stream: EpisodeStream, verdict: PaneVerdict) -> EpisodeStream:
+    """A stream that drifts no more, with why: it need not be well."""
     if not stream.drifts:
         return stream
-    return replace(stream, score=0.0, recovered_seconds=at_seconds)
+    muted = "muted" if stream.key in verdict.muted else RECOVERED
+    return replace(
+        stream,
+        score=0.0,
+        recovered_seconds=verdict.end_seconds,
+        recovered_because=verdict.afresh.get(stream.key, muted),
+    )
 
 
 def _also(known: tuple[SeenBy, ...], now: tuple[SeenBy, ...]) -> tuple[SeenBy, ...]:
@@ -192,6 +202,7 @@ def _grown(evidence: Evidence | None, verdict: PaneVerdict) -> Evidence | None:
     return replace(
         evidence,
         to_seconds=verdict.end_seconds,
+        reference_hash=verdict.reference_hash,
         rows=evidence.rows + verdict.rows,
         offsets=_merged(evidence.offsets, verdict.offsets),
     )
@@ -208,13 +219,11 @@ def _merged(
     return tuple(ranges[place] for place in sorted(ranges))
 
 
-def _why_over(episode: Episode, verdict: PaneVerdict) -> str:
-    if any(stream.drifts and stream.key in verdict.muted for stream in episode.streams):
-        return "muted"
-    evidence = episode.evidence
-    if evidence is not None and evidence.reference_hash != verdict.reference_hash:
-        return "compared with another reference"
-    return "recovered"
+def _why_over(episode: Episode) -> str:
+    """Why the last streams drift no more; that some are well says less than what was done."""
+    last = [s for s in episode.streams if s.recovered_seconds == episode.updated_seconds]
+    said = dict.fromkeys(s.recovered_because for s in last if s.recovered_because != RECOVERED)
+    return "; ".join(said) or RECOVERED
 
 
 def _only(sources: Iterable[str]) -> str:

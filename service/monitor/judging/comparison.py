@@ -1,18 +1,20 @@
 """One model version against its reference: windows, distances, detectors, and what has drifted."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from detectors.carried import Carried
 from detectors.change.observation import Flags, Floats
 from detectors.distance import Distances, distances
 from detectors.summary.layout import Layout
 from service.monitor.counting.panes import Pane
 from service.monitor.detecting.banks import Bank
+from service.monitor.detecting.carrying import take_over
 from service.monitor.detecting.detection import Detection
 from service.monitor.detecting.drift import DriftStates
 from service.monitor.detecting.evidence_bank import EvidenceBank
@@ -22,6 +24,7 @@ from service.monitor.judging.cell_names import cell_names
 from service.monitor.judging.derived_words import QUALITY_NAMES, quality_in_words, rows_in_words
 from service.monitor.judging.wording import Measured, in_words
 from service.monitor.references.reference import reference_cells, same_cells
+from service.monitor.references.unchanged import unchanged, why_afresh
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ModelKey, StreamKey
@@ -164,9 +167,25 @@ class Comparison:
             self.key, self.reference, self.plan, watch, self._pane_seconds, self._budget_streams
         )
 
-    def take_over(self, previous: "Comparison") -> None:
-        """Go on with what does not depend on the reference."""
-        self.detection.take_over(previous.detection)
+    def take_over(self, previous: "Comparison") -> Mapping[StreamKey, str]:
+        """Go on with all that `previous`, which is given up, knows of the streams that are the same
+        in both references. Tells of its other streams why they start afresh, or are gone.
+        """
+        same = unchanged(previous.reference, self.reference)
+        carried = Carried.between(previous.plan.streams, self.plan.streams, same)
+        known = {window.length: window for window in previous.windows}
+        for window in self.windows:
+            if window.length in known:
+                window.carry(known[window.length], carried)
+        if self.policy is not None and previous.policy is not None:
+            self.policy.carry(previous.policy, carried)
+        take_over(self.detection, previous.detection, same)
+        return why_afresh(previous.reference, self.reference, previous.streams)
+
+    def share_budget(self, streams: int) -> None:
+        """From the next pane on judge as one of so many streams that share the budget."""
+        self._budget_streams = streams
+        self.detection.share_budget(streams)
 
     def distances(self, cells: NDArray[np.int64]) -> Distances:
         """Distances of live counts, shape (cells,), to the reference."""
@@ -183,7 +202,8 @@ class Comparison:
 
     def can_follow(self, reference: Reference) -> bool:
         """Whether `reference` has the same cells, so that nothing need start afresh."""
-        return same_cells(self.reference, reference)
+        same = unchanged(self.reference, reference)
+        return same_cells(self.reference, reference) and same.issuperset(self.plan.streams)
 
     def follow(self, reference: Reference, plan: Plan) -> None:
         """Go on with a reference of the same cells, and its plan."""

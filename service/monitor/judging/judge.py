@@ -8,7 +8,6 @@ from typing import Any
 from service.monitor.counting.panes import Pane
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.counting.totals import ModelTotals
-from service.monitor.detecting.watched_cells import watched_count
 from service.monitor.detecting.windows import Freeze
 from service.monitor.episodes.book import Episodes
 from service.monitor.episodes.pane_verdicts import PaneVerdict
@@ -161,6 +160,8 @@ class Judge:
             model = self._admit(key, model_state["references"])
             model.restore(model_state)
             model.take_up(self._given(key), newest_seconds.get(key, -math.inf))
+        for model in self.models.values():
+            model.share_budget()
 
     def _admit(self, key: ModelKey, references: list[dict[str, Any]] | None) -> ModelJudge:
         watch = self._watch_for(key.model)
@@ -192,6 +193,7 @@ class Judge:
             end_seconds=end,
             rows=pane.rows,
             reference_hash=comparison.plan.reference_hash,
+            afresh=model.afresh,
             drifting=tuple(found),
             muted=muted,
             offsets=tuple(
@@ -217,15 +219,18 @@ class Judge:
         )
 
     def _streams_of_team(self, watch: Watch) -> int:
-        """Streams that share the budget of `watch`: those of its team, of all, or of the model."""
+        """Streams that share the budget of `watch`: those of its team, of all, or of the model.
+
+        Of models that were judged: then the number is the same however the log was read.
+        """
         if watch.budget.scope == "model":
             return 0
         sharing = (
             m
             for m in self.models.values()
-            if watch.budget.scope == "all" or m.watch.team == watch.team
+            if m.panes_judged and (watch.budget.scope == "all" or m.watch.team == watch.team)
         )
-        return sum(watched_count(m.references.newest.plan, m.watch) for m in sharing)
+        return sum(model.watched_streams for model in sharing)
 
     def _closed_through(self, key: ModelKey, shards: list[Shard]) -> float:
         """Every pane that ends by then has been passed by every partition that is not idle."""

@@ -1,19 +1,21 @@
 """The judge of one model version: from closed panes, in order, to what is known of it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from detectors.joint import Projection
 from service.monitor.counting.panes import Pane
+from service.monitor.detecting.watched_cells import watched_count
 from service.monitor.detecting.windows import Freeze
 from service.monitor.judging.comparison import Comparison, Transition
 from service.monitor.judging.learner import Learner
 from service.monitor.references.in_force import InForce, References
 from service.monitor.references.planning import lacks_derived, watched_part
 from service.monitor.references.reference import build_reference, merge_references, with_projection
+from service.values.plans import Plan
 from service.values.references import LEARNED, Lineage, Reference
 from service.values.reports import ReferenceState
 from service.values.streams import ModelKey, StreamKey, ValueType
@@ -38,7 +40,11 @@ class Pacing(Struct, frozen=True):
 
 
 class ModelJudge:
-    """One model version. Panes come closed and merged over all partitions, ascending by start."""
+    """One model version. Panes come closed and merged over all partitions, ascending by start.
+
+    `afresh` are the streams that the last pane's reference has ended, since it says something else
+    of them or nothing, and why. `budget_streams` tells how many streams share the budget now.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,8 @@ class ModelJudge:
         self.rows_judged = 0
         self.rows_unjudged = 0
         self.unknown_features: set[str] = set()
+        self.afresh: Mapping[StreamKey, str] = {}
+        self._counted: tuple[Plan, int] | None = None
         self._budget_streams = budget_streams
 
     @property
@@ -96,10 +104,24 @@ class ModelJudge:
         self.rows_judged += pane.rows
         self._learn(pane, end, newest_seconds, now_seconds)
         comparison = self._comparison(pane)
+        self.share_budget()
         transitions = [] if comparison is None else comparison.judge(pane)
         # Not those up to its end: a snapshot taken now is restored with this pane's reference.
         self.references.retire(pane.start_seconds)
         return transitions
+
+    def share_budget(self) -> None:
+        """Judge by the thresholds that keep the budget, whoever shares it now."""
+        if self.comparison is not None:
+            self.comparison.share_budget(self._budget_streams(self.watch))
+
+    @property
+    def watched_streams(self) -> int:
+        """How many streams of it share a budget."""
+        plan = self.references.newest.plan
+        if self._counted is None or self._counted[0] is not plan:
+            self._counted = plan, watched_count(plan, self.watch)
+        return self._counted[1]
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
@@ -156,9 +178,10 @@ class ModelJudge:
     def _comparison(self, pane: Pane) -> Comparison | None:
         """The comparison with the reference that the pane was binned by.
 
-        A new one starts anew, unless it has the same cells: it only knows more of them.
+        A new one goes on with the streams that are the same; with that of before, where all are.
         """
         wanted = pane.plan.reference_hash
+        self.afresh = {}
         if self.comparison is None or self.comparison.plan.reference_hash != wanted:
             entry = self.references.with_hash(wanted)
             known = entry.reference
@@ -170,7 +193,7 @@ class ModelJudge:
 
     def _exchange(self, comparison: Comparison | None) -> None:
         if comparison is not None and self.comparison is not None:
-            comparison.take_over(self.comparison)
+            self.afresh = comparison.take_over(self.comparison)
         self.comparison = comparison
 
     def _compare_with(self, entry: InForce) -> Comparison | None:

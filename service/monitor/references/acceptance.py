@@ -122,7 +122,7 @@ def accept(
     Streams that `base` lacks, since they were learned, come from the reference that `kept` was
     counted by. Raises ConfigurationError where too few rows were seen to be called normal.
     """
-    _require_rows(kept, seen, rows_min)
+    _require_rows(kept, seen, keys, rows_min)
     counted_by = kept.reference
     fresh = {
         stream.key: accepted_stream(stream, seen.summary, position, categories_max)
@@ -168,13 +168,21 @@ def accepted_stream(
     return stream_reference(stream.key, profile, stream.type, categories_max)
 
 
-def _require_rows(kept: Kept, seen: Seen, rows_min: int) -> None:
-    if seen.summary.rows < rows_min:
-        raise ConfigurationError(
-            f"{seen.summary.rows:,} rows of {kept.key.model} version {kept.key.version} are kept "
-            f"since then, and {rows_min:,} are needed for a normal: wait until there are as many, "
-            "or accept from an earlier time on"
-        )
+def _require_rows(kept: Kept, seen: Seen, keys: Collection[StreamKey], rows_min: int) -> None:
+    """Of each stream: one that has other cells since lately was not counted before."""
+    layout, cells = seen.summary.layout, seen.summary.cells
+    of = f"{kept.key.model} version {kept.key.version}"
+    found = {f"rows of {of}": seen.summary.rows}
+    for position, stream in enumerate(kept.reference.streams):
+        if stream.key in keys:
+            place = slice(layout.offsets[position], layout.offsets[position + 1])
+            found[f"rows of {stream.key.name} of {of}"] = int(cells[place].sum())
+    for what, rows in found.items():
+        if rows < rows_min:
+            raise ConfigurationError(
+                f"{rows:,} {what} are kept since then, and {rows_min:,} are needed for a normal: "
+                "wait until there are as many, or accept from an earlier time on"
+            )
 
 
 def _sealed(reference: Reference, projection: Projection | None) -> Reference:

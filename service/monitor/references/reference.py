@@ -87,8 +87,8 @@ def with_joint(reference: Reference, projection: Projection, errors: Profile) ->
 
 def same_cells(one: Reference, other: Reference) -> bool:
     """Whether what was counted by one reference can be gone on with by the other."""
-    return msgspec.json.encode(list(map(_canonical, one.streams))) == msgspec.json.encode(
-        list(map(_canonical, other.streams))
+    return msgspec.json.encode(list(map(canonical, one.streams))) == msgspec.json.encode(
+        list(map(canonical, other.streams))
     )
 
 
@@ -179,7 +179,7 @@ def content_hash(
         lineage.dataset,
         sorted(lineage.metadata.items()),
     ]
-    tree: list[Any] = [rows, lineage_told, [_canonical(stream) for stream in streams]]
+    tree: list[Any] = [rows, lineage_told, [canonical(stream) for stream in streams]]
     if projection is not None:
         tree.append(projection_tree(projection))
     return sha256(msgspec.json.encode(tree)).hexdigest()
@@ -220,7 +220,8 @@ def _at_microseconds(lineage: Lineage) -> Lineage:
     )
 
 
-def _canonical(stream: StreamReference) -> list[Any]:
+def canonical(stream: StreamReference) -> list[Any]:
+    """All that a reference says of a stream, in one order."""
     return [
         stream.key.kind.value,
         stream.key.name,

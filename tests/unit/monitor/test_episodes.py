@@ -89,8 +89,43 @@ class TestPhases:
 
     def test_another_reference_ends_an_episode_and_says_so(self):
         timeline = Timeline().draw({"income": "1"})
-        (event,) = timeline.take(verdict(1, reference_hash="new"))
+        afresh = {stream("income"): "compared with another reference"}
+        (event,) = timeline.take(verdict(1, reference_hash="new", afresh=afresh))
         assert event.ended_because == "compared with another reference"
+
+    def test_under_another_reference_of_the_same_streams_it_goes_on_and_recovers_as_ever(self):
+        timeline = Timeline().draw({"income": "11"})
+        timeline.draw({"income": "11"}, first=2, reference_hash="new")
+        (event,) = timeline.take(verdict(4, reference_hash="new"))
+        assert timeline.phases == ["started 0", "recovered 4"]
+        assert event.ended_because == "recovered"
+        assert event.evidence.reference_hash == "new"
+
+    def test_a_stream_that_was_accepted_leaves_the_episode_and_says_so(self):
+        timeline = Timeline().draw({"income": "11", "age": "11"})
+        accepted = "accepted as normal by ada"
+        (event,) = timeline.take(
+            verdict(2, drifting("age", 2), afresh={stream("income"): accepted})
+        )
+        assert event.phase is Phase.ONGOING
+        assert {s.name: s.recovered_because for s in event.streams} == {
+            "age": "",
+            "income": accepted,
+        }
+        assert event.id == timeline.told[0].id
+        (event,) = timeline.take(verdict(3))
+        assert event.ended_because == "recovered"
+
+    def test_what_was_done_says_more_of_an_end_than_what_is_well_again(self):
+        timeline = Timeline().draw({"a": "1", "b": "1", "c": "1"})
+        gone = {stream("b"): "accepted as normal by ada", stream("c"): "no longer watched"}
+        (event,) = timeline.take(verdict(1, afresh=gone))
+        assert event.ended_because == "accepted as normal by ada; no longer watched"
+
+    def test_a_stream_that_drifts_again_is_not_said_to_have_recovered(self):
+        timeline = Timeline().draw({"a": "1.1", "b": "111"})
+        (episode,) = timeline.episodes.open
+        assert {s.recovered_because for s in episode.streams} == {""}
 
     def test_a_model_that_is_forgotten_ends_its_episodes_with_the_reason(self):
         timeline = Timeline().draw({"income": "1", "quality:age": "1"})
