@@ -131,7 +131,8 @@ def _refuse(episode: Episode) -> None:
         raise click.UsageError(
             f"{episode.id} is over since {moment(episode.ended_seconds)} "
             f"({episode.ended_because or 'recovered'}): there is nothing to get used to. To accept "
-            "what was seen since some time all the same, name it by --since"
+            "what was seen since some time all the same, give --model and --since in place of "
+            "--episode"
         )
 
 

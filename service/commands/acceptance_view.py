@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import numpy as np
 from rich.table import Table
@@ -66,16 +67,21 @@ def warnings(accepted: Accepted, seen: Seen, asked_seconds: float) -> list[str]:
 
 
 def moment(seconds: float) -> str:
-    """A time in UTC to the minute."""
-    return f"{words.moment(seconds, math.inf)} UTC"
+    """A time in UTC: `2026-11-23 10:20 UTC`, with its seconds where it is no whole minute."""
+    return f"{_clock(seconds)} UTC"
 
 
 def _title(reference: Reference, seen: Seen) -> str:
     version = "any version" if reference.version is None else f"version {reference.version}"
     return (
         f"{reference.model}, {version}: {words.count(seen.summary.rows)} rows "
-        f"from {words.moment(seen.from_seconds, math.inf)} to {moment(seen.until_seconds)}"
+        f"from {_clock(seen.from_seconds)} to {moment(seen.until_seconds)}"
     )
+
+
+def _clock(seconds: float) -> str:
+    at = datetime.fromtimestamp(seconds, UTC)
+    return at.strftime("%Y-%m-%d %H:%M:%S" if at.second else "%Y-%m-%d %H:%M")
 
 
 def _numbers(before: StreamReference, after: StreamReference) -> str:

@@ -1,6 +1,7 @@
 """`anchorwatch reference accept`: what was seen lately becomes what is normal."""
 
 import difflib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from service.commands import config_option, load_settings
 from service.commands.acceptance_place import HASH_DIGITS, Place, find_place, put
 from service.commands.acceptance_source import Drifted, kept_model, read_state
 from service.commands.acceptance_view import change_table, moment, warnings
+from service.commands.columns import version_option
 from service.commands.moments import parse_moment
 from service.errors import ConfigurationError
 from service.monitor.references.acceptance import (
@@ -33,7 +35,7 @@ from service.wiring import watches
 @click.command("accept", short_help="Make a real change the new normal.")
 @config_option
 @click.option("--model", help="The model's name.  [default: that of the episode]")
-@click.option("--version", help="Its version.  [default: the only one that is watched]")
+@version_option(default=None, help="Its version.  [default: the only one that is watched]")
 @click.option(
     "--feature",
     "features",
@@ -72,8 +74,7 @@ def command(  # noqa: PLR0913, PLR0917 (an argument an option)
     anchorwatch reference accept --model credit-risk --feature income --since 10:20 \\
         --by a.name --why "new market"
     """  # noqa: D301 - click reads \b as its paragraph mark
-    if (since is None) == (episode is None):
-        raise click.UsageError("say when it became normal: by --since, or by --episode")
+    _require_one_time(since, episode)
     if not (by.strip() and why.strip()):
         raise click.UsageError("--by and --why must say something: both are kept with it")
     settings = load_settings(config_file).settings
@@ -84,7 +85,7 @@ def command(  # noqa: PLR0913, PLR0917 (an argument an option)
     kept = kept_model(tree, key, settings.detection.pane)
     streams = _streams(kept, features, of)
     start = of.onset_seconds(streams) if of else parse_moment(since or "", now, "--since")
-    seen = _seen(kept, start)
+    seen = _seen(kept, start, of)
     place = find_place(settings, kept, output, narrow=version is not None or versions > 1)
     watch = watches(settings)(key.model)
     accepted = accept(
@@ -100,6 +101,17 @@ def command(  # noqa: PLR0913, PLR0917 (an argument an option)
     _tell(accepted, seen, start, place)
 
 
+def _require_one_time(since: str | None, episode: str | None) -> None:
+    if since is None and episode is None:
+        raise click.UsageError("say when it became normal: by --since, or by --episode")
+    if since is not None and episode is not None:
+        raise click.UsageError(
+            "--since and --episode both say when it became normal: with --episode it is the onset "
+            "of what drifts. From another time on, give --model, --feature and --since in place "
+            "of --episode"
+        )
+
+
 def _model_version(
     tree: Mapping[str, Any], model: str | None, version: str | None, of: Drifted | None
 ) -> tuple[ModelKey, int]:
@@ -111,7 +123,7 @@ def _model_version(
         if (model or of.key.model, version or of.key.version) != of.key:
             raise click.UsageError(
                 f"{of.name} is about {of.key.model} version {of.key.version}: leave --model and "
-                "--version out"
+                "--model-version out"
             )
         model, version = of.key
     if model is None:
@@ -123,7 +135,7 @@ def _model_version(
     versions = [key.version for key in known if key.model == model]
     if version is None and len(versions) > 1:
         raise click.UsageError(
-            f"{model} has the versions {', '.join(versions)}: name one by --version"
+            f"{model} has the versions {', '.join(versions)}: name one by --model-version"
         )
     wanted = versions[0] if version is None else version
     if wanted not in versions:
@@ -150,12 +162,24 @@ def _streams(kept: Kept, features: Sequence[str], of: Drifted | None) -> tuple[S
     return tuple(key for key in every if key in drifting)
 
 
-def _seen(kept: Kept, start: float) -> Seen:
+def _seen(kept: Kept, start: float, of: Drifted | None) -> Seen:
+    name = kept.key.model
+    if not math.isfinite(kept.from_seconds):
+        raise ConfigurationError(f"nothing that was seen of {name} is kept yet: try again later")
     if start < kept.from_seconds:
+        since, when = "--since", moment(start)
+        if of is not None:
+            since = "--model, --feature and --since in place of --episode"
+            when = f"the onset of {of.name}, {when},"
         raise ConfigurationError(
-            f"what was seen of {kept.key.model} is kept since {moment(kept.from_seconds)} only, "
-            f"and {moment(start)} was before: accept from a later time on by --since, or build a "
-            "reference from data by anchorwatch reference build"
+            f"what was seen of {name} is kept since {moment(kept.from_seconds)} only, and {when} "
+            f"was before: accept from a later time on by {since}, or build a reference from data "
+            "by anchorwatch reference build"
+        )
+    if start >= kept.until_seconds:
+        raise ConfigurationError(
+            f"nothing was seen of {name} since {moment(start)}: the last that is kept is of "
+            f"{moment(kept.until_seconds)}. Accept from an earlier time on"
         )
     return kept.since(start)
 

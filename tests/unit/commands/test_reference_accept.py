@@ -262,7 +262,7 @@ def test_for_one_of_two_versions_a_file_of_its_own_is_written(tmp_path):
     site.world.send(P0, stream_of(PANES * PANE, 1, 5, model=ModelKey("m", "2")))
     site.save()
     unsaid = site.accept("--model", "m", "--feature", "x", "--since", at(SHIFTED_FROM))
-    assert "has the versions 1, 2: name one by --version" in unsaid.output
+    assert "has the versions 1, 2: name one by --model-version" in unsaid.output
     result = site.accept(
         "--model", "m", "--version", "1", "--feature", "x", "--since", at(SHIFTED_FROM)
     )
@@ -306,7 +306,16 @@ class TestEpisodes:
         ("given", "named", "said"),
         [
             ({}, "m-20231114-2221", "Did you mean m-20231114-2220?"),
-            ({"ended_seconds": T0 + 100.0}, "m-20231114-2220", "is over since"),
+            (
+                {"ended_seconds": T0 + 130.0},
+                "m-20231114-2220",
+                "is over since 2023-11-14 22:02:10 UTC",
+            ),
+            (
+                {"ended_seconds": T0 + 130.0},
+                "m-20231114-2220",
+                "give --model and --since in place of --episode",
+            ),
             ({"category": Category.VOLUME}, "m-20231114-2220", "is learned from the last weeks"),
             ({"category": Category.UPSTREAM}, "m-20231114-2220", "accept each"),
             ({"streams_total": 900}, "m-20231114-2220", "name them by --feature"),
@@ -321,13 +330,31 @@ class TestEpisodes:
         assert the_file(site).hash == site.given.hash
 
 
+def test_an_onset_before_what_is_kept_is_said_to_be_one(prepared, tmp_path):
+    site = _copy_of(prepared, tmp_path)
+    site.record(episode(drifting(onset=-30)))
+    said = str(site.accept("--episode", "m-20231114-2220").exception)
+    assert "the onset of m-20231114-2220, 2023-11-14 21:30 UTC, was before" in said
+    assert "by --model, --feature and --since in place of --episode" in said
+
+
+def test_steps_that_do_not_begin_with_a_minute_are_told_to_the_second(site):
+    result = site.accept("--model", "m", "--feature", "x", "--since", f"{at(SHIFTED_FROM)}:20")
+    assert result.exit_code == 0, result.output
+    said = _unfolded(result.output)
+    assert "it begins at 2023-11-14 22:25 UTC, not at 2023-11-14 22:20:20 UTC" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--model", "mm", "--since", "22:30"), "no model 'mm'; did you mean 'm'?"),
         (("--model", "m", "--version", "9", "--since", "2h"), "no version '9' of m; there are: 1"),
         (("--model", "m"), "by --since, or by --episode"),
-        (("--model", "m", "--since", "2h", "--episode", "e"), "by --since, or by --episode"),
+        (
+            ("--model", "m", "--since", "2h", "--episode", "e"),
+            "--since and --episode both say when it became normal",
+        ),
         (("--since", "2h"), "say which model"),
         (("--model", "m", "--since", "soon"), "is no duration such as 2h"),
     ],
@@ -344,6 +371,11 @@ def test_wrong_usage_says_what_is_there(site, arguments, said):
         (("--feature", "stat", "--since", at(20)), "no feature 'stat'; did you mean 'state'?"),
         (("--feature", "x", "--since", at(35)), "500 rows of m version 1 are kept since then, and"),
         (("--feature", "x", "--since", "2023-11-13"), "is kept since 2023-11-14 22:00 UTC only"),
+        (("--feature", "x", "--since", "2023-11-13"), "from a later time on by --since, or"),
+        (
+            ("--feature", "x", "--since", "2023-11-15T00:00:30"),
+            "since 2023-11-15 00:00:30 UTC: the last that is kept is of 2023-11-14 22:40 UTC",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_nothing_written(site, arguments, said):
