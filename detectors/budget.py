@@ -130,10 +130,10 @@ def standardise(
     offset that stays, not noise. With `reference_rows` 0 a stream counts as not seen.
     """
     seen = observation.seen
-    rows = np.broadcast_to(np.asarray(reference_rows, dtype=np.float64), seen.shape)
-    known = seen & (rows > 0)
+    has_rows = np.asarray(reference_rows) > 0
+    known = seen & has_rows
     effective = np.sqrt(np.where(known, observation.n, 0.0) / dispersion)
-    error = np.sqrt(dispersion / np.where(rows > 0, rows, 1.0))
+    error = np.sqrt(dispersion / np.where(has_rows, reference_rows, 1.0))
     return Observation(
         n=known.astype(np.float64),
         mean=np.where(known, observation.mean, 0.0) * effective,

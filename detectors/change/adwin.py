@@ -150,14 +150,16 @@ class Adwin:
         m2: Floats,
     ) -> None:
         """Append one bucket to row 0 of each of `streams`."""
-        weight, value, before = n[streams], mean[streams], self._width[streams]
+        before = self._width[streams]
+        value, weight, within = mean[streams], n[streams], m2[streams]
         width = before + weight
+        total = weight * value
         apart = value - np.divide(self._sum[streams], before, out=value.copy(), where=before > 0)
-        self._variance[streams] += before * weight * apart * apart / width + m2[streams]
+        self._variance[streams] += before * weight * apart * apart / width + within
         self._width[streams] = width
-        self._sum[streams] += weight * value
+        self._sum[streams] += total
         self._ticks[streams] += 1
-        self._append(streams, 0, weight, weight * value, m2[streams])
+        self._append(streams, 0, weight, total, within)
         self._compress(streams)
 
     def _append(
@@ -229,26 +231,33 @@ class Adwin:
 
         An empty slot repeats the cut before it, which changes neither.
         """
-        flat = (len(streams), self._n.shape[1] * self._n.shape[2])
-        n = self._n[streams, ::-1].reshape(flat)
-        total = self._total[streams, ::-1].reshape(flat)
-        width, whole = self._width[streams, None], self._sum[streams, None]
+        if not len(streams):
+            return np.zeros(0), np.zeros(0, dtype=np.bool_)
+        n, total = (
+            self._from_the_oldest(self._n, streams),
+            self._from_the_oldest(self._total, streams),
+        )
+        width, whole = self._width[streams], self._sum[streams]
         n0, u0 = np.cumsum(n, axis=1), np.cumsum(total, axis=1)
         # Subtracted one by one from the whole, as river does, not whole - u0: the last bits differ.
-        n1 = np.subtract.accumulate(np.concatenate((width, n), axis=1), axis=1)[:, 1:]
-        u1 = np.subtract.accumulate(np.concatenate((whole, total), axis=1), axis=1)[:, 1:]
+        n1, u1 = _left_over(width, n), _left_over(whole, total)
         least = self.parameters.min_window_length
         tested = (n0 >= least) & (n1 >= least)
         with np.errstate(divide="ignore", invalid="ignore"):
-            confidence = self._confidence(self._width[streams])[:, None]
+            confidence = self._confidence(width)[:, None]
             harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
-            spread = 2 * harmonic * (self._variance[streams, None] / width) * confidence
+            spread = 2 * harmonic * (self._variance[streams] / width)[:, None] * confidence
             epsilon = np.sqrt(spread) + 2 / 3 * confidence * harmonic * self._range[streams, None]
             bound = epsilon + self._tolerance[streams, None]
             apart = np.abs(u0 / n0 - u1 / n1)
             ratio = np.where(tested, apart / bound, 0.0)
-            holds: Flags = np.any(tested & (apart > bound), axis=1)
-        return np.nan_to_num(ratio, nan=0.0, posinf=0.0).max(axis=1, initial=0.0), holds
+        holds: Flags = np.any(tested & (apart > bound), axis=1)
+        return np.where(np.isfinite(ratio), ratio, 0.0).max(axis=1), holds
+
+    def _from_the_oldest(self, column: Floats, streams: Indices) -> Floats:
+        """The slots of `streams` from the oldest bucket to the newest, flat."""
+        kept = column[:, ::-1] if len(streams) == self.streams else column[streams, ::-1]
+        return kept.reshape(len(streams), -1)
 
     def _confidence(self, width: Floats) -> Floats:
         """ln(2 ln(width) / delta), NaN for a width up to 1: no window is homogeneous or not.
@@ -257,3 +266,10 @@ class Adwin:
         """
         delta = self.parameters.delta
         return np.array([log(2 * log(w) / delta) if w > 1 else nan for w in width.tolist()])
+
+
+def _left_over(whole: Floats, parts: Floats) -> Floats:
+    """What is left of `whole`, shape (D,), when the parts (D, slots) are taken off one by one."""
+    left = np.empty((parts.shape[0], parts.shape[1] + 1))
+    left[:, 0], left[:, 1:] = whole, parts
+    return np.subtract.accumulate(left, axis=1)[:, 1:]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -34,7 +35,7 @@ class Observation:
     m2: Floats
     slack: Floats | float = 0.0
 
-    @property
+    @cached_property
     def seen(self) -> Flags:
         """Which streams have something to say, shape (D,)."""
         finite = np.isfinite(self.n) & np.isfinite(self.mean) & np.isfinite(self.m2)
@@ -95,12 +96,12 @@ def columns(observation: Observation, streams: int) -> tuple[Floats, Floats, Flo
             f"the observation has the shape {observation.n.shape}, but the detector watches "
             f"{streams} streams; build the detector anew when the streams change"
         )
+    given = (observation.n, observation.mean, observation.m2, observation.slack)
     seen = observation.seen
-    slack = np.broadcast_to(np.asarray(observation.slack, dtype=np.float64), (streams,))
-    n, mean, m2, slack = (
-        np.where(seen, column, 0.0)
-        for column in (observation.n, observation.mean, observation.m2, slack)
-    )
+    if seen.all() and np.shape(observation.slack) == seen.shape:
+        n, mean, m2, slack = (np.array(column, dtype=np.float64) for column in given)
+    else:
+        n, mean, m2, slack = (np.where(seen, column, 0.0) for column in given)
     return n, mean, m2, slack
 
 

@@ -78,10 +78,10 @@ class PageHinkley:
         n, mean, _, slack = columns(observation, self.streams)
         seen = n > 0
         deviation = mean - self._centre(n, mean, seen)
-        keep = self.parameters.alpha**n
-        allowance = n * (self._delta + slack)
-        self._up = np.where(seen, keep * self._up + n * deviation - allowance, self._up)
-        self._down = np.where(seen, keep * self._down + n * deviation + allowance, self._down)
+        keep = 1.0 if self.parameters.alpha == 1 else self.parameters.alpha**n
+        moved, allowance = n * deviation, n * (self._delta + slack)
+        self._up = np.where(seen, keep * self._up + moved - allowance, self._up)
+        self._down = np.where(seen, keep * self._down + moved + allowance, self._down)
         self._up_min = np.where(seen, np.minimum(self._up_min, self._up), self._up_min)
         self._down_max = np.where(seen, np.maximum(self._down_max, self._down), self._down_max)
         evidence = self._evidence()
@@ -123,6 +123,7 @@ class PageHinkley:
 
     def _evidence(self) -> Floats:
         up, down = self._up - self._up_min, self._down_max - self._down
-        by_mode = {"up": up, "down": down, "both": np.maximum(up, down)}
+        mode = self.parameters.mode
+        height = np.maximum(up, down) if mode == "both" else up if mode == "up" else down
         ripe = (self._n >= self.parameters.min_instances) & (self._n > 0)
-        return np.where(ripe, np.maximum(by_mode[self.parameters.mode], 0.0), 0.0)
+        return np.where(ripe, np.maximum(height, 0.0), 0.0)
