@@ -2,8 +2,10 @@
 
 import math
 import os
+import shlex
 import threading
 from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 from msgspec import Struct
@@ -56,6 +58,7 @@ class Parts(Struct, frozen=True):
     sources: tuple[SourceSettings, ...]
     accept_lost_state: bool = False
     episode_record: EpisodeLog = NoEpisodeRecord()
+    episode_options: str | None = None
 
 
 class Service:
@@ -168,14 +171,22 @@ class Service:
             timings=loop.timings.report(),
             models_over_limit_total=self.judge.over_limit,
             episode_record_failures_total=loop.telling.failures,
+            absent_topics=loop.absent,
+            warnings=_warnings(loop),
+            episode_options=self.parts.episode_options,
         )
 
 
 def kafka_service(
-    settings: Settings, config_hash: str, *, accept_lost_state: bool = False
+    settings: Settings,
+    config_hash: str,
+    *,
+    accept_lost_state: bool = False,
+    config_file: Path | None = None,
 ) -> Service:
     """The service on a real broker, with its state in a directory.
 
+    `config_file` is where the settings are from, to be named in the commands that the page shows.
     Raises ConfigurationError for what the operator has to change.
     """
     sources = tuple(source for source in settings.sources if source.topics)
@@ -201,6 +212,9 @@ def kafka_service(
             accept_lost_state=accept_lost_state,
             episode_record=EpisodeRecord(
                 settings.state.path / DIRECTORY, settings.state.episodes.keep
+            ),
+            episode_options=(
+                "" if config_file is None else f" --config {shlex.quote(str(config_file))}"
             ),
         ),
     )
@@ -243,11 +257,21 @@ def _missing(loop: Loop) -> dict[str, int]:
 
 
 def _not_ready_because(loop: Loop) -> str:
-    if not loop.shards:
-        return "no partition is assigned yet"
-    if not loop.caught_up:
-        return "reading what the log held at the restart"
-    return ""
+    if loop.caught_up:
+        return ""
+    if not loop.owned:
+        return loop.obstacle or "no partition is assigned yet"
+    elsewhere = len(loop.source.partitions() - loop.owned)
+    if elsewhere:
+        return f"waiting for {elsewhere} partitions that another member of the consumer group has"
+    left = sum(records for p, records in loop.left_to_read().items() if p in loop.owned)
+    return f"reading what the log held at the restart, {left:,} records are left"
+
+
+def _warnings(loop: Loop) -> tuple[str, ...]:
+    """What readiness does not say: topics that are missed while others are read, and a wait."""
+    missed = [text for text in loop.absent.values() if text not in loop.obstacle]
+    return (*([loop.obstacle] if loop.caught_up and loop.obstacle else []), *missed)
 
 
 def _resident_bytes() -> int:

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -11,6 +11,7 @@ from msgspec import Struct
 from service.clock import Clock
 from service.errors import CheckpointFailed, RecoverableError, StateLost
 from service.ingest.source import Source
+from service.journal import Journal
 from service.monitor.counting.holding import too_far_ahead
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.judge import Judge, newest_by_model
@@ -83,11 +84,14 @@ class Loop:
         self.watchdog = watchdog
         self.solitude = solitude
         self.timings = Timings(clock)
+        self.journal = Journal()
         self.checkpoints = Checkpoints()
         self.telling = Telling(judge.episodes, episode_record or NoEpisodeRecord(), clock)
         self.shards: dict[Partition, Shard] = {}
         self.owned: frozenset[Partition] = frozenset()
         self.left: frozenset[Partition] = frozenset()
+        self.obstacle = ""
+        self.absent: Mapping[str, str] = {}
         self._publish = publish
         self._accept_lost_state = accept_lost_state
         self._unplaced: frozenset[Partition] = frozenset()
@@ -118,7 +122,7 @@ class Loop:
         """One round of the loop."""
         with self.timings.step("poll"):
             turn = self.source.poll(self.cadence.poll_seconds)
-        self._in_touch = turn.in_touch
+        self._in_touch, self.obstacle, self.absent = turn.in_touch, turn.obstacle, turn.absent
         self._follow(turn)
         applied = sum(self._apply(chunk) for chunk in turn.chunks)
         now = self.clock.monotonic()
@@ -146,20 +150,20 @@ class Loop:
             shard = Shard.from_state(state, self.judge.plan, now)
             self.shards[shard.partition] = shard
         self.telling.restore(tree.get("episode_record", {}))
+        self.journal.restored(self.judge.models, len(self.shards))
         self._restored = True
         self._catching_up.needed = True
 
     def flush(self) -> None:
         """Judge what is closed and publish what is known."""
         now = self.clock.now()
-        left = self._left_to_read()
+        left = self.left_to_read()
         if self._in_touch:
             for partition in (p for p, records in left.items() if not records):
                 self.shards[partition].caught_up_seconds = now
         self._let_go()
         self._judge(now)
-        for key in self.judge.forget(self.shards.values(), now):
-            log.info("model_forgotten", model=key.model, model_version=key.version)
+        self.journal.forgotten(self.judge.forget(self.shards.values(), now))
         self._keep_together({p for p, records in left.items() if records})
         self.telling.hear()
         if self._changed or self.telling.is_due:
@@ -168,6 +172,7 @@ class Loop:
             self.checkpoint()
             self.telling.log()
         self._look_for_the_end()
+        self._write_journal(left, now)
         with self.timings.step("publish"):
             self._publish(self)
 
@@ -205,8 +210,10 @@ class Loop:
         with self.timings.step("count"):
             out_of_time = shard.apply(chunk, decoded, self.rules, self.clock.now())
         self.judge.note_unknown(decoded.unknown_features)
-        if decoded.rejects or out_of_time:
-            self.dead_letters.send([*decoded.rejects, *out_of_time])
+        if decoded.rejects or out_of_time or chunk.skipped:
+            refused = [*decoded.rejects, *out_of_time]
+            self.journal.refused(chunk, refused, self.clock.monotonic())
+            self.dead_letters.send(refused)
         return decoded.consumed
 
     def _judge(self, now_seconds: float, *, to_the_end: bool = False) -> None:
@@ -233,11 +240,18 @@ class Loop:
         owned = [shard for p, shard in self.shards.items() if p in self.owned]
         self.source.hold(too_far_ahead(owned, behind & self.owned, self.rules.pane_seconds))
 
+    def _write_journal(self, left: Mapping[Partition, int], now_seconds: float) -> None:
+        self.journal.look(self.judge.models)
+        self.journal.tell_refused(self.clock.monotonic())
+        self.journal.ready(is_ready=self.caught_up)
+        if self._in_touch:
+            self.journal.progress(self.shards.values(), left, now_seconds)
+
     def _look_for_the_end(self) -> None:
         positions = {p: s.next_offset for p, s in self.shards.items() if p in self.owned}
         self._catching_up.look(self.owned, positions, self.source.ends() if self._restored else {})
 
-    def _left_to_read(self) -> dict[Partition, int]:
+    def left_to_read(self) -> dict[Partition, int]:
         """How many records are left in each partition whose end is known."""
         return {
             p: max(0, end - self.shards[p].next_offset)
@@ -246,12 +260,13 @@ class Loop:
         }
 
     def _lag(self) -> int | None:
-        return sum(self._left_to_read().values()) if self._in_touch else None
+        return sum(self.left_to_read().values()) if self._in_touch else None
 
     def _follow(self, turn: Turn) -> None:
         """Take up the partitions that became ours. Shards of those that left stay in memory: if
         they come back, they go on from where they were.
         """
+        self.journal.revoked(turn.revoked - turn.assigned)
         self.owned = (self.owned - turn.revoked) | turn.assigned
         self._unplaced = (self._unplaced - turn.revoked) | turn.assigned
         # Nothing is begun before we are alone: what another process has read would count twice.
@@ -269,6 +284,7 @@ class Loop:
             self._original = self.source.partitions()
         chosen = self.source.resume({p: self._position(p) for p in sorted(partitions)})
         self._unplaced = frozenset()
+        self.journal.placed(chosen, fresh)
         now = self.clock.now()
         for partition, position in sorted(chosen.items()):
             if partition in fresh:

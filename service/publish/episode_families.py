@@ -25,7 +25,13 @@ EPISODES = counter(
 )
 EPISODE_VERDICTS = counter(
     "episode_verdicts",
-    "What people decided on episodes by `anchorwatch episode verdict`: true or false.",
+    "Verdicts that people gave: one that was changed counts under both, one repeated once.",
+    (*_TOLD, "verdict"),
+    Group.VOLUME,
+)
+EPISODES_DECIDED = gauge(
+    "episodes_decided",
+    "Episodes by the verdict that holds, the latest: what the rate of false alarms is told from.",
     (*_TOLD, "verdict"),
     Group.VOLUME,
 )

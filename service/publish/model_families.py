@@ -60,12 +60,15 @@ WATERMARK = gauge(
 )
 FEATURES = gauge(
     "features",
-    "Streams known: features, prediction, latency and what is derived of them.",
+    "Streams known: of values (features, prediction, latency, derived ones), quality and volume.",
     MODEL,
     Group.VOLUME,
 )
 FEATURES_DRIFTED = gauge(
-    "features_drifted", "Streams that have drifted and are not muted.", MODEL, Group.VOLUME
+    "features_drifted",
+    "Streams of `features` that have drifted and are not muted.",
+    MODEL,
+    Group.VOLUME,
 )
 FEATURES_MUTED = gauge("features_muted", "Streams muted by configuration.", MODEL, Group.VOLUME)
 FEATURES_UNKNOWN = gauge(
@@ -76,13 +79,13 @@ FEATURES_ABSENT = gauge(
 )
 FEATURES_LEARNING = gauge(
     "features_learning",
-    "Streams whose wander is not known yet: judged with wider tolerances.",
+    "Streams of `features` whose wander is not known yet: judged with wider tolerances.",
     MODEL,
     Group.VOLUME,
 )
 FEATURES_UNSTABLE = gauge(
     "features_unstable",
-    "Streams that never keep their shape: blind, so that they never alarm.",
+    "Streams of `features` that never keep their shape: blind, so that they never alarm.",
     MODEL,
     Group.VOLUME,
 )

@@ -84,7 +84,7 @@ class _Probes:
             return PlainTextResponse(_STARTING, 503)
         service = published.report.service
         if service.ready:
-            return PlainTextResponse("ready")
+            return PlainTextResponse("\n".join(("ready", *service.warnings)))
         return PlainTextResponse(service.not_ready_because or "not ready", 503)
 
 

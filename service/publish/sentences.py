@@ -10,7 +10,8 @@ from service.values.reports import ModelReport, Report, StreamReport, StreamStat
 def opening(report: Report, states: Sequence[str]) -> tuple[str, ...]:
     """How many models are watched, how many have drifted, and up to when all is counted."""
     if not report.caught_up:
-        return ("Starting: reading again what was counted before the restart.", _counted(report))
+        because = report.service.not_ready_because or "not ready yet"
+        return (f"Starting: {because}.", _counted(report))
     if not states:
         return ("No model has sent an event yet.", _counted(report))
     watched = sum(state in ("steady", "drifting") for state in states)

@@ -152,6 +152,8 @@ def add_episodes(sheet: Sheet, episodes: Iterable[Episode], counts: Iterable[Epi
         sheet.add(e.EPISODES, count.started, *under)
         sheet.add(e.EPISODE_VERDICTS, count.real, *under, "true")
         sheet.add(e.EPISODE_VERDICTS, count.false, *under, "false")
+        sheet.add(e.EPISODES_DECIDED, count.decided_real, *under, "true")
+        sheet.add(e.EPISODES_DECIDED, count.decided_false, *under, "false")
 
 
 def add_service(sheet: Sheet, report: Report) -> None:
@@ -167,6 +169,8 @@ def add_service(sheet: Sheet, report: Report) -> None:
     topics = {topic.topic for topic in report.topics}
     for name in sorted(topics.union(report.partitions_missing)):
         sheet.add(s.PARTITIONS_MISSING, report.partitions_missing.get(name, 0), name)
+    for name in report.service.absent_topics:
+        sheet.add(s.TOPIC_ABSENT, 1, name)
     _add_health(sheet, report)
     _add_state(sheet, report)
 
@@ -176,8 +180,7 @@ def _add_streams_of(sheet: Sheet, model: ModelReport) -> None:
     knowledge = Counter(stream.knowledge for stream in model.streams)
     muted = sum(stream.state is StreamState.MUTED for stream in model.streams)
     drifted = sum(stream.state is not StreamState.MUTED for stream in model.drifted)
-    features = sum(stream.key.kind not in OF_ROWS for stream in model.streams)
-    sheet.add(m.FEATURES, features, *key)
+    sheet.add(m.FEATURES, len(model.streams), *key)
     sheet.add(m.FEATURES_DRIFTED, drifted, *key)
     sheet.add(m.FEATURES_MUTED, muted, *key)
     sheet.add(m.FEATURES_LEARNING, knowledge[Knowledge.LEARNING], *key)

@@ -40,6 +40,9 @@ PARTITION_OWNED = gauge(
 PARTITIONS_MISSING = gauge(
     "partitions_missing", "Partitions of the topic that nobody here reads.", ("topic",)
 )
+TOPIC_ABSENT = gauge(
+    "topic_absent", "1 for each configured topic or pattern of which nothing is there.", ("topic",)
+)
 
 # The service itself.
 

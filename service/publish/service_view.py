@@ -53,6 +53,9 @@ class ServiceView(Struct, frozen=True):
     config_hash: str
     started_seconds: float
     not_ready_because: str
+    warnings: tuple[str, ...]
+    absent_topics: Mapping[str, str]
+    episode_options: str | None
     balanced: bool
     books: tuple[BookView, ...]
     partitions: tuple[PartitionView, ...]
@@ -83,6 +86,9 @@ def service_view(report: Report, page: Page, resident_bytes: int) -> ServiceView
         config_hash=service.config_hash,
         started_seconds=service.started_seconds,
         not_ready_because="" if service.ready else service.not_ready_because or "not ready",
+        warnings=service.warnings,
+        absent_topics=service.absent_topics,
+        episode_options=service.episode_options,
         balanced=all(book.difference == 0 for book in books),
         books=books,
         partitions=_partitions(report),

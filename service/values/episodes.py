@@ -257,9 +257,15 @@ class EpisodeLabels(Struct, frozen=True):
 
 
 class EpisodeCount(Struct, frozen=True):
-    """How many episodes started under these labels, and what was decided on them."""
+    """How many episodes started under these labels, and what was decided on them.
+
+    `real` and `false` count verdicts, those that were changed later among them; `decided_real` and
+    `decided_false` count episodes by their latest verdict.
+    """
 
     labels: EpisodeLabels
     started: int = 0
     real: int = 0
     false: int = 0
+    decided_real: int = 0
+    decided_false: int = 0

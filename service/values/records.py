@@ -53,7 +53,7 @@ class Turn(Struct, frozen=True):
     begin; those in `revoked` are ours no longer. `chunks` hold none of the paused ones.
     `in_touch` is False while nobody answers, and for some seconds after: until then the ends of the
     logs are what was last heard, so that being at the end says nothing, nor does being behind.
-    `waits_for` says in words what has to happen before records can come, empty when for nothing;
+    `obstacle` says in words why no record can come now, empty when some can;
     `absent` are configured topics that are not there, each with what to do.
     """
 
@@ -61,5 +61,5 @@ class Turn(Struct, frozen=True):
     assigned: frozenset[Partition] = frozenset()
     revoked: frozenset[Partition] = frozenset()
     in_touch: bool = True
-    waits_for: str = ""
+    obstacle: str = ""
     absent: Mapping[str, str] = {}

@@ -210,7 +210,12 @@ class LoopTiming(Struct, frozen=True):
 
 
 class ServiceReport(Struct, frozen=True):
-    """The service itself. Times are epoch seconds, NaN when it has not happened yet."""
+    """The service itself. Times are epoch seconds, NaN when it has not happened yet.
+
+    `absent_topics` are configured topics that are not there, with what to do; `warnings` say what
+    else a person should know, besides why it is not ready. `episode_options` are what
+    `anchorwatch episode` has to be given to find the record, None where none is kept.
+    """
 
     version: str
     revision: str
@@ -230,6 +235,9 @@ class ServiceReport(Struct, frozen=True):
     timings: tuple[LoopTiming, ...] = ()
     models_over_limit_total: int = 0
     episode_record_failures_total: int = 0
+    absent_topics: Mapping[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    episode_options: str | None = ""
 
 
 class Report(Struct, frozen=True):

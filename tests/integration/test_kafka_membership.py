@@ -26,9 +26,9 @@ def waits_until_assigned(source):
     waits = []
     for turn in turns(source):
         if turn.assigned:
-            assert turn.waits_for == ""
+            assert turn.obstacle == ""
             return waits
-        waits.append(turn.waits_for)
+        waits.append(turn.obstacle)
     raise AssertionError(f"nothing was assigned: {waits}")
 
 
@@ -48,7 +48,7 @@ def test_a_topic_that_does_not_exist_is_named_and_read_once_it_is_there(kafka, t
         turn = next(turn for turn in turns(source) if turn.absent)
         assert list(turn.absent) == [late]
         assert "create it" in turn.absent[late]
-        assert turn.waits_for == ""
+        assert turn.obstacle == ""
         with KafkaAdminClient(bootstrap_servers=kafka.bootstrap) as admin:
             admin.create_topics({late: {"num_partitions": 1, "replication_factor": 1}})
         assigned_late = next(turn for turn in turns(source) if Partition(late, 0) in turn.assigned)
@@ -61,12 +61,12 @@ def test_a_topic_that_does_not_exist_is_named_and_read_once_it_is_there(kafka, t
 def test_when_no_topic_is_there_at_all_that_is_what_is_waited_for(kafka, source_of):
     source = source_of(parameters(kafka, "nowhere", patterns=("never-.*",)))
     turn = next(turn for turn in turns(source) if turn.absent)
-    assert turn.waits_for == "; ".join(turn.absent.values())
-    assert "topic nowhere does not exist" in turn.waits_for
-    assert "no topic matches the pattern never-.*" in turn.waits_for
+    assert turn.obstacle == "; ".join(turn.absent.values())
+    assert "topic nowhere does not exist" in turn.obstacle
+    assert "no topic matches the pattern never-.*" in turn.obstacle
 
 
-def test_after_a_crash_a_start_waits_for_the_session_of_the_dead_and_says_so(
+def test_after_a_crash_a_start_obstacle_the_session_of_the_dead_and_says_so(
     kafka, topic, source_of
 ):
     settings = parameters(kafka, topic(), session_timeout_seconds=6.0)
@@ -79,7 +79,7 @@ def test_after_a_crash_a_start_waits_for_the_session_of_the_dead_and_says_so(
     assert "up to 6 s, kafka.session_timeout" in waits[-1]
     assert len(waits) > 20
     (told,) = (entry for entry in logs if entry["event"] == "waiting")
-    assert told["reason"] == f"for {waits[-1]}"
+    assert told["reason"] == waits[-1]
 
 
 def test_a_static_member_has_its_partitions_back_at_once(kafka, topic, source_of):
@@ -103,7 +103,7 @@ def test_of_two_processes_of_one_name_the_elder_ends_aloud(kafka, topic, source_
 def test_who_is_given_nothing_says_who_has_it(kafka, topic, source_of):
     settings = parameters(kafka, topic(), session_timeout_seconds=6.0)
     one, other = source_of(settings), source_of(settings)
-    said = (turn.waits_for for pair in zip(turns(one), turns(other), strict=False) for turn in pair)
+    said = (turn.obstacle for pair in zip(turns(one), turns(other), strict=False) for turn in pair)
     assert settings.group in next(text for text in said if "another member" in text)
 
 

@@ -60,7 +60,7 @@ class KafkaSource:
         """Up to `records_max` records; the wait is longer only while nothing was ever connected."""
         session = self._connected(timeout_seconds)
         if session is None:
-            return Turn(in_touch=False, waits_for=self._waiting(None).waits_for)
+            return Turn(in_touch=False, obstacle=self._waiting(None).obstacle)
         fetched = self._fetch(session, timeout_seconds)
         assigned, revoked = session.membership.take()
         session.placed -= assigned | revoked
@@ -71,7 +71,7 @@ class KafkaSource:
             frozenset(map(ours, assigned)),
             frozenset(map(ours, revoked)),
             in_touch=self._reachable_for(_SETTLED_SECONDS),
-            waits_for=waiting.waits_for,
+            obstacle=waiting.obstacle,
             absent=waiting.absent,
         )
 

@@ -30,9 +30,9 @@ TOLD_AFTER_SECONDS = 1.0
 
 
 class Waiting(NamedTuple):
-    """What is waited for, empty for nothing, and the topics that are absent, with what to do."""
+    """Why no record can come, empty when some can, and the absent topics, with what to do."""
 
-    waits_for: str = ""
+    obstacle: str = ""
     absent: Mapping[str, str] = {}
 
 
@@ -51,7 +51,9 @@ class Lookout:
     def for_a_broker(self, now_seconds: float) -> Waiting:
         """Nobody answers."""
         brokers = ", ".join(self._parameters.bootstrap_servers)
-        self._cause = self._logged = f"a broker to answer at {brokers}"  # the source logs this one
+        self._cause = self._logged = (
+            f"waiting for a broker to answer at {brokers}"  # the source logs this one
+        )
         self._since = now_seconds
         return Waiting(self._cause, self._absent)
 
@@ -89,7 +91,7 @@ class Lookout:
         if cause != self._cause:
             self._cause, self._since = cause, now_seconds
         if cause and cause != self._logged and now_seconds - self._since >= TOLD_AFTER_SECONDS:
-            self._log.info("waiting", reason=f"for {cause}")
+            self._log.info("waiting", reason=cause)
             self._logged = cause
         if not cause:
             self._logged = ""
@@ -145,12 +147,12 @@ def absent_topics(
 def _for_the_group(parameters: KafkaParameters, *, is_member: bool) -> str:
     if is_member:
         return (
-            f"another member of the consumer group {parameters.group}, which has all partitions: "
-            "stop it, or give this process another kafka.group"
+            f"another member of the consumer group {parameters.group} has all partitions: stop it, "
+            "or give this process another kafka.group"
         )
     return (
-        f"the consumer group {parameters.group} to give partitions: a member that ended without "
-        "goodbye holds them until its session is over "
+        f"waiting for the consumer group {parameters.group} to give partitions: a member that "
+        "ended without goodbye holds them until its session is over "
         f"(up to {parameters.session_timeout_seconds:g} s, kafka.session_timeout)"
     )
 

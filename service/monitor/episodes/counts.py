@@ -28,17 +28,23 @@ class EpisodeCounts:
         self._counts[count.labels] = replace(count, started=count.started + 1)
 
     def decided(self, verdict: Verdict) -> None:
-        """Count a verdict; one that says again what was decided counts no second time."""
+        """Count a verdict, and the episode under it and no longer under the one before; one that
+        says again what was decided counts no second time.
+        """
         if verdict.previous is verdict.real:
             return
         labels = EpisodeLabels(
             verdict.model, verdict.version, verdict.kind, verdict.severity, verdict.team
         )
-        count = self.of(labels)
-        if verdict.real:
-            self._counts[labels] = replace(count, real=count.real + 1)
-        else:
-            self._counts[labels] = replace(count, false=count.false + 1)
+        count, real = self.of(labels), verdict.real
+        changed = verdict.previous is not None
+        self._counts[labels] = replace(
+            count,
+            real=count.real + real,
+            false=count.false + (not real),
+            decided_real=max(0, count.decided_real + (1 if real else -changed)),
+            decided_false=max(0, count.decided_false + (-changed if real else 1)),
+        )
 
     def of(self, labels: EpisodeLabels) -> EpisodeCount:
         """The counts under these labels, from 0."""

@@ -343,6 +343,7 @@ class TestCounts:
         say(real=True, previous=False)
         count = self.counted(timeline)["credit", "input", "ticket"]
         assert (count.real, count.false) == (1, 1)
+        assert (count.decided_real, count.decided_false) == (1, 0)
 
     def test_models_that_are_not_asked_for_are_left_out(self):
         timeline = Timeline().draw({"income": "1"}, model=LIMIT)

@@ -193,6 +193,9 @@ def service(**changes):
         "dead_letters_failed_total": 0,
         "state_free_bytes": 21_000_000_000,
         "state_size_bytes": 76_000_000,
+        "absent_topics": {"ml.late": "topic ml.late does not exist: create it"},
+        "warnings": ("topic ml.late does not exist: create it",),
+        "episode_options": " --config anchorwatch.yaml",
         "timings": (
             LoopTiming("poll", 812.5, 90_000, 0.51),
             LoopTiming("decode", 401.25, 90_000, 0.08),

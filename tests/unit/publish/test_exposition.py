@@ -250,7 +250,7 @@ def test_streams_that_count_rows_have_a_score_and_nothing_of_values():
     assert scores == {"input", "quality", "volume"}
     for name in ("missing_values_total", "invalid_values_total", "unseen_values_total"):
         assert not series(page, name, kind="quality"), name
-    assert value(page, "features", model="credit-risk") == 1
+    assert value(page, "features", model="credit-risk") == 3
     assert value(page, "features_drifted", model="credit-risk") == 1
 
 

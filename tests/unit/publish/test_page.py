@@ -69,8 +69,12 @@ def test_the_first_words_say_how_all_is():
     [
         (reports.empty(), "No model has sent an event yet. No partition is read."),
         (
-            reports.believable(),
-            "Starting: reading again what was counted before the restart.",
+            reports.report(
+                service=reports.service(
+                    ready=False, not_ready_because="waiting for the consumer group watch"
+                )
+            ),
+            "Starting: waiting for the consumer group watch.",
         ),
         (reports.report([reports.model()]), "The one model is watched. None has drifted."),
         (reports.fleet(3, 1), "All 3 models are watched. None has drifted."),
@@ -81,6 +85,29 @@ def test_what_is_not_known_is_said(report, sentence):
     if sentence.startswith("Starting"):
         report = msgspec.structs.replace(report, caught_up=False)
     assert sentence in words_of(html(report))
+
+
+def test_a_topic_that_is_missed_is_named_though_others_are_read():
+    assert "topic ml.late does not exist: create it." in words_of(html(reports.believable()))
+
+
+def test_where_no_record_is_kept_no_command_is_shown_that_reads_it():
+    demo = reports.service(episode_options=None)
+    text = words_of(html(msgspec.structs.replace(reports.believable(), service=demo)))
+    assert "anchorwatch episode" not in text
+
+
+def test_the_name_of_a_model_and_what_changed_in_it_are_two_words():
+    assert "v3</span></a>\nincome up" in html(reports.believable())
+
+
+def test_what_learning_means_is_said_where_a_stream_is():
+    (model,) = (m for m in reports.believable().models if m.key.model == "credit-risk")
+    streams = tuple(msgspec.structs.replace(s, knowledge=Knowledge.LEARNING) for s in model.streams)
+    learning = reports.report([msgspec.structs.replace(model, streams=streams)])
+    said = "learning: how far the stream wanders by itself is not known yet"
+    assert said in words_of(html(learning))
+    assert said not in words_of(html(reports.report([reports.model()])))
 
 
 def test_models_and_streams_come_by_attention():
@@ -108,7 +135,7 @@ def test_what_drifted_is_told_with_since_when_how_badly_and_what_to_do():
         "1 more: bureau_score Likely the inputs changed and the score followed." in text
     )
     assert "since 10:19:58 UTC (11 min) · score 6.3 · from bureau-feed · retail-credit" in text
-    assert "anchorwatch episode show credit-risk-20261123-1020" in text
+    assert "anchorwatch episode show credit-risk-20261123-1020 --config anchorwatch.yaml" in text
     assert "income has drifted: up 0.41 sd, PSI 0.31. 1 other stream has drifted too." in text
 
 

@@ -61,9 +61,9 @@ def test_a_wait_is_logged_once_it_lasts_and_each_one_anew():
                 waiting = subject.for_partitions(
                     {"a": ONE}, start + second, holds_some=False, is_member=False
                 )
-                assert "ended without goodbye" in waiting.waits_for
+                assert "ended without goodbye" in waiting.obstacle
             done = subject.for_partitions({"a": ONE}, start + 6.0, holds_some=True, is_member=True)
-            assert done.waits_for == ""
+            assert done.obstacle == ""
         subject.for_partitions({"a": ONE}, 200.0, holds_some=False, is_member=False)
         subject.for_partitions({"a": ONE}, 200.3, holds_some=True, is_member=True)
     assert [entry["event"] for entry in logs] == ["waiting", "waiting"]
@@ -85,8 +85,8 @@ def test_a_topic_is_missed_once_and_found_once():
 def test_before_the_brokers_named_the_topics_none_is_missed():
     waiting = lookout("a").for_partitions(None, 0.0, holds_some=False, is_member=True)
     assert waiting.absent == {}
-    assert "to give partitions" in waiting.waits_for
+    assert "to give partitions" in waiting.obstacle
 
 
 def test_while_nobody_answers_that_is_what_is_waited_for():
-    assert lookout("a").for_a_broker(0.0).waits_for == "a broker to answer at one:9092"
+    assert lookout("a").for_a_broker(0.0).obstacle == "waiting for a broker to answer at one:9092"
