@@ -11,6 +11,7 @@ CPU: with --resume it can be stopped at any time and gone on with.
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -96,15 +97,17 @@ def _arguments():
 
 
 def main():
-    asked = _arguments()
+    asked, failed = _arguments(), 0
     results = Results(asked.resume)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its processes end, too
     if not asked.show:
         try:
-            run_all(asked_runs(asked), results, asked.jobs)
+            failed = run_all(asked_runs(asked), results, asked.jobs)
         except KeyboardInterrupt:
             print("stopped; what is done so far:", file=sys.stderr)
     for line in table(results):
         print(line)
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def model_month(rate, rows, model, days, seed=1):
             judged.take(pane, n, counts)
         judging += time.process_time() - cpu
     return judged.told() | {
+        "varies": model % 2 == 1,
         "days": days,
         "cpu_seconds": time.process_time() - started,
         "judging_seconds": judging,

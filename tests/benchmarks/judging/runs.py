@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import traceback
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -48,8 +48,12 @@ class Results:
         self._file, self._code = file, code_version()
         self._found, self._other = {}, 0
         if file is not None and file.exists():
-            for line in file.read_text("utf-8").splitlines():
+            text = file.read_text("utf-8")
+            for line in text.splitlines():
                 self._read(line)
+            if text and not text.endswith("\n"):  # what was cut short must not spoil the next
+                with file.open("a", encoding="utf-8") as cut:
+                    cut.write("\n")
 
     @property
     def of_other_code(self):
@@ -83,24 +87,41 @@ class Results:
 
 
 def run_all(runs, results, jobs):
-    """Run what `results` lacks in `jobs` processes, with a line of progress on standard error."""
+    """Run what `results` lacks in `jobs` processes, with a line of progress on standard error.
+
+    Gives how many failed: these are said there, and the others are not held up by them.
+    """
     due = [run for run in runs if not results.has(run)]
     if not due:
-        return
+        return 0
     os.environ.update(ONE_THREAD)
-    started, cpu = time.monotonic(), 0.0
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(_timed, run): run for run in due}
-        for done, future in enumerate(as_completed(waiting), start=1):
-            result, seconds = future.result()
-            cpu += seconds
-            results.add(waiting[future], result)
+    started, cpu, failed = time.monotonic(), 0.0, 0
+    with get_context("spawn").Pool(jobs) as pool:
+        for done, ended in enumerate(pool.imap_unordered(_attempt, due), start=1):
+            cpu += ended.cpu_seconds
+            if ended.error:
+                failed += 1
+                print(f"{ended.run.key} failed: {ended.error}", file=sys.stderr)
+            else:
+                results.add(ended.run, ended.result)
             _progress(done, len(due), time.monotonic() - started, cpu)
+    return failed
 
 
-def _timed(run):
-    cpu = time.process_time()
-    return run.work(**run.arguments), time.process_time() - cpu
+class _Ended(NamedTuple):
+    run: Run
+    result: Any
+    cpu_seconds: float
+    error: str = ""
+
+
+def _attempt(run):
+    cpu, result, error = time.process_time(), None, ""
+    try:
+        result = run.work(**run.arguments)
+    except Exception as raised:  # noqa: BLE001 - hours of other runs must not be lost with this one
+        error = "".join(traceback.format_exception(raised))
+    return _Ended(run, result, time.process_time() - cpu, error)
 
 
 def _progress(done, total, seconds, cpu):

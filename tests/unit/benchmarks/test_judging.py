@@ -1,0 +1,163 @@
+"""What the benchmark of judgement is fed, keeps and says."""
+
+import numpy as np
+import pytest
+
+from service.values.references import StreamReference
+from service.values.streams import Kind, StreamKey, ValueType
+from tests.benchmarks.judging.autocorrelation import STEP, Exact, Stretches
+from tests.benchmarks.judging.changes import changes
+from tests.benchmarks.judging.delays import delay_runs
+from tests.benchmarks.judging.laws import (
+    Categories,
+    Constant,
+    Counts,
+    Empirical,
+    Lognormal,
+    Mixture,
+    ZeroInflated,
+    cell_shares,
+)
+from tests.benchmarks.judging.rivals import periodic
+from tests.benchmarks.judging.runs import Results, Run, run_all
+from tests.benchmarks.judging.streams import SEASONAL, STATIONARY, Streams
+from tests.benchmarks.judging.tables import LEARNED, delay_lines, false_episode_lines
+
+EDGES = np.array([-1.0, 0.0, 0.5, 2.0, 7.0])
+SAMPLE = 200_000
+NUMERIC = (
+    Mixture((0.95, 0.05), (0.0, 4.0), (1.0, 0.01)),
+    Lognormal(1.5),
+    ZeroInflated(0.6),
+    Counts(5.0),
+    Constant(7.0),
+    Empirical(np.array([-2.0, 0.0, 0.0, 1.0]), np.zeros(0)),
+)
+
+
+def stream(type_, edges=(), categories=(), rare=()):
+    key = StreamKey(Kind.INPUT, "x")
+    none = np.zeros(0, dtype=np.int64)
+    return StreamReference(
+        key, type_, none, 0, 0, np.array(edges), categories=categories, rare=rare
+    )
+
+
+@pytest.mark.parametrize("law", NUMERIC, ids=lambda law: type(law).__name__)
+def test_shares_of_cells_are_those_of_drawn_values(law):
+    values = law.draw(np.random.default_rng(1), SAMPLE)
+    found = np.bincount(np.searchsorted(EDGES, values, side="right"), minlength=6) / SAMPLE
+    told = cell_shares(law, stream(ValueType.NUMERIC, EDGES))
+    assert told == pytest.approx([*found, 0, 0], abs=0.005)
+
+
+def test_categories_that_the_reference_lacks_are_unseen_and_its_rare_ones_other():
+    law = Categories((0.4, 0.3, 0.2, 0.1))
+    known = stream(ValueType.CATEGORICAL, categories=("c01", "c00"), rare=("c03",))
+    assert cell_shares(law, known) == pytest.approx([0.3, 0.4, 0.1, 0.2, 0, 0])
+
+
+@pytest.mark.parametrize("kind", [Exact, Stretches])
+def test_counts_of_a_dependent_stream_vary_as_much_as_its_sums_do(kind):
+    panes, events, rho = 2_000, 3_000, 0.9
+    counts = kind(np.random.default_rng(2), rho, np.zeros(1)).counts(np.full(panes, events))
+    assert abs(counts.sum(axis=1) - events).max() <= STEP
+    # Of signs of an AR(1): 1 + 2 sum of (2 / pi) arcsin(rho^k), over those of independent ones.
+    expected = 1 + 2 * (2 / np.pi) * np.arcsin(rho ** np.arange(1, 500)).sum()
+    assert counts[:, 1].var() / (events / 4) == pytest.approx(expected, rel=0.12)
+
+
+def test_every_feature_of_a_model_has_a_count_for_every_row():
+    streams = Streams(STATIONARY, 10, 2_000, np.random.default_rng(3), varies=True)
+    rows, counts = streams.panes(0, 1_440)
+    totals = np.add.reduceat(counts, streams.layout.offsets[:-1], axis=1)
+    assert (totals == rows[:, None]).all()
+    assert rows[:720].sum() > 2 * rows[720:].sum()
+
+
+def test_the_seasonal_feature_moves_over_the_day_and_the_others_do_not():
+    streams = Streams(STATIONARY, 100, 10_000, np.random.default_rng(4))
+    _, counts = streams.panes(0, 1_440)
+    moved = {}
+    for i, one in enumerate(streams.reference.streams):
+        cells = counts[:, slice(*streams.layout.offsets[i : i + 2])].reshape(24, 60, -1).sum(axis=1)
+        shares = cells / cells.sum(axis=1, keepdims=True)
+        moved[one.key.name] = np.abs(shares - shares.mean(axis=0)).sum(axis=1).max()
+    assert moved.pop(SEASONAL) > 0.5
+    assert max(moved.values()) < 0.15
+
+
+def test_a_change_is_noticed_with_its_onset_and_is_over_after_it_and_no_change_is_none(monkeypatch):
+    monkeypatch.setattr("tests.benchmarks.judging.delays.CHANGED_PANES", 10)
+    monkeypatch.setattr("tests.benchmarks.judging.delays.AFTER_PANES", 20)
+    runs = delay_runs("mean +1 sd", 40, 0)
+    assert len(runs) == 20
+    assert {run["delay"] for run in runs} == {1}
+    assert {run["onset"] for run in runs} == {0}
+    assert {(run["episodes"], run["early"]) for run in runs} == {(1, 0)}
+    assert all(0 < run["recovery"] < 15 for run in runs)
+
+
+def test_runs_that_are_in_the_file_are_known_and_a_line_cut_short_is_not(tmp_path):
+    file = tmp_path / "results.jsonl"
+    runs = [Run("month", None, {"rate": rate}) for rate in (1, 10)]
+    first = Results(file)
+    for run in runs:
+        first.add(run, {"episodes": []})
+    text = file.read_text("utf-8")
+    file.write_text(text[:-20], "utf-8")
+    again = Results(file)
+    assert [again.has(run) for run in runs] == [True, False]
+    assert [arguments for arguments, _ in again.of("month")] == [{"rate": 1}]
+    again.add(runs[1], {"episodes": []})
+    assert Results(file).has(runs[1])
+    assert again.of_other_code == 0
+
+
+def test_a_model_with_more_episodes_than_the_budget_is_said_not_to_meet_it():
+    assert "NOT MET" not in " ".join(false_episode_lines(months(1)))
+    assert "NOT MET" in " ".join(false_episode_lines(months(2)))
+
+
+def months(episodes):
+    results = Results()
+    result = {
+        "episodes": [{}] * episodes,
+        "alarms": [],
+        "near": {},
+        "season_day": 2.0,
+        "status": {"ready": 41},
+        "streams": 41,
+        "days": 30,
+        "cpu_seconds": 1.0,
+        "judging_seconds": 1.0,
+    }
+    results.add(Run("month", None, {"rate": 1, "rows": 1_000, "model": 0, "days": 30}), result)
+    return results
+
+
+@pytest.mark.parametrize(
+    ("delay", "early", "told"),
+    [(1, 0, " met"), (2, 0, "NOT MET"), (1, 1, "NOT MET"), (None, 0, "NOT MET")],
+)
+def test_a_change_that_is_noticed_late_by_chance_or_never_is_said_not_to_be(delay, early, told):
+    results, name = Results(), next(iter(changes()))
+    run = {"delay": delay, "onset": 0, "recovery": 3, "episodes": 1, "early": early}
+    run = run if delay else dict.fromkeys(run) | {"episodes": 0, "early": early}
+    arguments = {"change": name, "history": LEARNED, "batch": 0}
+    results.add(Run("delay", None, arguments), [run])
+    line = next(line for line in delay_lines(results) if name in line)
+    assert told in line
+
+
+def test_what_fires_once_a_month_notices_hardly_any_change_within_eight_hours():
+    delays = periodic()
+    assert sum(delay is not None for delay in delays) < 0.03 * len(delays)
+
+
+def test_a_run_that_fails_is_told_and_holds_up_no_other(capsys):
+    runs = [Run("round", round, {"number": value}) for value in ("a", 1.4)]
+    results = Results()
+    assert run_all(runs, results, jobs=1) == 1
+    assert [results.has(run) for run in runs] == [False, True]
+    assert "TypeError" in capsys.readouterr().err
