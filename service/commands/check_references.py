@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from config.settings import Settings
 from config.tree import Path
 from service.commands.findings import Finding
+from service.commands.partly_watched import partly_watched
 from service.errors import ConfigurationError
 from service.monitor.references.directory import readings
 from service.values.references import Reference
@@ -48,12 +49,17 @@ def read_references(settings: Settings, doubtful: Sequence[Path]) -> tuple[Found
 
 
 def place_hints(settings: Settings, found: Found) -> Iterator[Finding]:
-    """References that no model looks for where they are, and directories named in vain."""
+    """References that no model looks for where they are, or that are not watched as a whole.
+
+    And directories that were named in vain.
+    """
     for file, reference in found.items():
         looks_in = settings.for_model(reference.model).reference.directory
         if looks_in != file.parent:
             why = f"nobody uses it: model {reference.model} looks in {looks_in}"
             yield Finding((), f"{why}; move the file there", is_hint=True, file=str(file))
+        for part in partly_watched(settings, [reference]):
+            yield Finding((), part.sentences(), is_hint=True, file=str(file))
     for path, directory in settings.reference_directories.items():
         if path[0] != "models" or not directory.is_dir():
             continue

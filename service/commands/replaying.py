@@ -20,13 +20,13 @@ from service.backtest.assembly import Asked, backtest_of
 from service.backtest.recorder import Recorder
 from service.clock import SystemClock
 from service.commands.columns import fits
+from service.commands.partly_watched import partly_watched
 from service.commands.replay_warnings import Material, notes, warnings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.episodes.book import Episodes
 from service.monitor.judging.judge import GivenReference, Judge
 from service.monitor.references.planning import plan_for, watched_part
-from service.monitor.references.unwatched import Unwatched, unwatched
 from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome
 from service.values.references import Reference
@@ -53,6 +53,7 @@ class Task(Struct, frozen=True):
 def run(task: Task, loaded: Loaded) -> Backtest:
     """Replay it all, and judge the panes again as often as was asked for."""
     settings = loaded.settings
+    references = [one.reference for one in task.material.references]
     rules = time_rules(settings.detection, use_host_clock=False)
     recorder = Recorder(rules.pane_seconds, keep_panes=task.asked.what_if)
     judge = Judge(
@@ -83,7 +84,7 @@ def run(task: Task, loaded: Loaded) -> Backtest:
             )
     return structs.replace(
         backtest,
-        warnings=warnings(outcome, task.material, _unwatched(task, settings), settings),
+        warnings=warnings(outcome, task.material, partly_watched(settings, references), settings),
         notes=notes(task.material, settings),
     )
 
@@ -103,16 +104,6 @@ def _given(task: Task, settings: Settings) -> GivenReference:
         return watched_part(found, structs.replace(watch_for(key.model), feature=ignored))
 
     return without
-
-
-def _unwatched(task: Task, settings: Settings) -> Iterator[Unwatched]:
-    """What of the references is not watched, for as long as the configuration is as it is."""
-    watch_for = watches(settings)
-    for one in task.material.references:
-        reference = one.reference
-        found = unwatched(reference, watched_part(reference, watch_for(reference.model)))
-        if found is not None:
-            yield found
 
 
 @contextmanager

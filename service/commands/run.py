@@ -12,9 +12,12 @@ from types import FrameType
 import click
 import structlog
 
+from config.settings import Settings
 from service.app import Service, kafka_service
 from service.clock import SystemClock
 from service.commands import config_option
+from service.commands.check_references import read_references
+from service.commands.partly_watched import partly_watched
 from service.commands.soundness import soundness
 from service.logs import configure
 
@@ -46,9 +49,24 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
     """  # noqa: D301 - click reads \b as its paragraph mark
     loaded = soundness(config_file, os.environ, SystemClock().now()).loaded()
     configure(loaded.settings.log.format, loaded.settings.log.level)
+    _tell_unwatched(loaded.settings)
     service = kafka_service(loaded.settings, loaded.hash, accept_lost_state=accept_lost_state)
     web = loaded.settings.web
     serve(service, web.host, web.port)
+
+
+def _tell_unwatched(settings: Settings) -> None:
+    """Log what is not watched of a reference: its hash is that of no file then."""
+    references, _ = read_references(settings, ())
+    for part in partly_watched(settings, references.values()):
+        log.warning(
+            "reference_partly_watched",
+            model=part.model,
+            features=list(part.features),
+            reference_hash=part.hash,
+            file_hash=part.file_hash,
+            words=part.sentences(),
+        )
 
 
 def serve(
