@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from service.commands.replay_policy import distances_tree, policy_tree
 from service.publish.backtest_sentences import unseen
 from service.values.backtests import (
     Alarm,
@@ -195,6 +196,7 @@ def _model(model: ModelReport) -> dict[str, Any]:
         "panes": model.panes_judged_total,
         "reference": model.reference_hash,
         "reference_state": model.reference_state.value,
+        "policy": policy_tree(model.policy),
         "streams": [
             {
                 "kind": stream.key.kind.value,
@@ -203,6 +205,7 @@ def _model(model: ModelReport) -> dict[str, Any]:
                 "missing": stream.missing_total,
                 "invalid": stream.invalid_total,
                 "unseen": stream.unseen_total,
+                **distances_tree(stream),
             }
             for stream in model.streams
         ],

@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from service.commands.replay_policy import policy_parts
 from service.publish import backtest_sentences as told
 from service.publish.pictures.time_axis import minute
 from service.publish.words import decimals
@@ -46,6 +47,7 @@ def _parts(backtest: Backtest) -> Iterator[RenderableType]:
         yield _miss_table(backtest.near_misses)
     if backtest.outcome.models:
         yield _model_table(backtest.outcome.models)
+    yield from policy_parts(backtest.outcome.models)
     yield from _unseen(backtest)
     yield from _books(backtest)
     yield from backtest.notes
