@@ -6,7 +6,7 @@ back is a change too. All others repeat what is known already.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,6 +102,23 @@ def score(recording: Recording, alarms: Sequence[Alarm]) -> Score:
     return Score(
         len(recording.changes), tuple(delays), hidden, len(judged) - len(false) - len(told), false
     )
+
+
+def runs(
+    stream: str, differs: Sequence[bool], spans: Sequence[tuple[float, float]]
+) -> Iterator[Alarm]:
+    """The alarms of a detector that looks once a period, `spans` being its first and last times:
+    one for the periods in a row that differ.
+    """
+    began: tuple[float, float] | None = None
+    for different, span in zip(differs, spans, strict=True):
+        if different and began is None:
+            began = span
+        elif began is not None and not different:
+            yield Alarm(stream, *began, span[0])
+            began = None
+    if began is not None:
+        yield Alarm(stream, *began, math.inf)
 
 
 def _explained(recording: Recording, alarm: Alarm) -> bool:

@@ -17,7 +17,7 @@ from river import drift
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance
 
-from tests.benchmarks.recorded.recording import Alarm, Recording
+from tests.benchmarks.recorded.recording import Alarm, Recording, runs
 
 KSWIN = "river KSWIN"
 KSWIN_VALUES_MAX = 300_000
@@ -74,25 +74,22 @@ def _every_value(recording: Recording, build: Callable[[], Any], names: list[str
 
 def _every_period(recording: Recording, numeric: Any, categorical: str) -> list[Alarm]:
     """An alarm from the first of some periods in a row that differ to the last."""
+    size, first, times = recording.period_rows, recording.reference_rows, recording.times
+    begins = range(first, len(times) - size + 1, size)
+    spans = [(float(times[row]), float(times[row + size - 1])) for row in begins]
     alarms: list[Alarm] = []
-    size, first = recording.period_rows, recording.reference_rows
     for name, column in recording.columns.items():
-        values, began = _standardised(recording, name), None
+        values = _standardised(recording, name)
         is_text = column.dtype.kind not in "fi"
-        for row in range(first, len(values) - size + 1, size):
-            known, live = _present(values[:first]), _present(values[row : row + size])
-            differs = (
-                _differs_in_shares(known, live, categorical)
-                if is_text
-                else _differs(known, live, numeric)
-            )
-            start, end = recording.times[[row, row + size - 1]].tolist()
-            if differs and began is None:
-                began = len(alarms)
-                alarms.append(Alarm(name, start, end, math.inf))
-            elif began is not None and not differs:
-                alarms[began] = alarms[began]._replace(end=start)
-                began = None
+        compare = (
+            partial(_differs_in_shares, method=categorical)
+            if is_text
+            else partial(_differs, test=numeric)
+        )
+        known = _present(values[:first])
+        alarms += runs(
+            name, [compare(known, _present(values[a : a + size])) for a in begins], spans
+        )
     return alarms
 
 
