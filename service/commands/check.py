@@ -13,21 +13,33 @@ from config.sources import TopicPattern
 from config.units import format_duration
 from service.clock import SystemClock
 from service.commands import config_option
-from service.commands.check_sensitivity import sensitivity
+from service.commands.check_rates import Rates
+from service.commands.check_sensitivity import rate_hints, sensitivity
 from service.commands.soundness import soundness
 from service.monitor.references.directory import ReferenceDirectory
 
 
-@click.command("check", options_metavar="[--config FILE] [--rate EVENTS]")
+def _rates(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Rates:
+    try:
+        return Rates(("10/s", *texts))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("check", options_metavar="[--config FILE] [--rate RATE]...")
 @config_option
 @click.option(
     "--rate",
-    default=10.0,
+    "rates",
+    metavar="RATE",
+    multiple=True,
+    default=("10/s",),
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Events a second of a model: how small a change is noticed at this rate.",
+    callback=_rates,
+    help="Events of a model: 10/s, 1/min, 200/d; of some models only: churn=1/min, 'credit-*=5/s'. "
+    "Can be given more than once. How small a change is noticed how soon depends on it.",
 )
-def command(config_file: Path | None, *, rate: float) -> None:
+def command(config_file: Path | None, *, rates: Rates) -> None:
     """Say whether the configuration is sound, without connecting anywhere.
 
     Reads the file, the references and the certificates that it names, compiles every mapping and
@@ -37,15 +49,17 @@ def command(config_file: Path | None, *, rate: float) -> None:
 
     \b
     anchorwatch check --config anchorwatch.yaml
+    anchorwatch check --config anchorwatch.yaml --rate 50/s --rate churn=1/min
     """  # noqa: D301 - click reads \b as its paragraph mark
     found = soundness(config_file, os.environ, SystemClock().now())
     settings = found.loaded().settings
     console = Console()
     console.print(_verdict(config_file), markup=False, highlight=False, soft_wrap=True)
     console.print(_summary(settings))
-    for line in sensitivity(settings, rate):
+    for line in sensitivity(found.judged, rates):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for hint in (*map(str, found.hints), *_hints(settings)):
+    hints = (*map(str, found.hints), *_hints(settings), *rate_hints(found.judged, rates))
+    for hint in hints:
         console.print(f"Hint: {hint}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,15 +1,28 @@
-"""What the budget comes to: when detectors alarm, and how small a change they notice."""
+"""What the budget comes to: when detectors alarm, and how small a change they notice how soon."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from config.settings import Settings
-from config.units import format_duration
+from config.tree import Path
+from detectors.catalogue import E_DETECTOR
+from detectors.change.ragged import Floats
+from detectors.foresight import Foresight, shifted, with_share
+from service.commands.check_rates import Rate, Rates
+from service.commands.check_references import Found
+from service.commands.findings import Finding
 from service.monitor.detecting.detection import Detection
-from service.monitor.detecting.sensing import panes_until, smallest_shift, typical_shift
+from service.monitor.detecting.sensing import (
+    MISSING_CELL,
+    missing_ahead,
+    sure_panes,
+    typical_shift,
+    values_ahead,
+)
 from service.monitor.detecting.watched_cells import watched_count
-from service.monitor.references.directory import ReferenceDirectory
 from service.monitor.references.planning import plan_for, watched_part
 from service.monitor.references.reference import reference_cells
 from service.values.plans import Plan
@@ -18,52 +31,100 @@ from service.values.streams import ModelKey
 from service.values.watches import Watch
 from service.wiring import watches
 
-TOLD_SD = 0.25
-"""The shift of which it is said how soon it is noticed."""
+TOLD_SD = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
+"""Of the first of these shifts that is sure to be noticed it is said how soon."""
 
-_Judged = tuple[Reference, Plan, Watch]
+_ENDLESS = 1e9
+
+LEVEL_MIN = 1.0
+"""ln A is never lower, however much a budget allows."""
 
 
-def sensitivity(settings: Settings, events_per_second: float) -> list[str]:
-    """A sentence or two on each reference that is found, at this rate of events; none: none.
+class Judged(NamedTuple):
+    """A reference as it would be judged by."""
 
-    It holds for independent events, after the first days: what depends on each other is worth less.
-    """
-    judged = list(_judged(settings))
-    sharing = _sharing(judged)
-    lines = []
-    for reference, plan, watch in judged:
-        detection = Detection(
+    reference: Reference
+    watch: Watch
+    detection: Detection
+
+    @property
+    def name(self) -> str:
+        """`credit-risk v3`."""
+        version = self.reference.version
+        return f"{self.reference.model} {'(any version)' if version is None else f'v{version}'}"
+
+
+def judged_by(settings: Settings, found: Found) -> list[Judged]:
+    """Every reference that its model looks for where it is, with its detectors; none: none."""
+    known = list(_planned(settings, found))
+    sharing = _sharing((plan, watch) for _, plan, watch in known)
+    pane = settings.detection.pane
+    return [
+        Judged(
             reference,
-            reference_cells(reference),
-            plan,
             watch,
-            settings.detection.pane,
-            sharing[_scope(watch)],
+            Detection(
+                reference, reference_cells(reference), plan, watch, pane, sharing[_scope(watch)]
+            ),
         )
-        name = f"{reference.model} {reference.version or '(any version)'}"
-        lines.append(f"{name}: {_levels(detection)}")
-        lines.append(f"{name}: {_noticed(detection, events_per_second)}")
-    return lines
+        for reference, plan, watch in known
+    ]
 
 
-def _judged(settings: Settings) -> Iterator[_Judged]:
+def sensitivity(judged: Sequence[Judged], rates: Rates) -> Iterator[str]:
+    """Two sentences on each: what is noticed how soon at its rate of events, and what alarms.
+
+    They hold for independent events: what depends on each other is worth less.
+    """
+    for one in judged:
+        rate = rates.of(one.reference.model)
+        yield f"{one.name} at {rate}: {_noticed(one.detection, rate)}."
+        yield f"{one.name}: {_levels(one.detection)}."
+
+
+def budget_findings(settings: Settings, judged: Sequence[Judged]) -> Iterator[Finding]:
+    """Settings with which nothing would ever be noticed, or everything."""
+    blind: dict[tuple[Path, str], list[str]] = {}
+    lax = []
+    for one in judged:
+        ahead = values_ahead(one.detection, _ENDLESS)
+        if ahead is not None and ahead.shift_from(_ENDLESS) > TOLD_SD[-1]:
+            blind.setdefault(_cause(settings, one.watch), []).append(one.name)
+        elif ahead is not None and ahead.level <= LEVEL_MIN:
+            lax.append(one.name)
+    for (path, what), names in blind.items():
+        why = f"not even a shift of {TOLD_SD[-1]:g} sd would ever alarm in {_listed(names)}"
+        yield Finding(path, f"{what}: {why}")
+    if lax:
+        said = settings.detection.false_alarm_budget.text()
+        why = f"{said} is so much that next to nothing alarms in {_listed(lax)}: allow fewer"
+        yield Finding(("detection", "false_alarm_budget"), why, is_hint=True)
+
+
+def rate_hints(judged: Sequence[Judged], rates: Rates) -> list[str]:
+    """Rates of models that have no reference."""
+    models = {one.reference.model for one in judged}
+    lost = [glob for glob in rates.globs if not any(fnmatchcase(m, glob) for m in models)]
+    return [f"--rate {glob}=... is of no model that has a reference." for glob in lost]
+
+
+def _planned(settings: Settings, found: Found) -> Iterator[tuple[Reference, Plan, Watch]]:
     watch_for = watches(settings)
-    named = (settings.reference.directory, *settings.reference_directories.values())
-    for directory in dict.fromkeys(named):
-        for found in ReferenceDirectory(directory) if directory.is_dir() else ():
-            watch = watch_for(found.model)
-            reference = watched_part(found, watch)
-            key = ModelKey(found.model, found.version or "")
-            plan = plan_for(key, watch, reference, learns=False)
-            if plan.streams:
-                yield reference, plan, watch
+    for file, given in found.items():
+        if settings.for_model(given.model).reference.directory != file.parent:
+            continue
+        watch = watch_for(given.model)
+        reference = watched_part(given, watch)
+        key = ModelKey(given.model, given.version or "")
+        plan = plan_for(key, watch, reference, learns=False)
+        if plan.streams:
+            yield reference, plan, watch
 
 
-def _sharing(judged: Iterable[_Judged]) -> Mapping[str, int]:
+def _sharing(planned: Iterable[tuple[Plan, Watch]]) -> Mapping[str, int]:
     """How many streams share a budget: those of a team's references, or of all."""
     streams: Counter[str] = Counter()
-    for _, plan, watch in judged:
+    for plan, watch in planned:
         streams[_scope(watch)] += watched_count(plan, watch)
     streams["one model"] = 0
     return streams
@@ -73,8 +134,18 @@ def _scope(watch: Watch) -> str:
     return {"model": "one model", "all": "all"}.get(watch.budget.scope, f"team {watch.team}")
 
 
+def _cause(settings: Settings, watch: Watch) -> tuple[Path, str]:
+    """The setting that lets nothing be noticed, and what it is."""
+    for i, detector in enumerate(settings.detection.detectors):
+        if detector.name == E_DETECTOR and detector.parameters:
+            return ("detection", "detectors", i), "must be less strict than it is set by hand"
+    if watch.tolerance_sd >= TOLD_SD[-1]:
+        return ("detection", "tolerance", "shift"), f"must be smaller than {watch.tolerance_sd:g}"
+    return ("detection", "false_alarm_budget"), "must allow more alarms, it is too strict"
+
+
 def _levels(detection: Detection) -> str:
-    """`31 streams; e_detector alarms at 14.8, adwin at ...`."""
+    """`31 streams; e_detector alarms at evidence 14.8, adwin at ...`."""
     parts = []
     if detection.shapes is not None:
         parts.append(f"e_detector alarms at evidence {detection.shapes.level[0]:.1f}")
@@ -86,24 +157,95 @@ def _levels(detection: Detection) -> str:
         else:
             parts.append(f"{bank.name} as it is set, whatever the budget")
     told = ", ".join(parts) or "nothing alarms, since no detector is named"
-    return f"{len(detection.streams)} streams; {told}."
+    early = values_ahead(detection, 0.0, settled=False)
+    if early is None:
+        return f"{len(detection.streams)} streams; {told}"
+    smallest = _sd(early.shift_from(_ENDLESS))
+    late = f"in its first 3 days, while its wander is learned, nothing below {smallest} alarms"
+    return f"{len(detection.streams)} streams; {told}; {late}"
 
 
-def _noticed(detection: Detection, rate: float) -> str:
-    """`at 10 events/s a shift of 0.25 sd is noticed within about 5 panes of 1m; ...`."""
-    pane = format_duration(detection.pane_seconds)
-    events = rate * detection.pane_seconds
-    within_an_hour = typical_shift(detection, events, settled=True)
-    if math.isnan(within_an_hour):
-        return "no stream of it is numeric: shares are told by tolerance.rate."
-    panes = panes_until(detection, events, TOLD_SD)
-    if math.isinf(panes):
-        soon = f"a shift of {TOLD_SD} sd is never noticed"
-    elif math.isnan(panes):
-        soon = f"a shift of {within_an_hour:.2f} sd is noticed within an hour"
+def _noticed(detection: Detection, rate: Rate) -> str:
+    """Which shift is noticed how soon, which never is, and the same of missing values."""
+    events = rate.per_second * detection.pane_seconds
+    ahead = values_ahead(detection, events)
+    if ahead is not None:
+        told = _shifts(ahead, events, detection.pane_seconds)
+    elif detection.shapes is not None:
+        told = "no stream of it is numeric and varies, so that nothing is said of shifts"
     else:
-        some = "a pane" if panes <= 1 else f"about {panes:,.0f} panes"
-        soon = f"a shift of {TOLD_SD} sd is noticed within {some} of {pane}"
-        soon += f", one of {within_an_hour:.2f} sd within an hour"
-    smallest = smallest_shift(detection)
-    return f"at {rate:g} events/s {soon}; nothing smaller than {smallest:.2f} sd alarms."
+        told = _by_means(detection, events)
+    missing = missing_ahead(detection, events)
+    if missing is None:
+        return told
+    return f"{told}; {_missing(missing, events, detection.pane_seconds)}"
+
+
+def _by_means(detection: Detection, events: float) -> str:
+    """Without the e-detector; of those that are of means only Page-Hinkley can be foreseen."""
+    shift = typical_shift(detection, events, settled=True)
+    if math.isfinite(shift):
+        return f"a shift of {_sd(shift)} is noticed within an hour"
+    names = ", ".join(bank.name for bank in detection.means)
+    return f"how soon {names} would notice a shift is not known" if names else "nothing is noticed"
+
+
+def _shifts(ahead: Foresight, events: float, pane_seconds: float) -> str:
+    never = f"nothing smaller than {_sd(ahead.shift_from(_ENDLESS))} alarms"
+    told = _first_sure(
+        ((sd, shifted(ahead.shares, sd)) for sd in TOLD_SD), ahead, events, pane_seconds
+    )
+    if told is None:
+        longer = "longer panes (detection.pane) let it collect more events before it judges"
+        return f"no shift up to {TOLD_SD[-1]:g} sd is sure to be noticed: {longer}"
+    sd, seconds = told
+    sure = ahead.shift_from(sure_panes(pane_seconds) * events)
+    wander = ""
+    if sure > 1.1 * ahead.shift_from(_ENDLESS):
+        wander = f"less than {_sd(sure)} may pass for its own wander, "
+    return f"a shift of {sd:g} sd is noticed within about {_time(seconds)}; {wander}{never}"
+
+
+def _missing(ahead: Foresight, events: float, pane_seconds: float) -> str:
+    usual = float(ahead.shares[MISSING_CELL])
+    larger = (3 * usual, usual + 0.02, 0.05, 0.1, 0.2, 0.5, 0.9)
+    worth = (share for share in sorted(larger) if usual + 0.0199 <= share < 1.0)
+    changes = ((share, with_share(ahead.shares, MISSING_CELL, share)) for share in worth)
+    told = _first_sure(changes, ahead, events, pane_seconds)
+    if told is None:
+        return "more missing values are not sure to be noticed"
+    share, seconds = told
+    rates = f"from {_percent(usual)} to {_percent(share)}"
+    return f"a missing rate that goes {rates} within about {_time(seconds)}"
+
+
+def _first_sure(
+    changes: Iterable[tuple[float, Floats]], ahead: Foresight, events: float, pane_seconds: float
+) -> tuple[float, float] | None:
+    """The first change that is noticed before it could be learned as wander, and in how long."""
+    for size, shares in changes:
+        panes = ahead.events_until(shares) / events
+        if panes <= sure_panes(pane_seconds):
+            return size, math.ceil(panes) * pane_seconds
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _sd(shift: float) -> str:
+    return f"{shift:.2g} sd" if math.isfinite(shift) else "10 sd"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share >= 0.0005 else "0 %"
+
+
+def _time(seconds: float) -> str:
+    """A duration in one unit, as people say it: `40 s`, `3 min`, `7 h`, `2 d`."""
+    for unit, length, most in (("s", 1, 59), ("min", 60, 90), ("h", 3600, 48)):
+        if seconds <= most * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds / 86_400:.2g} d"

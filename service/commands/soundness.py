@@ -3,16 +3,18 @@
 What one problem leaves unknown is not judged, so that nothing is told that is only its consequence.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from config.errors import Problem, in_order
 from config.loader import Examined, Loaded, examine
 from config.settings import Settings
+from config.tree import Path
 from detectors.catalogue import check
 from service.commands.check_references import Found, glob_hints, place_hints, read_references
 from service.commands.check_security import security_findings
+from service.commands.check_sensitivity import Judged, budget_findings, judged_by
 from service.commands.check_sources import source_findings
 from service.commands.findings import Finding
 from service.monitor.judging.judge import Judge
@@ -22,12 +24,12 @@ from service.wiring import time_rules, watches
 
 @dataclass(frozen=True)
 class Soundness:
-    """All that was found, by file and line. `references` are those that can be read."""
+    """All that was found, by file and line. `judged` are the references that are used."""
 
     examined: Examined
     problems: tuple[Problem, ...]
     hints: tuple[Problem, ...] = ()
-    references: Found = field(default_factory=dict)
+    judged: tuple[Judged, ...] = ()
 
     def loaded(self) -> Loaded:
         """The settings, if nothing is wrong. Raises ConfigurationProblems."""
@@ -43,11 +45,19 @@ def soundness(
         return Soundness(examined, examined.problems)
     references, findings = read_references(examined.settings, examined.doubtful)
     findings += _findings(examined.settings, examined, references, now_seconds)
+    judged: tuple[Judged, ...] = ()
+    if not any(path[:1] == ("detection",) for path in [*examined.doubtful, *_wrong(findings)]):
+        judged = tuple(judged_by(examined.settings, references))
+        findings += budget_findings(examined.settings, judged)
     placed = [(f.is_hint, f.placed(examined.places)) for f in findings]
     wrong = (problem for is_hint, problem in placed if not is_hint)
     hints = (problem for is_hint, problem in placed if is_hint)
     problems = in_order([*examined.problems, *wrong])
-    return Soundness(examined, problems, in_order(hints), references)
+    return Soundness(examined, problems, in_order(hints), judged)
+
+
+def _wrong(findings: Sequence[Finding]) -> list[Path]:
+    return [finding.path for finding in findings if not finding.is_hint]
 
 
 def _findings(

@@ -8,14 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.budget import ALLOWANCE
+from detectors.change.e_detector import EDetectorParameters
+from detectors.change.pool import with_prior
 from detectors.change.ragged import Floats, Indices
+from detectors.dispersion import PANES_MIN, WIDENED_MASS
+from detectors.foresight import Foresight
 from detectors.scores import observe
-from detectors.sensitivity import Sensitivity, smallest_psi
+from detectors.sensitivity import smallest_psi
 from service.monitor.detecting import thresholds
-from service.monitor.detecting.detection import Detection
+from service.monitor.detecting.detection import PRIOR, Detection
+from service.monitor.detecting.dispersions import SETTLED_SECONDS
 from service.monitor.detecting.evidence_bank import EvidenceBank
 
 HOUR_SECONDS = 3600.0
+
+MISSING_CELL = 1
+"""Where among the cells of quality that of missing values is."""
 
 _REFERENCE_ERRORS = 3.0
 
@@ -57,24 +65,37 @@ def typical_shift(detection: Detection, events: float, *, settled: bool = False)
     return float(np.median(shifts[vary])) if vary.any() else math.nan
 
 
-def panes_until(detection: Detection, events: float, shift_sd: float) -> float:
-    """In how many panes of so many independent events the e-detector of the middle numeric stream
-    notices a shift, after some days; infinity if it never does, NaN without any.
+def sure_panes(pane_seconds: float) -> float:
+    """A change that takes more panes to be noticed may be learned as the stream's own wander
+    meanwhile (`dispersions` asks once an hour), and then never alarm.
     """
-    vary = _vary(detection)
-    if detection.shapes is None or not vary.any():
-        return math.nan
-    judged_by = _judged_by(detection, detection.shapes, settled=True)
-    found = [
-        Sensitivity(events, *of).panes_until(shift_sd**2)
-        for of in zip(*(column[vary].tolist() for column in judged_by), strict=True)
-    ]
-    return float(np.median(found))
+    return max(2.0 * PANES_MIN, HOUR_SECONDS / pane_seconds)
 
 
-def smallest_shift(detection: Detection) -> float:
-    """No smaller shift ever alarms in the middle numeric stream, in sd; NaN without any."""
-    return typical_shift(detection, _ENDLESS, settled=True)
+def values_ahead(detection: Detection, events: float, *, settled: bool = True) -> Foresight | None:
+    """What the e-detector would notice in the values of the middle numeric stream, of so many
+    independent events a pane; None without the detector or any such stream that varies.
+
+    `settled`: after the days in which its wander is learned, else during these.
+    """
+    vary = np.flatnonzero(_vary(detection))
+    if detection.shapes is None or not len(vary):
+        return None
+    shifts = noticed_within(detection, _ENDLESS, 1.0, settled=True)[vary]
+    middle = vary[np.argsort(shifts, kind="stable")[len(vary) // 2]]
+    return _ahead(detection, detection.shapes, int(middle), events, settled=settled)
+
+
+def missing_ahead(detection: Detection, events: float) -> Foresight | None:
+    """The same of the quality of the middle input by how much of it is missing; `MISSING_CELL` of
+    its shares is that. None without the detector or any input.
+    """
+    values, inputs = len(detection.plan.streams), len(detection.watched.quality)
+    if detection.shapes is None or not inputs:
+        return None
+    offsets, normal = detection.watched.cells.offsets[values : values + inputs], detection.normal
+    middle = np.argsort(normal[offsets + MISSING_CELL], kind="stable")[inputs // 2]
+    return _ahead(detection, detection.shapes, values + int(middle), events, settled=True)
 
 
 def expected_psi(detection: Detection, live: NDArray[np.int64]) -> Floats:
@@ -99,6 +120,20 @@ def _vary(detection: Detection) -> NDArray[np.bool_]:
     """Which of the numeric streams have more than one value, or two: only those have a shift."""
     numeric = detection.plan.layout.numeric_count
     return thresholds.occupied(detection.watched.cells, detection.normal)[:numeric] > 2
+
+
+def _ahead(
+    detection: Detection, shapes: EvidenceBank, stream: int, events: float, *, settled: bool
+) -> Foresight:
+    """Phi is taken for 1, and what is normal for known from the reference and three days live."""
+    cells = detection.watched.cells
+    part = slice(int(cells.offsets[stream]), int(cells.offsets[stream + 1]))
+    weights = with_prior(detection.normal[part].astype(np.float64), PRIOR)
+    live = events * SETTLED_SECONDS / detection.pane_seconds if settled else 0.0
+    pool = min(float(weights.sum()) + live, EDetectorParameters().pool_mass_max)
+    asked = np.broadcast_to(shapes.parameters["kappa"], (cells.streams,))[stream]
+    kappa = min(float(asked), pool, math.inf if settled else WIDENED_MASS)
+    return Foresight(weights / weights.sum(), kappa, float(shapes.level[stream]))
 
 
 def _judged_by(

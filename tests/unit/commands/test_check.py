@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from config.errors import ConfigurationProblems
 from service.commands.check import command
+from service.commands.check_rates import parse_rate
 from service.monitor.references.file import write
 from tests.unit.monitor.events import reference
 
@@ -50,33 +51,109 @@ def test_a_sound_configuration_is_summed_up(check, tmp_path):
 
 def test_it_is_said_when_detectors_alarm_and_how_small_a_change_they_notice(check, tmp_path):
     (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
-    output = check().output
-    levels, noticed = (line for line in output.splitlines() if line.startswith("m 1: "))
-    assert levels.startswith("m 1: 7 streams; e_detector alarms at evidence 12.")
-    assert "page_hinkley at 13." in levels
+    noticed, levels = (line for line in check().output.splitlines() if line.startswith("m v1"))
+    assert levels.startswith("m v1: 7 streams; e_detector alarms at evidence 1")
+    assert "page_hinkley at 1" in levels
+    early = re.search(
+        r"first 3 days, while its wander is learned, nothing below (0\.\d+) sd", levels
+    )
     found = re.fullmatch(
-        r"m 1: at 10 events/s a shift of 0\.25 sd is noticed within about (\d+) panes of 1m, "
-        r"one of (0\.\d\d) sd within an hour; nothing smaller than (0\.\d\d) sd alarms\.",
+        r"m v1 at 10 events/s: a shift of 0\.25 sd is noticed within about (\d+) min; nothing "
+        r"smaller than (0\.\d+) sd alarms; a missing rate that goes from 0 % to 2 % within about "
+        r"(\d) min\.",
         noticed,
     )
     assert found
-    assert 2 <= int(found[1]) <= 5
-    assert 0.14 <= float(found[3]) <= float(found[2]) <= 0.2
+    assert 2 <= int(found[1]) <= 6
+    assert 0.14 <= float(found[2]) < 0.2 < float(early[1]) < 0.4
 
 
-def test_more_events_let_a_change_be_noticed_sooner(check, tmp_path):
+def test_what_takes_long_to_be_noticed_is_not_promised(check, tmp_path):
     (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
-    few, many = check(options=["--rate", "0.1"]).output, check(options=["--rate", "1000"]).output
-    assert "at 1000 events/s a shift of 0.25 sd is noticed within a pane of 1m" in many
-    panes = re.search(r"at 0\.1 events/s a shift of 0\.25 sd is noticed within about ([\d,]+)", few)
-    assert int(panes[1].replace(",", "")) > 100
+    output = check(options=["--rate", "1/min"]).output
+    found = re.search(
+        r"m v1 at 1 event/min: a shift of (\S+) sd is noticed within about (\d+) min; less than "
+        r"(\S+) sd may pass for its own wander, nothing smaller than",
+        output,
+    )
+    assert float(found[3]) <= float(found[1]) <= 2
+    assert int(found[2]) <= 60
+    assert "no shift up to 3 sd is sure to be noticed: longer panes (detection.pane)" in (
+        check(options=["--rate", "1/h"]).output
+    )
+
+
+def test_longer_panes_let_a_slow_model_notice_smaller_changes(check, tmp_path):
+    (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
+    changes = "detection: {pane: 15m, windows: [1h, 24h]}\n"
+    output = check(changes=changes, options=["--rate", "1/min"]).output
+    assert re.search(r"a shift of 0\.5 sd is noticed within about \S+ h; less than 0\.3", output)
+
+
+def test_each_model_can_have_a_rate_of_its_own(check, tmp_path):
+    for model in ("m", "churn"):
+        path = tmp_path / "references" / f"{model}.json"
+        path.write_text(write(reference(10_000, model=model)), "utf-8")
+    output = check(options=["--rate", "chu*=1/min", "--rate", "1000/s", "--rate", "x=1/h"]).output
+    assert "churn v1 at 1 event/min: " in output
+    assert "m v1 at 1000 events/s: a shift of 0.25 sd is noticed within about 1 min;" in output
+    assert "Hint: --rate x=... is of no model that has a reference." in output
+
+
+@pytest.mark.parametrize("rate", ["fast", "0/s", "1/fortnight", "=3/s", "m=", "-1/s", "nan"])
+def test_a_rate_that_is_none_is_wrong_usage(check, rate):
+    result = check(options=["--rate", rate])
+    assert result.exit_code == 2
+    assert "churn=1/min" in result.output
+
+
+def test_rates_are_read_with_their_units():
+    rates = [str(parse_rate(text)) for text in ("10", "1/min", "0.5/m", "3 / hour", "200/d")]
+    assert rates == ["10 events/s", "1 event/min", "0.5 events/min", "3 events/h", "200 events/d"]
+    assert parse_rate("120/h").per_second == pytest.approx(1 / 30)
 
 
 def test_a_wider_tolerance_lets_nothing_smaller_alarm(check, tmp_path):
     (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
     output = check(changes="detection: {tolerance: {shift: 0.4}}\n").output
-    assert "a shift of 0.25 sd is never noticed" in output
+    assert "a shift of 0.5 sd is noticed" in output
     assert "nothing smaller than 0.4" in output
+
+
+@pytest.mark.parametrize(
+    ("detection", "said"),
+    [
+        ("tolerance: {shift: 5}", "7: detection.tolerance.shift: must be smaller than 5: not even"),
+        (
+            "detectors: [adwin, {name: e_detector, level: 1.0e+9}]",
+            "7: detection.detectors[1]: must be less strict than it is set by hand: not even a",
+        ),
+    ],
+)
+def test_settings_with_which_nothing_would_be_noticed_are_a_problem(
+    check, tmp_path, detection, said
+):
+    (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
+    assert f"anchorwatch.yaml:{said}" in told(check(changes=f"detection: {{{detection}}}\n"))
+
+
+def test_a_budget_that_allows_everything_is_a_hint(check, tmp_path):
+    (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
+    result = check(changes="detection: {false_alarm_budget: 1000 per 1m in all}\n")
+    assert "detection.false_alarm_budget: 1000 per 1m in all is so much that" in result.output
+
+
+@pytest.mark.parametrize(
+    ("detectors", "said"),
+    [
+        ("[]", "nothing is noticed."),
+        ("[adwin]", "how soon adwin would notice a shift is not known."),
+        ("[page_hinkley]", "sd is noticed within an hour."),
+    ],
+)
+def test_without_the_e_detector_only_what_is_known_is_said(check, tmp_path, detectors, said):
+    (tmp_path / "references" / "m.json").write_text(write(reference(10_000)), "utf-8")
+    assert said in check(changes=f"detection: {{detectors: {detectors}}}\n").output
 
 
 def test_without_a_reference_nothing_is_said_of_changes(check):

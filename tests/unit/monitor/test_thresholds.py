@@ -12,11 +12,13 @@ from detectors.change.ragged import Ragged
 from service.monitor.detecting import thresholds
 from service.monitor.detecting.detection import Detection
 from service.monitor.detecting.sensing import (
+    MISSING_CELL,
     expected_psi,
+    missing_ahead,
     noticed_within,
-    panes_until,
-    smallest_shift,
+    sure_panes,
     typical_shift,
+    values_ahead,
 )
 from service.monitor.detecting.watched_cells import WatchedCells, watched_count
 from service.monitor.references.planning import plan_for
@@ -117,10 +119,36 @@ def test_more_events_and_more_time_let_smaller_changes_be_noticed():
     known = detection()
     shifts = [typical_shift(known, events, settled=True) for events in (0.5, 60, 600, 6_000)]
     assert shifts == sorted(shifts, reverse=True)
-    assert shifts[-1] == pytest.approx(smallest_shift(known), rel=0.1)
-    assert 0.14 < smallest_shift(known) < 0.18
-    assert panes_until(known, 60, 0.5) > panes_until(known, 600, 0.5) >= 1
-    assert math.isinf(panes_until(known, 600, 0.1))
+    assert 0.14 < shifts[-1] < 0.18
+
+
+def test_what_is_foreseen_is_of_the_middle_stream_that_varies():
+    ahead = values_ahead(detection(), 600)
+    offsets = detection().watched.cells.offsets
+    x = detection().plan.streams.index(("input", "x"))
+    assert len(ahead.shares) == offsets[x + 1] - offsets[x]
+    assert ahead.shares.sum() == pytest.approx(1)
+    assert ahead.level == detection().shapes.level[x]
+    assert values_ahead(detection(ALL[1:]), 600) is None
+
+
+def test_the_more_is_known_to_be_normal_the_less_is_tolerated_up_to_what_is_set():
+    reference_alone, later = values_ahead(detection(), 0.0), values_ahead(detection(), 600)
+    first_days = values_ahead(detection(), 600, settled=False)
+    assert first_days.kappa < reference_alone.kappa <= later.kappa
+    assert first_days.shift_from(1e9) > later.shift_from(1e9) > 0.14
+
+
+def test_what_is_missing_is_foreseen_of_inputs():
+    ahead = missing_ahead(detection(), 600)
+    assert ahead.shares[MISSING_CELL] == pytest.approx(0, abs=1e-4)
+    assert ahead.shares[0] == pytest.approx(1, abs=1e-3)
+    assert missing_ahead(detection(ALL[1:]), 600) is None
+
+
+def test_what_is_sure_to_be_noticed_is_so_within_an_hour_or_sixty_panes():
+    assert sure_panes(60.0) == sure_panes(900.0) == 60
+    assert sure_panes(5.0) == 720
 
 
 def test_while_little_is_known_less_is_noticed():
@@ -130,7 +158,6 @@ def test_while_little_is_known_less_is_noticed():
 def test_without_events_or_detectors_nothing_would_be_noticed():
     assert np.isinf(noticed_within(detection(), 0, 60)).all()
     assert np.isinf(noticed_within(detection(()), 600, 60)).all()
-    assert math.isnan(panes_until(detection(ALL[1:]), 600, 0.5))
 
 
 def test_each_detector_is_asked_what_it_would_notice():
