@@ -26,15 +26,31 @@ from service.wiring import given_references, time_rules
 
 REFERENCE_ROWS = 20_000
 _EVENTS_PER_SECOND = 400
+_SECONDS_MAX = 86_400.0
 
 
 @click.command("demo")
-@click.option("--port", default=9108, show_default=True, help="Where to serve; 0 = any free port.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9108,
+    show_default=True,
+    help="Where to serve; 0 = any free port.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option(
-    "--drift-after", default=12.0, show_default=True, help="Seconds until the drift starts."
+    "--drift-after",
+    type=click.FloatRange(0, _SECONDS_MAX),
+    default=12.0,
+    show_default=True,
+    help="Seconds until the drift starts.",
 )
-@click.option("--seconds", default=0.0, help="End after so many seconds; 0 = on Ctrl-C.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, _SECONDS_MAX),
+    default=0.0,
+    help="End after so many seconds; 0 = on Ctrl-C.",
+)
 @click.option("--browser", is_flag=True, help="Open the page.")
 def command(*, port: int, host: str, drift_after: float, seconds: float, browser: bool) -> None:
     """Watch two models of an embedded stream; one starts to drift after some seconds.

@@ -1,6 +1,7 @@
 """`anchorwatch episode`: what drifted, why, and what people made of it."""
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ import click
 
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
+from service.commands.episode_advice import Where
 from service.commands.episode_view import as_json, as_list, as_text
 from service.commands.moments import parse_moment
 from service.errors import ConfigurationError
@@ -23,6 +25,13 @@ _record_option = click.option(
     help="Directory of the record.  [default: episodes in state.path of the configuration]",
 )
 _json_option = click.option("--json", "json", is_flag=True, help="For a program.")
+
+
+def _says_something(_: click.Context, __: click.Parameter, text: str) -> str:
+    """The text without space around it; a blank one is refused: the record is for audits."""
+    if not text.strip():
+        raise click.BadParameter("must say something: it is kept for those who come later")
+    return text.strip()
 
 
 @click.group("episode")
@@ -85,14 +94,19 @@ def show(episode: str, config_file: Path | None, record: Path | None, *, json: b
     if json:
         click.echo(as_json([history], every_event=True))
     else:
-        click.echo(as_text(history, SystemClock().now()))
+        click.echo(as_text(history, SystemClock().now(), _where(config_file, record)))
 
 
 @command.command("verdict", short_help="Was it real? Write down what was found.")
 @click.argument("episode")
 @click.argument("real", metavar="true|false", type=click.Choice(["true", "false"]))
-@click.option("--by", required=True, help="Who decided it.")
-@click.option("--why", required=True, help="The reason, for those who come later.")
+@click.option("--by", required=True, callback=_says_something, help="Who decided it.")
+@click.option(
+    "--why",
+    required=True,
+    callback=_says_something,
+    help="The reason, for those who come later.",
+)
 @config_option
 @_record_option
 def verdict(
@@ -113,6 +127,8 @@ def verdict(
     directory = _directory(config_file, record)
     history = _find(_read(config_file, record), episode)
     newest, before = history.newest, history.verdict
+    # A verdict that is changed is counted where the first one was.
+    severity = newest.severity if before is None else before.severity
     given = Verdict(
         episode=newest.id,
         real=real == "true",
@@ -122,7 +138,7 @@ def verdict(
         model=newest.model,
         version=newest.version,
         kind=newest.kind,
-        severity=newest.severity,
+        severity=severity,
         team=newest.team,
         previous=None if before is None else before.real,
     )
@@ -135,6 +151,12 @@ def verdict(
         ) from error
     said = "" if before is None else f", after {str(before.real).lower()} by {before.by}"
     click.echo(f"{newest.id}: {real}, decided by {by}{said}.")
+
+
+def _where(config_file: Path | None, record: Path | None) -> Where:
+    """What a command has to be given to find the same record and configuration."""
+    config = "" if config_file is None else f" --config {shlex.quote(str(config_file))}"
+    return Where(config, config if record is None else f" --record {shlex.quote(str(record))}")
 
 
 def _directory(config_file: Path | None, record: Path | None) -> Path:

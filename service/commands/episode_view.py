@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from service.commands.episode_advice import Where, what_now
 from service.publish.words import count, decimals, duration, moment, several
 from service.state.episode_history import EpisodeHistory
 from service.values.episodes import (
@@ -39,8 +40,8 @@ def as_json(shown: Iterable[EpisodeHistory], *, every_event: bool = False) -> st
     return msgspec.json.format(msgspec.json.encode(tree), indent=2).decode()
 
 
-def as_text(history: EpisodeHistory, now_seconds: float) -> str:
-    """Everything on one screen, the answers first."""
+def as_text(history: EpisodeHistory, now_seconds: float, where: Where) -> str:
+    """Everything on one screen, the answers first; its commands are given what `where` says."""
     episode = history.newest
     parts = [
         (f"{_MARKS[episode.is_open]} {_heading(episode, now_seconds)}", []),
@@ -48,8 +49,8 @@ def as_text(history: EpisodeHistory, now_seconds: float) -> str:
         ("IS IT REAL", _is_it_real(episode)),
         ("HOW MUCH", _how_much(episode)),
         ("SINCE WHEN", _since_when(episode)),
-        ("WHAT ELSE", _what_else(episode)),
-        ("WHAT NOW", _what_now(episode)),
+        ("WHAT ELSE", _what_else(episode, where)),
+        ("WHAT NOW", what_now(episode, now_seconds, where)),
         ("EVIDENCE", _evidence(episode.evidence)),
         ("HISTORY", [_history(history.events)]),
         ("VERDICT", [_verdict(verdict) for verdict in history.verdicts] or ["none yet"]),
@@ -149,10 +150,10 @@ def _since_when(episode: Episode) -> list[str]:
     return lines
 
 
-def _what_else(episode: Episode) -> list[str]:
+def _what_else(episode: Episode, where: Where) -> list[str]:
     lines = [
         f"{member.model} v{member.version} since {_time(member.since_seconds)}: "
-        f"anchorwatch episode show {member.episode}"
+        f"anchorwatch episode show {member.episode}{where.record}"
         for member in episode.members
     ]
     if episode.upstream:
@@ -165,15 +166,6 @@ def _what_else(episode: Episode) -> list[str]:
         lines.append(f"{several(more, 'further stream', 'further streams')}: --json names them")
     sources = sorted({stream.source for stream in episode.streams if stream.source})
     return [*lines, f"sources: {', '.join(sources)}"] if sources else lines
-
-
-def _what_now(episode: Episode) -> list[str]:
-    verdict = f"anchorwatch episode verdict {episode.id}"
-    return [
-        "real, but not ours:  mute: {until: ..., by: ..., why: ...} at the feature in `models`",
-        f"real:                {verdict} true --by ... --why ...",
-        f"not real:            {verdict} false --by ... --why ...",
-    ]
 
 
 def _evidence(evidence: Evidence | None) -> list[str]:

@@ -50,7 +50,12 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
     loaded = soundness(config_file, os.environ, SystemClock().now()).loaded()
     configure(loaded.settings.log.format, loaded.settings.log.level)
     _tell_unwatched(loaded.settings)
-    service = kafka_service(loaded.settings, loaded.hash, accept_lost_state=accept_lost_state)
+    service = kafka_service(
+        loaded.settings,
+        loaded.hash,
+        accept_lost_state=accept_lost_state,
+        config_file=config_file,
+    )
     web = loaded.settings.web
     serve(service, web.host, web.port)
 

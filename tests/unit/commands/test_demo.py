@@ -2,13 +2,25 @@
 
 import threading
 
+import pytest
+from click.testing import CliRunner
+
 from service.app import Parts, Service
 from service.clock import ManualClock
-from service.commands.demo import demo_references, demo_settings, news
+from service.commands.demo import command, demo_references, demo_settings, news
 from service.ingest.demo import DemoSource, Drift
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.state.memory import MemoryStore
 from service.wiring import given_references, time_rules
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--port", "99999"), ("--port", "-1"), ("--drift-after", "-5"), ("--seconds", "-1")]
+)
+def test_options_out_of_bounds_are_refused(wrong):
+    result = CliRunner().invoke(command, wrong)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{wrong[0]}'" in result.output
 
 
 def test_income_drifts_within_seconds_and_the_other_model_stays_steady():

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
+from yaml import safe_load
 
+from config.models import ModelRule
 from service.__main__ import COMMANDS, anchorwatch
 from service.commands.episode import command
 from service.errors import ConfigurationError
 from service.state.episode_record import EpisodeRecord
-from service.values.episodes import Evidence, OffsetRange, StreamDistance
+from service.values.episodes import Evidence, OffsetRange, Severity, StreamDistance
 from service.values.streams import Kind
 from tests.unit.monitor.verdicts import LIMIT, PANE, T0, Timeline, drifting, verdict
 
@@ -87,7 +89,8 @@ class TestShow:
             "IS IT REAL evidence 0 x alarm level now, 4.0 x at its highest, 400 rows since",
             "income seen by adwin 10:00:00 (1.0 of 1.0)",
             "SINCE WHEN began 2026-11-23 10:00 by estimate",
-            f"not real: anchorwatch episode verdict {EPISODE} false --by ... --why ...",
+            f"anchorwatch reference accept --episode {EPISODE} --by NAME --why REASON",
+            f"anchorwatch episode verdict {EPISODE} false --by NAME --why REASON --record {record}",
             "EVIDENCE reference 9f2c · configuration 77ab · panes 2026-11-23 10:00 to",
             "t/0: 0 to 399",
             "HISTORY 10:01:00 STARTED 1.0 · 10:02:00 ESCALATED 2.0 · 10:03:00 ESCALATED 4.0",
@@ -100,6 +103,29 @@ class TestShow:
         _, told = run("show", "limit-20261123-1100", "--record", record)
         assert told.startswith("▲ limit v3: age up, age\n")
         assert "ongoing" in told
+
+    def test_what_to_do_is_told_as_it_is_typed(self, tmp_path, record):
+        config = tmp_path / "my service.yaml"
+        config.write_text(f"state: {{path: {tmp_path}}}\n")
+        _, told = run("show", "limit-20261123-1100", "--config", config)
+        lines = [line.removeprefix("WHAT NOW").strip() for line in told.splitlines()]
+        end = f"--by NAME --why REASON --config '{config}'"
+        assert f"anchorwatch reference accept --episode limit-20261123-1100 {end}" in lines
+        assert f"anchorwatch episode verdict limit-20261123-1100 true {end}" in lines
+        start = lines.index("models:")
+        until = re.search(r"until: (\S+),", lines[start + 3])[1]
+        muted = safe_load("\n".join(told.splitlines()[-len(lines) + start :][:4]))
+        rule = ModelRule.model_validate(muted["models"]["limit"])
+        assert rule.features["age"].mute.by == "NAME"
+        assert str(rule.features["age"].mute.until) == until
+        assert record.is_dir()
+
+    def test_of_what_is_no_feature_nothing_is_to_be_muted(self, tmp_path):
+        timeline = Timeline().draw({"latency:latency": "1"}, model=LIMIT)
+        EpisodeRecord(tmp_path, 1e9).append(timeline.told, T0)
+        _, told = run("show", timeline.told[0].id, "--record", tmp_path)
+        assert "mute" not in told
+        assert "reference accept" in told
 
     def test_json_has_every_event_and_every_verdict(self, record):
         run("verdict", EPISODE, "true", "--by", "ada", "--why", "x", "--record", record)
@@ -164,6 +190,26 @@ class TestVerdict:
         del options[missing]
         said = [word for pair in options.items() for word in pair]
         assert run("verdict", EPISODE, "true", *said, "--record", record)[0] == 2
+
+    @pytest.mark.parametrize("blank", ["", "  "])
+    @pytest.mark.parametrize("option", ["--by", "--why"])
+    def test_a_blank_author_or_reason_is_none(self, record, option, blank):
+        options = {"--by": "ada", "--why": "x"} | {option: blank}
+        said = [word for pair in options.items() for word in pair]
+        code, told = run("verdict", EPISODE, "true", *said, "--record", record)
+        assert code == 2
+        assert "must say something" in told
+        assert EpisodeRecord(record, 1e9).new_verdicts() == []
+
+    def test_a_changed_verdict_is_counted_where_the_first_one_was(self, tmp_path):
+        (event, *_) = history()
+        worse = replace(event, sequence=2, severity=Severity.PAGE)
+        said = ("--by", "ada", "--why", "x", "--record", tmp_path)
+        for told, real in ((event, "true"), (worse, "false")):
+            EpisodeRecord(tmp_path, 1e9).append([told], T0)
+            run("verdict", EPISODE, real, *said)
+        first, second = EpisodeRecord(tmp_path, 1e9).new_verdicts()
+        assert first.severity == second.severity != Severity.PAGE
 
     def test_an_unknown_episode_gets_none(self, record):
         code, told = run("verdict", "x", "true", "--by", "a", "--why", "b", "--record", record)

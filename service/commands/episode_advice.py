@@ -1,0 +1,67 @@
+"""What to do about an episode: commands and lines of configuration to copy."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from service.values.episodes import Category, Episode
+from service.values.streams import Kind
+
+_MUTED_DAYS = 14
+_NAMED_MAX = 10
+_OF_FEATURES = {Kind.INPUT, Kind.QUALITY}
+_WHO = "--by NAME --why REASON"
+
+
+class Where(NamedTuple):
+    """Options that lead to the configuration, and to the record; each begins with a space."""
+
+    config: str = ""
+    record: str = ""
+
+
+def what_now(episode: Episode, now_seconds: float, where: Where) -> list[str]:
+    """What may be done, as it is typed: accepted, muted, and decided on."""
+    verdict = f"anchorwatch episode verdict {episode.id}"
+    return [
+        *_acceptance(episode, where),
+        *_mute(episode, now_seconds),
+        "was it real? Say so, or nobody knows the rate of false alarms:",
+        f"  {verdict} true {_WHO}{where.record}",
+        f"  {verdict} false {_WHO}{where.record}",
+    ]
+
+
+def _acceptance(episode: Episode, where: Where) -> list[str]:
+    if episode.category not in {Category.DRIFT, Category.LATENCY}:
+        return []
+    return [
+        "real, and here to stay? Make it the new normal:",
+        f"  anchorwatch reference accept --episode {episode.id} {_WHO}{where.config}",
+    ]
+
+
+def _mute(episode: Episode, now_seconds: float) -> list[str]:
+    """Lines for the configuration; none where nothing of a feature drifts."""
+    features = sorted({s.name for s in episode.streams if s.drifts and s.kind in _OF_FEATURES})
+    if not features or not episode.model:
+        return []
+    until = datetime.fromtimestamp(now_seconds, UTC).date() + timedelta(days=_MUTED_DAYS)
+    mute = f"{{mute: {{until: {until}, by: NAME, why: REASON}}}}"
+    return [
+        "real, but known and passing? Mute it in the configuration, and start the service anew:",
+        "  models:",
+        f"    {_quoted(episode.model)}:",
+        "      features:",
+        *(f"        {_quoted(feature)}: {mute}" for feature in features[:_NAMED_MAX]),
+    ]
+
+
+def _quoted(name: str) -> str:
+    """A key of YAML; what could mean something else is in quotes, as in JSON. A name is a glob."""
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", name)
+    return name if plain and name.lower() not in _WORDS else json.dumps(name, ensure_ascii=False)
+
+
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
