@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.benchmarks.judging import delays, false_episodes, rivals
 from tests.benchmarks.judging.changes import changes
 from tests.benchmarks.judging.runs import Results, Run, run_all
-from tests.benchmarks.judging.tables import FRESH, LEARNED, delay_lines, false_episode_lines
+from tests.benchmarks.judging.tables import HISTORIES, delay_lines, false_episode_lines
 
 RATES, ROWS = (1, 10, 100, 1_000), (1_000, 10_000, 100_000)
 RIVAL_RATES = (1, 10)
@@ -39,7 +39,7 @@ def asked_runs(asked):
 
 
 def delay_runs():
-    batches = [(history, batch) for history in (LEARNED, FRESH) for batch in range(BATCHES)]
+    batches = [(history, batch) for history in HISTORIES for batch in range(BATCHES)]
     both = [{"history": history, "batch": batch} for history, batch in batches]
     changed = [{"change": name, **one} for one in both for name in changes()]
     return [

@@ -127,6 +127,7 @@ def months(episodes):
         "near": {},
         "season_day": 2.0,
         "status": {"ready": 41},
+        "varies": False,
         "streams": 41,
         "days": 30,
         "cpu_seconds": 1.0,
