@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
+DATA ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
@@ -36,8 +38,9 @@ demo: .venv/.runtime ## see it work: a simulated model drifts, on http://127.0.0
 bench: .venv/.development ## measure throughput, latency and memory; prints figures
 	@$(BIN)/python -m tests.benchmarks
 
-bench-detection: .venv/.development ## measure false alarms at the budget, delays and cost of judging
-	@$(BIN)/python -m tests.benchmarks.detection
+bench-detection: .venv/.development ## measure false alarms at the budget, delays, cost; DATA='DIR...': recorded streams too
+	@$(BIN)/python -m tests.benchmarks.detection $(BENCH_ARGS)
+	@$(BIN)/python -m tests.benchmarks.public_streams $(DATA)
 
 image-steps: ## do in a temporary directory what the Dockerfile does with Python
 	@PYTHON="$(PYTHON)" deploy/check_image_steps.sh

@@ -89,13 +89,13 @@ _NAB = (
 def taxi(directory: Path) -> Recording:
     return _nab(directory, "nab_nyc_taxi.csv")._replace(
         name="New York taxis: passengers each half hour, as volume",
-        truth=_NAB + "The first four weeks are not judged. Ten passengers are one event.",
+        truth=_NAB + "The first four weeks are not judged. A hundred passengers are one event.",
         reference_rows=28 * 48,
         period_rows=48,
         unit=(3600.0, "hours"),
         settings={"detection": {"pane": "30m", "windows": ["1h", "24h"]}},
         volume=True,
-        event_worth=10,
+        event_worth=100,
     )
 
 
@@ -120,7 +120,8 @@ def latency(directory: Path) -> Recording:
     recording = _nab(directory, "nab_ec2_request_latency.csv")
     return recording._replace(
         name="EC2: latency of a request each 5 minutes",
-        truth=_NAB + "The first 15 % are the reference. An event needs an answer: it is always 1.",
+        truth=_NAB + "Each holds one to four outliers among 75 to 134 values, and no drift that "
+        "lasts. The first 15 % are the reference. An event needs an answer: it is always 1.",
         columns=recording.columns | {"answer": np.ones(len(recording.times))},
         settings={"detection": {"pane": "5m", "windows": ["1h", "24h"]}},
         prediction="answer",
