@@ -1,10 +1,13 @@
 """YAML with the line of every value; the scalars of YAML 1.2, so that `no` and `12:30` are text."""
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
+from yaml.error import Mark
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from config.errors import Problem
@@ -19,6 +22,7 @@ _TAGS = "tag:yaml.org,2002:"
 _KINDS = {"str", "null", "bool", "int", "float", "seq", "map"}
 _INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?", re.ASCII)
+_SECTION = re.compile(r"\w+:(?:\s|$)", re.ASCII)
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
@@ -73,16 +77,8 @@ def read_document(text: str, file: str) -> Document:
     Never raises: what is wrong is in `problems`, and `data` hold what could be read.
     """
     document = Document(file)
-    try:
-        root = yaml.compose(text, Loader=_CoreLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        document.problems.append(Problem(file, line, "", f"not YAML: {_in_words(error)}"))
-        return document
-    except (yaml.YAMLError, RecursionError) as error:
-        message = f"not YAML: {str(error).splitlines()[0]}"
-        document.problems.append(Problem(file, None, "", message))
+    root = _root(text, document)
+    if root is None and document.problems:
         return document
     if root is None or (isinstance(root, ScalarNode) and scalar(root.value) is None):
         return document
@@ -93,6 +89,47 @@ def read_document(text: str, file: str) -> Document:
         return document
     document.data = _Reader(document).value(root, ())
     return document
+
+
+def _root(text: str, document: Document) -> Node | None:
+    """The node of the whole text. Where that is no YAML, of those sections that are."""
+    try:
+        return yaml.compose(text, Loader=_CoreLoader)
+    except yaml.MarkedYAMLError as error:
+        sound = _sections(text, document)
+        if not document.problems:
+            document.problems.append(_syntax_problem(error, document.file))
+            return None
+        start = Mark(document.file, 0, 0, 0, None, 0)
+        return MappingNode(f"{_TAGS}map", sound, start, start)
+    except (yaml.YAMLError, RecursionError) as error:
+        message = f"not YAML: {str(error).splitlines()[0]}"
+        document.problems.append(Problem(document.file, None, "", message))
+        return None
+
+
+def _sections(text: str, document: Document) -> list[tuple[Node, Node]]:
+    """Keys and values of the sections that can be read each by itself; the others are noted."""
+    found: list[tuple[Node, Node]] = []
+    lines = text.splitlines(keepends=True)
+    starts = [i for i, line in enumerate(lines) if i == 0 or _SECTION.match(line)]
+    for start, end in itertools.pairwise([*starts, len(lines)]):
+        try:
+            alone = "\n" * start + "".join(lines[start:end])
+            node = yaml.compose(alone, Loader=_CoreLoader)
+        except (yaml.YAMLError, RecursionError) as error:
+            document.unread.append((lines[start].partition(":")[0],))
+            # What an alias stands for may be in another section.
+            if isinstance(error, yaml.MarkedYAMLError) and not isinstance(error, ComposerError):
+                document.problems.append(_syntax_problem(error, document.file))
+        else:
+            found += node.value if isinstance(node, MappingNode) else []
+    return found
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    return Problem(file, mark.line + 1 if mark else None, "", f"not YAML: {_in_words(error)}")
 
 
 def scalar(text: str) -> Any:

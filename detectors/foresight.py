@@ -17,6 +17,9 @@ from detectors.change.ragged import Floats, Ragged
 EVENTS_MAX = 1e9
 """What needs more is never noticed."""
 
+_MEDIAN_ZERO = np.log(2)
+"""A Poisson count of a smaller mean is 0 more often than not; a part of one would say much."""
+
 SHIFT_MAX_SD = 10.0
 
 _STEPS = 60
@@ -34,7 +37,8 @@ class Foresight:
         """L of so many events with shares `changed` (B,)."""
         if not self.kappa:
             return 0.0
-        counts, total = events * changed, np.array([events])
+        expected, total = events * changed, np.array([events])
+        counts = np.where(expected < _MEDIAN_ZERO, 0.0, expected)
         cells = Ragged(np.array([0, len(self.shares)]))
         return float(log_factor(cells, counts, total, self.shares, np.array([self.kappa]))[0])
 

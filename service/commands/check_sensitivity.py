@@ -202,7 +202,7 @@ def _shifts(ahead: Foresight, events: float, pane_seconds: float) -> str:
     sure = ahead.shift_from(sure_panes(pane_seconds) * events)
     wander = ""
     if sure > 1.1 * ahead.shift_from(_ENDLESS):
-        wander = f"less than {_sd(sure)} may pass for its own wander, "
+        wander = f"less than {_sd(sure)} may be learned as normal before it alarms, "
     return f"a shift of {sd:g} sd is noticed within about {_time(seconds)}; {wander}{never}"
 
 

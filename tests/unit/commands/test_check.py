@@ -73,7 +73,7 @@ def test_what_takes_long_to_be_noticed_is_not_promised(check, tmp_path):
     output = check(options=["--rate", "1/min"]).output
     found = re.search(
         r"m v1 at 1 event/min: a shift of (\S+) sd is noticed within about (\d+) min; less than "
-        r"(\S+) sd may pass for its own wander, nothing smaller than",
+        r"(\S+) sd may be learned as normal before it alarms, nothing smaller than",
         output,
     )
     assert float(found[3]) <= float(found[1]) <= 2

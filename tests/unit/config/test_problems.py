@@ -306,6 +306,37 @@ def test_every_problem_is_told_at_once_in_the_order_of_lines(problems):
     ]
 
 
+def test_a_section_that_is_no_yaml_hides_no_other(problems):
+    told = problems(
+        """\
+        kafka:
+          start: never
+        web: {listen: [1}
+        detection:
+          pane: 60
+          windows: [1h, 5m]
+        models:
+          a: {windows: [90s], team: "x}
+        """
+    )
+    places = [line.split(": ")[:2] for line in told]
+    assert places == [
+        ["anchorwatch.yaml:2", "kafka.start"],
+        ["anchorwatch.yaml:3", "not YAML"],
+        ["anchorwatch.yaml:5", "detection.pane"],
+        ["anchorwatch.yaml:6", "detection.windows"],
+        ["anchorwatch.yaml:9", "not YAML"],
+    ]
+
+
+def test_an_anchor_of_a_section_that_is_no_yaml_is_no_further_problem(problems):
+    assert len(problems("a: &x [\nlog: *x\n")) == 1
+
+
+def test_two_documents_in_a_file_are_one_problem(problems):
+    assert len(problems("a: 1\n---\nb: 2")) == 1
+
+
 def test_a_missing_file_is_a_problem(tmp_path):
     path = tmp_path / "none.yaml"
     with pytest.raises(ConfigurationProblems) as caught:
