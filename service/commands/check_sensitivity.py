@@ -88,7 +88,7 @@ def budget_findings(settings: Settings, judged: Sequence[Judged]) -> Iterator[Fi
     lax = []
     for one in judged:
         ahead = values_ahead(one.detection, _ENDLESS)
-        if ahead is not None and ahead.shift_from(_ENDLESS) > TOLD_SD[-1]:
+        if ahead is not None and not _alarms_ever(ahead, TOLD_SD[-1]):
             blind.setdefault(_cause(settings, one.watch), []).append(one.name)
         elif ahead is not None and ahead.level <= LEVEL_MIN:
             lax.append(one.name)
@@ -97,7 +97,7 @@ def budget_findings(settings: Settings, judged: Sequence[Judged]) -> Iterator[Fi
         yield Finding(path, f"{what}: {why}")
     if lax:
         said = settings.detection.false_alarm_budget.text()
-        why = f"{said} is so much that next to nothing alarms in {_listed(lax)}: allow fewer"
+        why = f"{said} is so much that chance alone alarms in {_listed(lax)}: allow fewer"
         yield Finding(("detection", "false_alarm_budget"), why, is_hint=True)
 
 
@@ -161,7 +161,7 @@ def _levels(detection: Detection) -> str:
     if early is None:
         return f"{len(detection.streams)} streams; {told}"
     smallest = _sd(early.shift_from(_ENDLESS))
-    late = f"in its first 3 days, while its wander is learned, nothing below {smallest} alarms"
+    late = f"in its first 3 days, while its wander is learned, hardly anything below {smallest}"
     return f"{len(detection.streams)} streams; {told}; {late}"
 
 
@@ -202,7 +202,8 @@ def _shifts(ahead: Foresight, events: float, pane_seconds: float) -> str:
     sure = ahead.shift_from(sure_panes(pane_seconds) * events)
     wander = ""
     if sure > 1.1 * ahead.shift_from(_ENDLESS):
-        wander = f"less than {_sd(sure)} may be learned as normal before it alarms, "
+        longer = " (longer panes help: detection.pane)" if sure > TOLD_SD[1] else ""
+        wander = f"less than {_sd(sure)} may be learned as normal before it alarms{longer}, "
     return f"a shift of {sd:g} sd is noticed within about {_time(seconds)}; {wander}{never}"
 
 
@@ -228,6 +229,10 @@ def _first_sure(
         if panes <= sure_panes(pane_seconds):
             return size, math.ceil(panes) * pane_seconds
     return None
+
+
+def _alarms_ever(ahead: Foresight, shift_sd: float) -> bool:
+    return ahead.evidence(shifted(ahead.shares, shift_sd), _ENDLESS) >= ahead.level
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def test_it_is_said_when_detectors_alarm_and_how_small_a_change_they_notice(chec
     assert levels.startswith("m v1: 7 streams; e_detector alarms at evidence 1")
     assert "page_hinkley at 1" in levels
     early = re.search(
-        r"first 3 days, while its wander is learned, nothing below (0\.\d+) sd", levels
+        r"first 3 days, while its wander is learned, hardly anything below (0\.\d+) sd", levels
     )
     found = re.fullmatch(
         r"m v1 at 10 events/s: a shift of 0\.25 sd is noticed within about (\d+) min; nothing "
@@ -73,7 +73,8 @@ def test_what_takes_long_to_be_noticed_is_not_promised(check, tmp_path):
     output = check(options=["--rate", "1/min"]).output
     found = re.search(
         r"m v1 at 1 event/min: a shift of (\S+) sd is noticed within about (\d+) min; less than "
-        r"(\S+) sd may be learned as normal before it alarms, nothing smaller than",
+        r"(\S+) sd may be learned as normal before it alarms "
+        r"\(longer panes help: detection\.pane\), nothing smaller than",
         output,
     )
     assert float(found[3]) <= float(found[1]) <= 2
