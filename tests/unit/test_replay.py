@@ -11,6 +11,7 @@ from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.counting.shard import TimeRules
 from service.replay import Replay
 from service.values.rejects import Reason
+from service.values.streams import LATENCY, PREDICTION
 from tests.unit.monitor.events import (
     MODEL,
     OTHER,
@@ -91,6 +92,21 @@ def test_events_without_a_reference_are_learned_from_first(replay):
     (model,) = outcome.models
     assert model.reference_rows == 1000
     assert [alarm.stream for alarm in outcome.alarms] == [X]
+
+
+def test_what_is_learned_beside_a_reference_makes_no_second_episode_of_a_drift(replay):
+    """Prediction and latency are learned from ten panes, then compared: in the midst of a drift."""
+    given = reference(outputs=False)
+    shifted = stream_of(540.0, 40, 100, shift=1.5, seed=1)
+    outcome = replay(CALM[:900] + shifted, given=given, records_max=100)
+    (model,) = outcome.models
+    assert {LATENCY, PREDICTION} <= {stream.key for stream in model.streams}
+    assert model.reference_hash != given.hash
+    (episode,) = [e for e in outcome.episodes if e.category == "drift"]
+    assert episode.is_open
+    assert 540.0 <= episode.started_seconds - T0 <= 780.0
+    assert len([alarm for alarm in outcome.alarms if alarm.stream == X]) == 1
+    assert episode.evidence.rows > 3_000
 
 
 def test_alarms_of_several_models_stand_in_order_of_time(replay):

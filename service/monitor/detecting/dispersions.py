@@ -109,8 +109,10 @@ class Dispersions:
         if (unknown_panes >= LONG_PANES).any():
             expected = self._around(unknown_panes >= LONG_PANES, expected)
         self._learner.update(oldest.counts, expected, oldest.quiet)
-        if self._is_due(self._learner.ticks) or self._comes_of_age():
-            self._estimate()
+        if self._is_due(self._learner.ticks):
+            self._estimate(np.ones_like(self.estimated))
+        elif (grown := self._come_of_age()).any():
+            self._estimate(grown)
         return self.estimated & ~before
 
     def forget(self, streams: Flags) -> None:
@@ -207,17 +209,20 @@ class Dispersions:
         hourly = max(2 * PANES_MIN, round(HOUR_SECONDS / self.pane_seconds))
         return (doubles and ticks > 0) or ticks % hourly == 0
 
-    def _comes_of_age(self) -> bool:
-        """Whether a stream that was added, or is learned anew, has been seen often enough now."""
+    def _come_of_age(self) -> Flags:
+        """Streams that were added, or are learned anew, and have been seen often enough now."""
         later = (self._since > 0) & ~self.estimated
-        return bool(later.any() and (self._learner.blocks[0][later] == PANES_MIN).any())
+        if later.any():
+            later = later & (self._learner.blocks[0] == PANES_MIN)
+        return later
 
-    def _estimate(self) -> None:
+    def _estimate(self, streams: Flags) -> None:
         found = self._learner.estimate()
         known = found.panes >= PANES_MIN
-        self.phi = np.where(known, found.phi, EARLY_PHI)
-        self.kappa = np.where(known, found.kappa, EARLY_MASS)
-        self.estimated, self.status = known, found.status
+        self.phi = np.where(streams, np.where(known, found.phi, EARLY_PHI), self.phi)
+        self.kappa = np.where(streams, np.where(known, found.kappa, EARLY_MASS), self.kappa)
+        self.estimated = np.where(streams, known, self.estimated)
+        self.status = np.where(streams, found.status, self.status)
 
     def _level_state(self, level: int) -> dict[str, Any]:
         learner = self._learner

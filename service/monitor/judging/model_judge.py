@@ -13,7 +13,7 @@ from service.monitor.detecting.windows import Freeze
 from service.monitor.judging.comparison import Comparison, Transition
 from service.monitor.judging.learner import Learner
 from service.monitor.references.in_force import InForce, References
-from service.monitor.references.planning import lacks_derived, watched_part
+from service.monitor.references.planning import lacks_derived, watched_part, with_learned
 from service.monitor.references.reference import build_reference, merge_references, with_projection
 from service.values.plans import Plan
 from service.values.references import LEARNED, Lineage, Reference
@@ -158,14 +158,16 @@ class ModelJudge:
         """After a restart: another reference file, or one with other features ignored.
 
         It comes into force from a pane that no event has touched yet; `newest_seconds` is the
-        newest event time seen. Without a file, what was learned loses the features now ignored, and
-        what can be derived of the rest is learned.
+        newest event time seen. Outputs that were learned and that a file says nothing of stay as
+        they are. Without a file, what was learned loses the features now ignored, and what can be
+        derived of the rest is learned.
         """
         newest = self.references.newest
         learns = newest.plan.learns
         wanted, given_hash = newest.reference, newest.given_hash
         if given is not None and given.hash != newest.given_hash:
-            wanted, given_hash, learns = given, given.hash, True
+            wanted = with_learned(given, newest.reference)
+            given_hash, learns = given.hash, True
         elif wanted is not None:
             wanted = watched_part(wanted, self.watch)
             learns = learns or lacks_derived(wanted, self.watch)

@@ -279,14 +279,21 @@ def _detectable_shift(comparison: Comparison | None) -> float:
 
 
 def _absent(comparison: Comparison | None) -> tuple[str, ...]:
-    """Features of the reference of which the longest window has seen no value at all."""
+    """Features of the reference of which the longest window has seen no value at all.
+
+    It may have rows of before a stream had cells.
+    """
     if comparison is None or not comparison.windows:
         return ()
     layout, cells = comparison.plan.layout, comparison.windows[-1].total.cells
-    rows = comparison.windows[-1].total.rows
+    if not layout.stream_count:
+        return ()
     missing = cells[layout.missing_cells()]
+    rows = np.add.reduceat(cells, layout.offsets[:-1])
     return tuple(
         key.name
-        for key, count in zip(comparison.plan.streams, missing.tolist(), strict=True)
-        if key.kind is Kind.INPUT and rows and count == rows
+        for key, count, seen in zip(
+            comparison.plan.streams, missing.tolist(), rows.tolist(), strict=True
+        )
+        if key.kind is Kind.INPUT and seen and count == seen
     )

@@ -39,6 +39,9 @@ from service.values.streams import (
 ACCEPTED = "accepted"
 """The source of a reference of which some streams were accepted as they were seen."""
 
+LEARNED_REST = "all that is not accepted"
+"""What was learned live, of a reference of which nothing was given."""
+
 ROWS_MIN = 1000
 """A smaller sample is not worth being called normal, unless the settings learn from fewer rows."""
 
@@ -193,7 +196,7 @@ def _sealed(reference: Reference, projection: Projection | None) -> Reference:
 def _learned(reference: Reference) -> str | None:
     """What of it was learned live, None where nothing was."""
     if reference.lineage.source == LEARNED:
-        return "all that is not accepted"
+        return LEARNED_REST
     return reference.lineage.metadata.get("learned")
 
 

@@ -4,9 +4,16 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from service.monitor.references.reference import content_hash, plan_of, scaling_to_learn
+from service.monitor.references.acceptance import LEARNED_REST
+from service.monitor.references.reference import (
+    content_hash,
+    merge_references,
+    plan_of,
+    scaling_to_learn,
+)
+from service.monitor.references.unchanged import unchanged
 from service.values.plans import Plan
-from service.values.references import LEARNED, Reference
+from service.values.references import LEARNED, Reference, StreamReference
 from service.values.streams import (
     JOINT,
     PREDICTION,
@@ -14,6 +21,7 @@ from service.values.streams import (
     ModelKey,
     ValueType,
     above_cutoff,
+    cutoff_of,
 )
 from service.values.watches import Watch
 
@@ -24,8 +32,8 @@ def plan_for(key: ModelKey, watch: Watch, reference: Reference | None, learns: b
     Where `learns` is set and the settings allow it: without a reference everything is learned, with
     one the outputs and the latency that it lacks. What was learned once is complete, but for what
     is derived of it: how the inputs are related, then the reconstruction error. Of a given
-    reference that does not say how its inputs are related this is not learned: a stream that is
-    added makes the detectors of all streams start afresh.
+    reference that does not say how its inputs are related this is not learned: it is for who makes
+    one to look at that.
     """
     wanted = learns and watch.learn
     known = () if reference is None else reference.streams
@@ -68,6 +76,28 @@ def watched_part(reference: Reference, watch: Watch) -> Reference:
     return replace(reference, streams=streams, hash=hash_, projection=projection)
 
 
+def with_learned(given: Reference, known: Reference | None) -> Reference:
+    """`given` with the outputs and the latency that it lacks, where they were learned for `known`.
+
+    So another file about the inputs makes nobody learn anew what neither file is about. A cut-off
+    goes with its prediction. Where `given` lacks outputs that were given before, all that it lacks
+    is learned.
+    """
+    if known is None:
+        return given
+    names, same = {stream.key for stream in given.streams}, unchanged(known, given)
+    lacking = [
+        stream
+        for stream in known.streams
+        if stream.key.kind in {Kind.OUTPUT, Kind.LATENCY} and stream.key not in names
+    ]
+    if PREDICTION in names and PREDICTION not in same:
+        lacking = [stream for stream in lacking if cutoff_of(stream.key) is None]
+    if not all(_is_learned(known, stream) for stream in lacking):
+        return given
+    return merge_references(given, replace(known, streams=tuple(lacking)))
+
+
 def lacks_derived(reference: Reference, watch: Watch) -> bool:
     """Whether a derived stream can be learned that the reference has no cells for.
 
@@ -86,6 +116,14 @@ def lacks_derived(reference: Reference, watch: Watch) -> bool:
 
 def _was_learned(reference: Reference) -> bool:
     return reference.lineage.source == LEARNED or "learned" in reference.lineage.metadata
+
+
+def _is_learned(reference: Reference, stream: StreamReference) -> bool:
+    if reference.lineage.source == LEARNED:
+        return True
+    named = reference.lineage.metadata.get("learned", "")
+    key = stream.key
+    return named == LEARNED_REST or f", {key.kind.value} {key.name}, " in f", {named}, "
 
 
 def _missing_by_feature(

@@ -1,13 +1,17 @@
 """What is derived is learned after its sources: relations between inputs, then the error."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from service.monitor.references.reference import with_projection
+from service.monitor.references.unchanged import unchanged
 from service.values.reports import ReferenceState
 from service.values.streams import JOINT, PREDICTION, ValueType, above_cutoff
 from service.values.watches import FeatureWatch
-from tests.unit.monitor.events import MODEL, P0, P1, T0, Event, World, assert_same, watch
+from tests.unit.monitor.events import MODEL, P0, P1, T0, Event, World, X, assert_same, watch
 
 PANES, ROWS = 90, 100
 CUTOFF = above_cutoff(0.5)
@@ -99,6 +103,33 @@ def test_knowing_the_relations_makes_nothing_start_afresh():
     assert list(comparisons) == [(False, False), (True, False), (True, True)]
     assert comparisons[True, False] is comparisons[False, False]
     assert comparisons[True, True] is not comparisons[False, False]
+
+
+def test_learning_the_error_leaves_what_is_known_of_all_others():
+    world, events = fresh(), log()
+    known_from, counted = {}, None
+    for first in range(0, len(events), PARTS):
+        run(world, events[first : first + PARTS])
+        comparison = world.judge.models[MODEL].comparison
+        if comparison is None or JOINT not in comparison.plan.streams:
+            continue
+        if counted is None:
+            counted = comparison.windows[1].total.moments.n.tolist()
+        for key in (X, JOINT):
+            place = comparison.plan.streams.index(key)
+            if comparison.detection.dispersions.estimated[place]:
+                known_from.setdefault(key, first)
+    joint, x = (comparison.plan.streams.index(key) for key in (JOINT, X))
+    assert 0 < counted[joint] <= ROWS < counted[x]
+    assert known_from[X] + 10 * PARTS < known_from[JOINT]
+
+
+def test_the_error_is_another_one_where_the_inputs_are_related_otherwise():
+    known = newest(run(fresh(), log())).reference
+    assert JOINT in unchanged(known, known)
+    halved = dataclasses.replace(known.projection, residuals=known.projection.residuals / 2)
+    other = with_projection(known, halved)
+    assert unchanged(known, known) - unchanged(known, other) == {JOINT}
 
 
 @pytest.mark.parametrize("cut", [18, 34])
