@@ -9,12 +9,13 @@ import structlog
 from msgspec import Struct
 
 from service.clock import Clock
-from service.errors import CheckpointFailed, RecoverableError, StateLost
+from service.errors import CheckpointFailed, RecoverableError
 from service.ingest.source import Source
 from service.journal import Journal
 from service.monitor.counting.holding import too_far_ahead
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.judge import Judge, newest_by_model
+from service.placing import position_of, refuse_lost_state
 from service.routing import Decoder
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.snapshot import encode_part
@@ -279,10 +280,12 @@ class Loop:
     def _place(self, partitions: frozenset[Partition]) -> None:
         """Say where partitions begin. What the source cannot place now, it assigns again."""
         fresh = frozenset(p for p in partitions if p not in self.shards)
-        self._refuse_lost_state(fresh)
+        if not (self._restored or self._accept_lost_state or self.shards):
+            refuse_lost_state(self.source, fresh)
         if not self.shards:
             self._original = self.source.partitions()
-        chosen = self.source.resume({p: self._position(p) for p in sorted(partitions)})
+        positions = {p: position_of(p, self.shards, self._original) for p in sorted(partitions)}
+        chosen = self.source.resume(positions)
         self._unplaced = frozenset()
         self.journal.placed(chosen, fresh)
         now = self.clock.now()
@@ -295,23 +298,3 @@ class Loop:
         if fresh & chosen.keys():
             # Where a partition starts is decided once: before its first event it is on disk.
             self.checkpoint()
-
-    def _position(self, partition: Partition) -> int | None:
-        shard = self.shards.get(partition)
-        if shard is not None:
-            return shard.next_offset
-        # A partition that was added to a topic we read already starts at its beginning.
-        known_topics = {known.topic for known in self.shards}
-        added = partition.topic in known_topics and partition not in self._original
-        return 0 if added else None
-
-    def _refuse_lost_state(self, fresh: frozenset[Partition]) -> None:
-        if self._restored or self._accept_lost_state or self.shards:
-            return
-        committed = self.source.committed(fresh)
-        if committed:
-            raise StateLost(
-                f"the consumer group has read {len(committed)} partitions before, but the state "
-                "directory is empty: going on would count events twice or not at all. Bring the "
-                "directory back, or start anew with: anchorwatch run --accept-lost-state"
-            )

@@ -1,0 +1,37 @@
+"""Where a partition begins that became ours: where it was, at its beginning, or by the policy."""
+
+from collections.abc import Mapping
+
+from service.errors import StateLost
+from service.ingest.source import Source
+from service.monitor.counting.shard import Shard
+from service.values.records import Partition
+
+
+def position_of(
+    partition: Partition, shards: Mapping[Partition, Shard], original: frozenset[Partition]
+) -> int | None:
+    """Where to go on; None = where the start policy says. `original` are those of the first start.
+
+    A partition that was added to a topic that is read already starts at its beginning.
+    """
+    shard = shards.get(partition)
+    if shard is not None:
+        return shard.next_offset
+    known_topics = {known.topic for known in shards}
+    added = partition.topic in known_topics and partition not in original
+    return 0 if added else None
+
+
+def refuse_lost_state(source: Source, fresh: frozenset[Partition]) -> None:
+    """Raise StateLost when the group has read partitions of which there is no state.
+
+    Raises RecoverableError when the source cannot tell now.
+    """
+    committed = source.committed(fresh)
+    if committed:
+        raise StateLost(
+            f"the consumer group has read {len(committed)} partitions before, but the state "
+            "directory is empty: going on would count events twice or not at all. Bring the "
+            "directory back, or start anew with: anchorwatch run --accept-lost-state"
+        )
