@@ -19,6 +19,9 @@ from detectors.change.observation import Observation
 PerStream = float | tuple[float, ...] | NDArray[np.float64]
 """One number for all streams, or one for each."""
 
+WEIGHED = frozenset({"adwin"})
+"""Detectors that are fed weighted means (`weigh`); the others are fed by `standardise`."""
+
 ALLOWANCE = 0.5
 """Page-Hinkley's delta in standard errors of a pane: tuned for a shift of twice that."""
 
@@ -105,7 +108,7 @@ def prepare(
     tolerance: NDArray[np.float64] | float,
 ) -> Observation:
     """What the detector `name` is fed of an observation of scores (`weigh` or `standardise`)."""
-    if name == "adwin":
+    if name in WEIGHED:
         return weigh(observation, dispersion)
     return standardise(observation, dispersion, reference_rows, tolerance)
 

@@ -210,7 +210,8 @@ class VolumeDetector:
         summed = peak + np.log(np.maximum(np.exp(factor - peak).sum(axis=0), 1e-300))
         evidence = np.where(known, np.maximum(summed, 0.0), 0.0)
         onset = np.where(known, self.ages[best], 0)
-        return EVerdict(evidence, self._level.copy(), seen & (evidence > self._level), onset)
+        alarm = seen & (evidence > self._level)
+        return EVerdict(evidence, self._level.copy(), alarm, onset, seen)
 
 
 def _left_out(

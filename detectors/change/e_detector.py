@@ -73,10 +73,11 @@ class EVerdict(Verdict):
     """What the e-detector thinks of each of D streams.
 
     `onset_panes`, shape (D,): how many panes ago, this one included, the change most likely began;
-    0 where no onset counts.
+    0 where no onset counts. `seen`, shape (D,): which had any counts.
     """
 
     onset_panes: Indices
+    seen: Flags
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +260,7 @@ class EDetector:
         evidence = np.where(known, np.maximum(summed, 0.0), 0.0)
         alarm = seen & (evidence > self._level)
         onset = np.where(known, self._onsets.ages[best], 0)
-        return EVerdict(evidence, self._level.copy(), alarm, onset), best
+        return EVerdict(evidence, self._level.copy(), alarm, onset, seen), best
 
     def _factors(self, learned: Floats | float) -> Floats:
         """L_s, shape (S, D); minus infinity where there is no onset, or one that is blind."""

@@ -103,4 +103,7 @@ class Bank:
             kept[: len(known)] = known
 
     def _all(self, values: NDArray[Any], beyond: float) -> NDArray[Any]:
-        return np.concatenate((values, np.full(self._beyond, beyond, dtype=values.dtype)))
+        known = len(values)
+        everything: NDArray[Any] = np.empty(known + self._beyond, dtype=values.dtype)
+        everything[:known], everything[known:] = values, beyond
+        return everything

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import prepare, standardise
+from detectors.budget import WEIGHED, standardise, weigh
 from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts
 from detectors.change.observation import Flags, Floats, Observation
@@ -105,14 +105,14 @@ class Detection:
         usual = self.seasons.usual(middle, self.dispersions.phi)
         alarmed, seen, quiet = self._judge_means(pane.summary.cells, usual)
         awaited = over = np.zeros(len(self.streams), dtype=np.bool_)
-        onset = np.full(len(self.streams), math.nan)
+        onset = None
         if self.shapes is not None:
             means = len(self.plan.streams)
             alarmed = alarmed | self._judge_shapes(self.shapes, pane, counts, usual)
             seen = np.concatenate((seen[:means], self.shapes.seen[means:]))
             quiet = np.concatenate((quiet[:means], self.shapes.quiet[means:]))
             awaited, over = self.shapes.awaited, self.shapes.over
-            onset = self._onsets(self.shapes, pane.start_seconds)
+            onset = self._onsets(self.shapes, pane.start_seconds) if alarmed.any() else None
         blind = self.status == Status.UNSTABLE
         flags = PaneFlags(alarmed & ~blind, seen, quiet, awaited | blind, over | blind)
         started, recovered = self.drift.update(
@@ -241,16 +241,13 @@ class Detection:
         scored, rows = self._scored(cells, usual)
         phi = self.dispersions.phi_of_means(scored.n, values)
         known = (phi, rows, self.watch.tolerance_sd)
-        alarmed = np.zeros(streams, dtype=np.bool_)
-        insisting = alarmed.copy()
-        for bank in self.means:
-            alarmed |= bank.update(prepare(bank.name, scored, *known))
-            insisting |= bank.insisting
         fed: Observation = standardise(scored, *known)
-        beyond = np.zeros(streams - values, dtype=np.bool_)
-        calm = np.abs(fed.mean) <= fed.slack + QUIET_ERRORS
-        quiet = np.append(calm, beyond) & ~insisting
-        return alarmed, np.append(fed.seen, beyond), quiet
+        alarmed, insisting, seen, calm = np.zeros((4, streams), dtype=np.bool_)
+        for bank in self.means:
+            alarmed |= bank.update(weigh(scored, phi) if bank.name in WEIGHED else fed)
+            insisting |= bank.insisting
+        seen[:values], calm[:values] = fed.seen, np.abs(fed.mean) <= fed.slack + QUIET_ERRORS
+        return alarmed, seen, calm & ~insisting
 
     def _judge_shapes(
         self, shapes: EvidenceBank, pane: Pane, counts: NDArray[np.int64], usual: Usual | None

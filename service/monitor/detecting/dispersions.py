@@ -87,6 +87,8 @@ class Dispersions:
 
     def phi_of_means(self, events: Floats | float, streams: int) -> Floats:
         """Phi of the means of the first `streams`, of so many events in a pane each."""
+        if self.estimated[:streams].all():
+            return self.phi[:streams]
         early = np.clip(EARLY_EVENTS / np.maximum(events, 1), *EARLY_PHI_OF_MEANS)
         return np.where(self.estimated[:streams], self.phi[:streams], early)
 
@@ -100,7 +102,8 @@ class Dispersions:
         if (unknown_panes == LONG_PANES).any():
             self._clear(unknown_panes == LONG_PANES)
         quiet = quiet | (unknown_panes >= LONG_PANES)
-        self._waiting = [replace(pane, quiet=pane.quiet & quiet) for pane in self._waiting]
+        if not quiet.all():
+            self._waiting = [replace(pane, quiet=pane.quiet & quiet) for pane in self._waiting]
         self._waiting.append(_Waiting(counts, expected, quiet))
         if len(self._waiting) <= WAITING_PANES:
             return self.estimated & ~before

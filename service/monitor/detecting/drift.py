@@ -53,6 +53,8 @@ class DriftStates:
         `onset_seconds` (D,): when a change that starts now began; NaN or None: with this pane.
         """
         started = pane.alarmed & ~self.drifted
+        if not (self.drifted | started).any():
+            return started, np.zeros_like(started)
         self.since_seconds[started] = pane_start_seconds
         onset = np.full(len(started), math.nan) if onset_seconds is None else onset_seconds
         known = np.where(np.isnan(onset), pane_start_seconds, onset)

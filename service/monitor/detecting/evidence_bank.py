@@ -78,7 +78,7 @@ class EvidenceBank:
     @property
     def awaited(self) -> Flags:
         """Which streams it waits for to recover."""
-        return np.append(self._recovery.watched, False)
+        return _and(self._recovery.watched, 0)
 
     def judge(self, pane: Step, recover_panes: int, drifted: Flags) -> Flags:
         """Take one pane; which streams (D + 1,) alarm. `reset` those that are over. `drifted` are
@@ -93,20 +93,19 @@ class EvidenceBank:
         new = verdict.alarm & ~recovery.watched
         if new.any():
             recovery.start(new, detector.since(verdict.onset_panes))
-        seen = detector.cells.total(pane.counts.counts) > 0
         volume = self.volume
         ended = volume.add(
             pane.start_seconds, pane.end_seconds, pane.rows, drifts=bool(drifted[-1])
         )
-        alarm = np.append(verdict.alarm, ended and volume.alarming)
-        self.alarms = np.append(self.alarms[:-1] + new, volume.alarms)
-        self.seen = np.append(seen, ended)
+        alarm = _and(verdict.alarm, ended and volume.alarming)
+        self.alarms = _and(self.alarms[:-1] + new, volume.alarms)
+        self.seen = _and(verdict.seen, ended)
         self.alarming = np.where(self.seen, alarm, self.alarming)
-        self.evidence = np.append(verdict.evidence, volume.evidence)
-        self.onset_panes = np.append(verdict.onset_panes, 0)
-        self.quiet = np.append(~verdict.alarm, volume.quiet)
-        self.blind = np.append(blind, volume.is_blind)
-        self.over = np.append(back.recovered & (back.since_panes >= recover_panes), False)
+        self.evidence = _and(verdict.evidence, volume.evidence)
+        self.onset_panes = _and(verdict.onset_panes, 0)
+        self.quiet = _and(~verdict.alarm, volume.quiet)
+        self.blind = _and(blind, volume.is_blind)
+        self.over = _and(back.recovered & (back.since_panes >= recover_panes), 0)
         return alarm
 
     def reset(self, mask: Flags) -> None:
@@ -180,3 +179,10 @@ class EvidenceBank:
 
 _OF_PANE = ("evidence", "alarming", "seen", "quiet", "over", "blind", "onset_panes")
 _ARRAYS = (*_OF_PANE, "alarms")
+
+
+def _and(streams: NDArray[Any], volume: float) -> NDArray[Any]:
+    """What is known of the streams (D,), and the same of the volume: shape (D + 1,)."""
+    both: NDArray[Any] = np.empty(len(streams) + 1, dtype=streams.dtype)
+    both[:-1], both[-1] = streams, volume
+    return both

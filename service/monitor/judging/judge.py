@@ -93,6 +93,8 @@ class Judge:
         taken: list[tuple[float, int, ModelJudge, float, Pane]] = []
         for order, (key, model) in enumerate(self.models.items()):
             end = math.inf if to_the_end else self._closed_through(key, shards)
+            if end == -math.inf:
+                continue
             # What is taken now was binned by the references known now: none may begin within it.
             newest = _newest_seconds(key, shards)
             panes = self._take(key, shards, end)
@@ -233,10 +235,19 @@ class Judge:
         return sum(model.watched_streams for model in sharing)
 
     def _closed_through(self, key: ModelKey, shards: list[Shard]) -> float:
-        """Every pane that ends by then has been passed by every partition that is not idle."""
-        lateness = self._rules.lateness_seconds
-        passed = (s.passed_seconds(key, lateness, self._idle_after_seconds) for s in shards)
-        return min(passed, default=math.inf)
+        """Every pane that ends by then has been passed by every partition that is not idle; -inf
+        where no open pane has: most often one partition is enough to see that.
+        """
+        first_end = _oldest_seconds(key, shards) + self._rules.pane_seconds
+        through = math.inf
+        for shard in shards:
+            passed = shard.passed_seconds(
+                key, self._rules.lateness_seconds, self._idle_after_seconds
+            )
+            through = min(through, passed)
+            if through < first_end:
+                return -math.inf
+        return through
 
     def _take(self, key: ModelKey, shards: list[Shard], end_seconds: float) -> dict[float, Pane]:
         merged: dict[float, Pane] = {}
@@ -262,6 +273,16 @@ def newest_by_model(shards: Iterable[Mapping[str, Any]]) -> dict[ModelKey, float
             starts = [pane["start_seconds"] for pane in model["panes"]]
             newest[key] = max(newest.get(key, -math.inf), model["newest_seconds"], *starts)
     return newest
+
+
+def _oldest_seconds(key: ModelKey, shards: list[Shard]) -> float:
+    """The start of the oldest open pane of a model, +inf if none is open."""
+    oldest = math.inf
+    for shard in shards:
+        part = shard.models.get(key)
+        if part is not None and part.panes:
+            oldest = min(oldest, *part.panes)
+    return oldest
 
 
 def _newest_seconds(key: ModelKey, shards: list[Shard]) -> float:
