@@ -16,7 +16,8 @@ LOWEST, HIGHEST = 0.001, 1.0
 def distance_bar(
     distance: float | None, expected: float | None, limits: Sequence[float] = ()
 ) -> Markup:
-    """A bar of the distance over a band that ends at `expected`, with a stroke at each limit.
+    """A bar of the distance over a band that ends with a line at `expected`, and a dashed line at
+    each limit.
 
     The bar changes its colour from the first limit on. Empty where the distance is not known.
     """
@@ -32,6 +33,7 @@ def distance_bar(
         bar(0, 0, by_chance, HEIGHT, "band"),
         bar(0, 4, place_of(distance), 6, "value"),
         path(strokes, "level"),
+        path(f"M{place(by_chance)} 0V{place(HEIGHT)}" if known else "", "chance"),
         role="img",
         class_="bar over" if over else "bar",
         viewBox=f"0 0 {place(WIDTH)} {place(HEIGHT)}",

@@ -120,6 +120,8 @@ def test_a_bar_ends_at_its_distance_and_its_band_at_what_chance_explains():
     assert drawn["track"] == WIDTH
     assert drawn["value"] == pytest.approx(WIDTH * 2 / 3, abs=0.1)
     assert drawn["band"] == pytest.approx(WIDTH / 3, abs=0.1)
+    (line,) = re.findall(r'class="chance" d="M([\d.]+) ', distance_bar(0.1, 0.01))
+    assert float(line) == drawn["band"]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,7 @@ def test_nothing_is_drawn_of_a_distance_that_is_not_known(distance):
 @pytest.mark.parametrize("expected", [None, math.nan])
 def test_a_distance_whose_chance_is_not_known_has_no_band(expected):
     assert "band" not in widths(distance_bar(0.1, expected))
+    assert "chance" not in distance_bar(0.1, expected)
 
 
 def test_what_is_beyond_the_axis_is_drawn_at_its_end():
