@@ -67,9 +67,12 @@ def typical_shift(detection: Detection, events: float, *, settled: bool = False)
 
 def sure_panes(pane_seconds: float) -> float:
     """A change that takes more panes to be noticed may be learned as the stream's own wander
-    meanwhile (`dispersions` asks once an hour), and then never alarm.
+    meanwhile, and then never alarm.
+
+    `dispersions` learns that once an hour. Of changes foreseen to take less than two thirds of this
+    all were noticed in simulations, of those that took just an hour three quarters.
     """
-    return max(2.0 * PANES_MIN, HOUR_SECONDS / pane_seconds)
+    return 2 / 3 * max(2.0 * PANES_MIN, HOUR_SECONDS / pane_seconds)
 
 
 def values_ahead(detection: Detection, events: float, *, settled: bool = True) -> Foresight | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from detectors.change.bayes_factor import psi_of_rates
 from detectors.change.ragged import Ragged
@@ -23,8 +24,9 @@ from service.monitor.detecting.sensing import (
 from service.monitor.detecting.watched_cells import WatchedCells, watched_count
 from service.monitor.references.planning import plan_for
 from service.monitor.references.reference import reference_cells
+from service.values.streams import Kind, StreamKey
 from service.values.watches import Budget, DetectorChoice
-from tests.unit.monitor.events import MODEL, PANE, reference, watch
+from tests.unit.monitor.events import MODEL, PANE, X, reference, watch
 
 NAMES = ("e_detector", "adwin", "page_hinkley", "river.KSWIN")
 ALL = tuple(DetectorChoice(name) for name in NAMES[:3])
@@ -86,7 +88,7 @@ def test_cells_that_have_anything_are_counted():
 def test_quality_is_of_inputs_alone_and_its_cells_add_up_to_the_rows():
     watched = WatchedCells(plan_for(MODEL, watch(), NORMAL, learns=False))
     assert [key.name for key in watched.quality] == ["x", "state"]
-    assert watched.cells.sizes[-2:].tolist() == [3, 4]
+    assert watched.cells.sizes[-2:].tolist() == [4, 4]
     rows = np.random.default_rng(1).integers(0, 50, watched.plan.layout.cell_count)
     taken = watched.cells.total(watched.take(rows))
     for quality, stream in zip((-2, -1), watched.inputs.tolist(), strict=True):
@@ -107,6 +109,20 @@ def test_what_is_counted_of_quality_is_where_it_is_said_to_be():
     counts[layout.values_of(state).start] = 11
     assert watched.as_table(len(watched.streams) - 1, counts).tolist() == [11, 0, 9, 5, 7]
     assert watched.take(counts)[-4:].tolist() == [11, 5, 7, 9]
+
+
+def test_numbers_beyond_the_fences_count_as_unseen():
+    plan = plan_for(MODEL, watch(), NORMAL, learns=False)
+    x = plan.streams.index(X)
+    values, counts = plan.layout.values_of(x), np.zeros(plan.layout.cell_count, dtype=np.int64)
+    counts[[values.start, values.start + 1, values.stop - 1]] = 3, 100, 4
+    watched = WatchedCells(plan)
+    quality = watched.streams.index(StreamKey(Kind.QUALITY, X.name))
+    assert watched.as_table(quality, counts).tolist() == [100, 0, 7, 0, 0]
+    assert plan.unseen_of(counts).sum() == 7
+    plain = replace(plan, fenced=frozenset())
+    assert WatchedCells(plain).as_table(quality, counts).tolist() == [107, 0, 0, 0, 0]
+    assert WatchedCells(plain).cells.sizes[-2:].tolist() == [3, 4]
 
 
 def test_the_budget_is_shared_by_all_that_is_judged():
@@ -146,9 +162,9 @@ def test_what_is_missing_is_foreseen_of_inputs():
     assert missing_ahead(detection(ALL[1:]), 600) is None
 
 
-def test_what_is_sure_to_be_noticed_is_so_within_an_hour_or_sixty_panes():
-    assert sure_panes(60.0) == sure_panes(900.0) == 60
-    assert sure_panes(5.0) == 720
+def test_what_is_sure_to_be_noticed_is_so_well_within_an_hour_or_sixty_panes():
+    assert sure_panes(60.0) == sure_panes(900.0) == pytest.approx(40)
+    assert sure_panes(5.0) == pytest.approx(480)
 
 
 def test_while_little_is_known_less_is_noticed():
