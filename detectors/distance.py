@@ -54,9 +54,9 @@ def distances(
     """The distances of `live` to `reference`, counts of shape (cell_count,).
 
     `sd`, `minimum` and `maximum` are the reference's, in the values' own unit; shape (D,), of which
-    only the numeric streams' entries are looked at. The extremes close the two open cells: a live
-    value beyond counts as one inside, so that a single wild value cannot carry the distance. An
-    extreme that is NaN, or inside the edges, leaves its cell without a width.
+    only the numeric streams' entries are looked at. The extremes close the open cells, and what
+    lies beyond them has no width: a live value there counts as an extreme, so that a single wild
+    value cannot carry the distance. An open cell without a known extreme has no width either.
     """
     if layout.stream_count == 0:
         return Distances(*(np.zeros(0) for _ in range(6)))
@@ -136,7 +136,10 @@ def _widths(layout: Layout, own: Counts, minimum: Floats, maximum: Floats) -> Fl
     lower, upper = np.empty(len(first)), np.empty(len(first))
     lower[first], lower[~first] = minimum, edges
     upper[last], upper[~last] = maximum, edges
-    return np.nan_to_num(np.maximum(upper - lower, 0.0), posinf=0.0)
+    owner = np.cumsum(first) - 1
+    inside = np.fmin(upper, maximum[owner]) - np.fmax(lower, minimum[owner])
+    width: Floats = np.nan_to_num(np.maximum(inside, 0.0), posinf=0.0)
+    return width
 
 
 def _mean_height(lower: Floats, upper: Floats) -> Floats:

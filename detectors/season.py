@@ -2,7 +2,9 @@
 
 Hour of day p_d = (C_d + 200 p) / (|C_d| + 200), hour of week p_h = (C_h + 500 p_d) / (|C_h| +
 500): what few events were seen of is taken from what many were seen of. Between the centres of
-hours shares are interpolated: steps from hour to hour would be noticed as changes.
+hours shares are interpolated: steps from hour to hour would be noticed as changes. Where a stream
+itself goes by steps (a shop that opens, a weekend that begins) that is wrong by up to half a step;
+how far the difference of two hours is from those around it tells how much, and is allowed for.
 
 A position is the hour of the week in local time, a fraction from 0 (Monday 0:00) up to 168.
 """
@@ -22,6 +24,14 @@ SUNDAY = 6
 DAY_WEIGHT, WEEK_WEIGHT = 200.0, 500.0
 """How many events of the more general shares are mixed in. More would make a stream of one event a
 second, whose weekends are 0.8 sd off, alarm on its third weekend still."""
+
+
+ALLOWED_EVIDENCE = 10.0
+"""A step that the hours around do not tell makes no more evidence than about this, in nats."""
+
+
+SHARE_MIN = 1e-12
+"""A smaller share is taken for this."""
 
 
 def never(day: date) -> bool:  # noqa: ARG001 - a calendar without holidays
@@ -73,9 +83,13 @@ class Season:
         """What is normal for a pane whose middle is at `position`."""
         before, after, weight = neighbours(position, HOURS_A_WEEK)
         (shares, mass), (later, later_mass) = self._of_hour(before), self._of_hour(after)
-        return Expected(
-            (1 - weight) * shares + weight * later, (1 - weight) * mass + weight * later_mass
-        )
+        told = (1 - weight) * shares + weight * later
+        around = self._of_hour(before - 1).shares, self._of_hour(after + 1).shares
+        step = (later - shares) - ((shares - around[0]) + (around[1] - later)) / 2
+        wrong = (min(weight, 1 - weight) * step) ** 2 / np.maximum(told, SHARE_MIN)
+        with np.errstate(divide="ignore"):
+            allowed = 2 * ALLOWED_EVIDENCE / self.cells.total(wrong)
+        return Expected(told, np.minimum((1 - weight) * mass + weight * later_mass, allowed))
 
     def covered(self) -> Floats:
         """How many hours of the day (0 to 24) each stream has counts of, shape (D,)."""
@@ -101,6 +115,7 @@ class Season:
         return season
 
     def _of_hour(self, hour: int) -> Expected:
+        hour %= HOURS_A_WEEK
         by_day = self.counts[hour % HOURS_A_DAY :: HOURS_A_DAY].sum(axis=0)
         day, week = self.cells.total(by_day), self.cells.total(self.counts[hour])
         shares = self._mixed(by_day, day, self._shares, DAY_WEIGHT)

@@ -34,6 +34,25 @@ class NumericCells(NamedTuple):
     edges: NDArray[np.float64]
     counts: NDArray[np.int64]
 
+    def fenced(self, minimum: float, maximum: float) -> "NumericCells":
+        """The same with an empty cell at either end for what is implausible.
+
+        Implausible are values further out than the range is wide (than its largest value is, of
+        one value alone), and those below 0 where there was none. So -999 that stands for a missing
+        value is told from the tail, as an unknown category is from a rare one. Where no finite
+        number lies as far out, the cells stay as they are.
+        """
+        width = maximum - minimum or abs(maximum) or 1.0
+        lower = 0.0 if minimum >= 0 else minimum - width
+        upper = max(maximum + width, *np.nextafter([maximum, *self.edges[-1:]], np.inf))
+        if not (np.isfinite(lower) and np.isfinite(upper)):
+            return self
+        # Below a first edge that lies as far out is nothing already.
+        before = [lower] if lower < min(self.edges, default=np.inf) else []
+        edges = np.concatenate((before, self.edges, [upper]))
+        counts = np.concatenate((np.zeros(len(before)), self.counts, [0])).astype(np.int64)
+        return NumericCells(edges, counts)
+
 
 class CategoryCells(NamedTuple):
     """The frequent categories, the largest first, their counts, and all that is left.

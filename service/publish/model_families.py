@@ -156,7 +156,8 @@ INVALID_VALUES = counter(
 )
 UNSEEN_VALUES = counter(
     "unseen_values",
-    "Values of a category that the reference does not hold.",
+    "Values that the reference does not prepare for: of an unknown category, or a number further "
+    "outside its range than the range is wide (or negative where none was).",
     STREAM,
     Group.FEATURE,
 )

@@ -23,7 +23,7 @@ from service.values.reports import (
     TopicReport,
     WindowReport,
 )
-from service.values.streams import OF_ROWS, ValueType
+from service.values.streams import OF_ROWS, Kind, ValueType
 
 REASONS = tuple(reason for reason in Reason if reason is not Reason.LATE)
 """Exported from 0, since a counter born at 1 has no increase. Late rows have their own counter."""
@@ -77,7 +77,7 @@ def add_stream(sheet: Sheet, model: ModelReport, stream: StreamReport) -> None:
     if stream.key.kind not in OF_ROWS:
         sheet.add(m.MISSING_VALUES, stream.missing_total, *labels)
         sheet.add(m.INVALID_VALUES, stream.invalid_total, *labels)
-        if stream.type is not ValueType.NUMERIC:
+        if _has_strangers(stream):
             sheet.add(m.UNSEEN_VALUES, stream.unseen_total, *labels)
     if stream.state is StreamState.WATCHED:
         sheet.add(m.DRIFT_SCORE, stream.score, *labels, stream.source)
@@ -91,7 +91,12 @@ def stream_series(stream: StreamReport) -> int:
     if stream.key.kind in OF_ROWS:
         return int(scored)
     of_policy = 0 if stream.policy is None else POLICY_SERIES
-    return 2 + (stream.type is not ValueType.NUMERIC) + scored + of_policy
+    return 2 + _has_strangers(stream) + scored + of_policy
+
+
+def _has_strangers(stream: StreamReport) -> bool:
+    """Whether values can be unseen: unknown categories, and inputs beyond all that is plausible."""
+    return stream.type is not ValueType.NUMERIC or stream.key.kind is Kind.INPUT
 
 
 def add_distances(sheet: Sheet, model: ModelReport, stream: StreamReport, detail: Detail) -> None:

@@ -182,7 +182,7 @@ def _reference(model: ModelReport) -> ReferenceView:
 
 def _stream(stream: StreamReport) -> StreamView:
     of_rows = stream.key.kind in OF_ROWS
-    categorical = stream.type != "numeric" and not of_rows
+    strangers = (stream.type != "numeric" or stream.key.kind == "input") and not of_rows
     return StreamView(
         name=stream.key.name,
         kind=stream.key.kind.value,
@@ -195,7 +195,7 @@ def _stream(stream: StreamReport) -> StreamView:
         source=stream.source,
         missing_total=None if of_rows else stream.missing_total,
         invalid_total=None if of_rows else stream.invalid_total,
-        unseen_total=stream.unseen_total if categorical else None,
+        unseen_total=stream.unseen_total if strangers else None,
         windows=tuple(map(_window, stream.windows)),
     )
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from functools import cached_property
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from detectors.joint import Projection
 from detectors.scaling import Scaling
@@ -23,7 +25,8 @@ class Plan(Struct, frozen=True, dict=True):
     `missing` are the sentinels that mean "not there" for every feature, `missing_by_feature` the
     further ones for some. `columns` name positions for sources whose rows have no names.
     `rare` names the categories of a stream that count as other; in an `open_ended` stream every
-    category that is not in the layout does, and none is unseen.
+    category that is not in the layout does, and none is unseen. The outermost cells of a `fenced`
+    stream hold what is implausible.
     """
 
     reference_hash: str
@@ -33,6 +36,7 @@ class Plan(Struct, frozen=True, dict=True):
     boolean: frozenset[StreamKey] = frozenset()
     rare: Mapping[StreamKey, tuple[str, ...]] = {}
     open_ended: frozenset[StreamKey] = frozenset()
+    fenced: frozenset[StreamKey] = frozenset()
     learn_inputs: bool = False
     learn_outputs: bool = False
     projection: Projection | None = None
@@ -61,6 +65,26 @@ class Plan(Struct, frozen=True, dict=True):
         joint = (JOINT,) if self.projection else ()
         wanted = (*joint, *map(above_cutoff, self.cutoffs))
         return tuple(key for key in wanted if key not in self.streams)
+
+    def unseen_of(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many values of each stream of `layout` no reference prepares for, shape (D,), out of
+        counts by its cells: unseen categories, and numbers beyond the fences. The latter are 0 of
+        streams without.
+        """
+        unseen = np.zeros(self.layout.stream_count, dtype=np.int64)
+        unseen[self.layout.numeric_count :] = counts[self.layout.unseen_cells()]
+        fenced, first, last = self._fences
+        unseen[fenced] = counts[first] + counts[last]
+        return unseen
+
+    @cached_property
+    def _fences(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Which streams are fenced, and their outermost cells."""
+        streams = np.array(
+            [i for i, key in enumerate(self.numeric) if key in self.fenced], dtype=np.int64
+        )
+        first = self.layout.offsets[streams]
+        return streams, first, first + self.layout.value_cells[streams] - 1
 
     @cached_property
     def scaled_columns(self) -> list[int]:

@@ -34,6 +34,8 @@ class StreamReference(Struct, frozen=True):
     categories were seen once (Good-Turing's estimate of what is yet unseen). `rare` names the
     categories counted in `other`; where they are too many to be named, it is empty and the stream
     `open_ended`: any unknown category counts as other then, since it may have been in the data.
+    The outermost cells of a numeric stream that is `fenced` are empty: what is in them is
+    implausible, as a category is that was never seen (`NumericCells.fenced`).
     `mean`, `sd`, `minimum`, `maximum` and `quantiles` (probability -> value) are NaN or empty when
     categorical or without a valid value. `distinct` is an estimate (3 % standard error).
     """
@@ -48,6 +50,7 @@ class StreamReference(Struct, frozen=True):
     singletons: int = 0
     rare: tuple[str, ...] = ()
     open_ended: bool = False
+    fenced: bool = False
     mean: float = float("nan")
     sd: float = float("nan")
     minimum: float = float("nan")

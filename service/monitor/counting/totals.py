@@ -136,9 +136,7 @@ def quality_of_summary(plan: Plan, summary: Summary) -> dict[StreamKey, NDArray[
     layout = plan.layout
     missing = summary.cells[layout.missing_cells()]
     invalid = summary.cells[layout.invalid_cells()]
-    unseen = np.zeros(layout.stream_count, dtype=np.int64)
-    unseen[layout.numeric_count :] = summary.cells[layout.unseen_cells()]
-    table = np.stack([missing, invalid, unseen], axis=1)
+    table = np.stack([missing, invalid, plan.unseen_of(summary.cells)], axis=1)
     return dict(zip(plan.streams, table, strict=True))
 
 

@@ -1,8 +1,8 @@
 """The streams that the e-detector watches, and where their cells lie in a pane's counts.
 
 The values of every stream of the plan, and of every input how many values were there, missing,
-invalid and of unknown categories: its quality. What is missing says nothing of the values, so that
-a broken feed and a changed world are told apart.
+invalid and of unknown categories or beyond the fences: its quality. What is missing says nothing of
+the values, so that a broken feed and a changed world are told apart.
 """
 
 from functools import cached_property
@@ -24,7 +24,8 @@ class WatchedCells:
     """`values` are the plan's streams, in the order of its layout; `quality` those derived of its
     inputs; both together, in this order, have the flat cells that `take` gives.
 
-    The cells of quality are present, missing, invalid, and unseen where there are categories.
+    The cells of quality are present, missing, invalid, and unseen where there are categories or
+    fences.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -43,7 +44,7 @@ class WatchedCells:
     @cached_property
     def cells(self) -> Ragged:
         """Which of the flat cells are whose."""
-        quality = np.where(self.inputs < self.plan.layout.numeric_count, 3, 4)
+        quality = self._quality_table.sum(axis=1)
         sizes = np.concatenate((self.plan.layout.value_cells, quality))
         return Ragged(np.concatenate(([0], np.cumsum(sizes))).astype(np.int64))
 
@@ -94,11 +95,17 @@ class WatchedCells:
         return np.flatnonzero(inside)
 
     @cached_property
-    def _quality_cells(self) -> NDArray[np.int64]:
-        """Where in a table (inputs, 4) the cells of quality are: numeric streams lack the last."""
+    def _quality_table(self) -> NDArray[np.bool_]:
+        """Which of a table (inputs, 4) there are: numeric streams without fences lack the last."""
         table = np.ones((len(self.inputs), 4), dtype=bool)
-        table[self.inputs < self.plan.layout.numeric_count, 3] = False
-        return np.flatnonzero(table)
+        numeric = self.inputs < self.plan.layout.numeric_count
+        fenced = [self.values[i] in self.plan.fenced for i in self.inputs]
+        table[:, 3] = ~numeric | np.array(fenced, dtype=bool)
+        return table
+
+    @cached_property
+    def _quality_cells(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self._quality_table)
 
     def _quality_of(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         taken: NDArray[np.int64] = self._table_of(counts).ravel()[self._quality_cells]
@@ -111,8 +118,7 @@ class WatchedCells:
             return np.zeros((0, 4), dtype=np.int64)
         total = np.add.reduceat(counts, layout.offsets[:-1])
         missing, invalid = counts[layout.missing_cells()], counts[layout.invalid_cells()]
-        unseen = np.zeros_like(total)
-        unseen[layout.numeric_count :] = counts[layout.unseen_cells()]
+        unseen = self.plan.unseen_of(counts)
         present = total - missing - invalid - unseen
         table: NDArray[np.int64] = np.stack((present, missing, invalid, unseen), axis=1)
         return table[self.inputs]

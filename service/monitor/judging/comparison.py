@@ -21,13 +21,13 @@ from service.monitor.detecting.evidence_bank import EvidenceBank
 from service.monitor.detecting.policy import PolicyWatch
 from service.monitor.detecting.windows import Freeze, Window
 from service.monitor.judging.cell_names import cell_names
-from service.monitor.judging.derived_words import QUALITY_NAMES, quality_in_words, rows_in_words
+from service.monitor.judging.derived_words import quality_in_words, quality_names, rows_in_words
 from service.monitor.judging.wording import Measured, in_words
 from service.monitor.references.reference import reference_cells, same_cells
 from service.monitor.references.unchanged import unchanged, why_afresh
 from service.values.plans import Plan
 from service.values.references import Reference
-from service.values.streams import ModelKey, StreamKey
+from service.values.streams import Kind, ModelKey, StreamKey
 from service.values.watches import Watch
 
 ROWS_WORTH_TELLING = 100
@@ -144,7 +144,7 @@ class Comparison:
         if shapes is not None and stream == len(self.streams) - 1:
             return rows_in_words(shapes.volume)
         live = next((self.cells_of(stream, c) for c, _ in measured if c.any()), None)
-        return quality_in_words(self.cells_of(stream, self.counts), live)
+        return quality_in_words(self.cells_of(stream, self.counts), live, self.names_of(stream))
 
     def cells_of(self, stream: int, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """The counts of one stream, out of those by cell of the layout: all its cells, missing and
@@ -158,8 +158,13 @@ class Comparison:
         values = len(self.plan.streams)
         if stream < values:
             return cell_names(self.layout, stream)
-        volume = stream == len(self.streams) - 1
-        return ("rows" if volume else QUALITY_NAMES[0], *QUALITY_NAMES[1:])
+        names = quality_names(numeric=self._of_numbers(stream))
+        return ("rows", *names[1:]) if stream == len(self.streams) - 1 else names
+
+    def _of_numbers(self, quality: int) -> bool:
+        """Whether a stream of quality is that of a numeric input."""
+        name = self.streams[quality].name
+        return any(key.kind is Kind.INPUT and key.name == name for key in self.plan.numeric)
 
     def under(self, watch: Watch) -> "Comparison":
         """A fresh comparison with the same reference, that watches as `watch` says."""

@@ -37,6 +37,7 @@ class StreamShape(Struct, forbid_unknown_fields=True, kw_only=True):
     categories: list[str] = []
     rare: list[str] = []
     open_ended: bool = False
+    fenced: bool = False
     edges: list[float] = []
     mean: float | None = None
     sd: float | None = None
@@ -105,6 +106,8 @@ def check_stream(stream: StreamShape, field: str, check: Checks) -> None:
         check.that(getattr(stream, what) >= 0, f"{field}.{what}", "must not be negative")
     for position, count in enumerate(stream.counts):
         check.that(0 <= count < 2**63, f"{field}.counts[{position}]", "is not a count")
+    full = len(stream.counts) < 3 or stream.counts[0] > 0 or stream.counts[-1] > 0
+    check.that(not (stream.fenced and full), f"{field}.fenced", "the outermost cells are not empty")
 
 
 def check_order(streams: tuple[StreamReference, ...], check: Checks) -> None:
@@ -152,6 +155,7 @@ def _check_categorical(stream: StreamShape, field: str, check: Checks) -> None:
     check.that(known, f"{field}.rare", "names what `other` counts, unless the stream is open-ended")
     closed = not (stream.open_ended and stream.rare)
     check.that(closed, f"{field}.rare", "an open-ended stream has none")
+    check.that(not stream.fenced, f"{field}.fenced", "only numeric streams have it")
     boolean = stream.type is ValueType.BOOLEAN
     check.that(
         not boolean or stream.categories == ["false", "true"],

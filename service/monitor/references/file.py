@@ -126,6 +126,7 @@ def _stream(stream: StreamShape, field: str, check: Checks) -> StreamReference:
         singletons=stream.singletons,
         rare=tuple(stream.rare),
         open_ended=stream.open_ended,
+        fenced=stream.fenced,
         mean=_number(stream.mean),
         sd=_number(stream.sd),
         minimum=_number(stream.minimum),
@@ -188,7 +189,8 @@ def _stream_tree(stream: StreamReference) -> dict[str, Any]:
     moments = ("mean", "sd", "minimum", "maximum")
     tree |= {what: _finite(getattr(stream, what)) for what in moments}
     tree["quantiles"] = {repr(float(p)): float(v) for p, v in stream.quantiles.items()}
-    return tree | {"edges": stream.edges.tolist(), "counts": counts}
+    fences = {"fenced": True} if stream.fenced else {}
+    return tree | fences | {"edges": stream.edges.tolist(), "counts": counts}
 
 
 def _json_text(value: Any, indent: str, nested_levels: int) -> str:

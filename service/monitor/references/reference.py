@@ -147,6 +147,7 @@ def plan_of(  # noqa: PLR0913 (one a setting)
         boolean=frozenset(s.key for s in streams if s.type is ValueType.BOOLEAN),
         rare={s.key: s.rare for s in streams if s.rare},
         open_ended=frozenset(s.key for s in streams if s.open_ended),
+        fenced=frozenset(s.key for s in streams if s.fenced),
         learn_inputs=learn_inputs,
         learn_outputs=learn_outputs,
         projection=projection or None,
@@ -221,7 +222,7 @@ def _at_microseconds(lineage: Lineage) -> Lineage:
 
 
 def canonical(stream: StreamReference) -> list[Any]:
-    """All that a reference says of a stream, in one order."""
+    """Fences are told only where there are any, so that files of before keep their hash."""
     return [
         stream.key.kind.value,
         stream.key.name,
@@ -237,4 +238,5 @@ def canonical(stream: StreamReference) -> list[Any]:
         [stream.mean, stream.sd, stream.minimum, stream.maximum],
         sorted(stream.quantiles.items()),
         stream.distinct,
+        *(["fenced"] if stream.fenced else []),
     ]

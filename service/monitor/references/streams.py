@@ -7,7 +7,7 @@ import numpy as np
 from detectors.summary.cells import category_cells, numeric_cells, value_type
 from detectors.summary.profile import Profile
 from service.values.references import StreamReference
-from service.values.streams import StreamKey, ValueType, always_numeric, cutoff_of
+from service.values.streams import Kind, StreamKey, ValueType, always_numeric, cutoff_of
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 """The quantiles kept of a numeric stream."""
@@ -46,9 +46,11 @@ def _inferred(profile: Profile) -> ValueType:
 
 def _numeric(key: StreamKey, profile: Profile) -> StreamReference:
     """Texts and booleans are invalid here, as they are when they come live."""
-    edges, counts = numeric_cells(profile)
     moments = profile.moments
     minimum, maximum = moments.minimum, moments.maximum
+    plain = cells = numeric_cells(profile)
+    if key.kind is Kind.INPUT and profile.numbers:
+        cells = plain.fenced(float(minimum[0]), float(maximum[0]))
     quantiles = profile.quantiles.quantile(np.array(QUANTILES), minimum, maximum)[0]
     quantiles[[0, -1]] = minimum[0], maximum[0]  # which are known exactly
     seen = profile.numbers > 0
@@ -56,10 +58,11 @@ def _numeric(key: StreamKey, profile: Profile) -> StreamReference:
     return StreamReference(
         key=key,
         type=ValueType.NUMERIC,
-        counts=counts,
+        counts=cells.counts,
         missing=profile.missing,
         invalid=profile.rows - profile.missing - profile.numbers,
-        edges=edges,
+        edges=cells.edges,
+        fenced=cells is not plain,
         mean=mean if seen else math.nan,
         sd=sd if seen else math.nan,
         minimum=float(minimum[0]) if seen else math.nan,

@@ -150,12 +150,26 @@ def test_without_a_spread_nothing_is_measured_in_sd(sd):
     assert np.isfinite(found["ks"]).all()
 
 
-def test_extremes_that_are_unknown_or_inside_the_edges_leave_tails_without_width():
+def test_tails_without_a_known_extreme_have_no_width():
     layout = Layout(edges=(np.array([0.0, 1.0]),))
     unknown = measure(layout, [2, 1, 1, 0, 0], [1, 1, 2, 0, 0])
-    inside = measure(layout, [2, 1, 1, 0, 0], [1, 1, 2, 0, 0], low=0.5, high=0.5)
     assert_allclose(unknown["wasserstein_sd"], [0.25])
-    assert_allclose(inside["wasserstein_sd"], [0.25])
+
+
+def test_what_lies_beyond_the_extremes_has_no_width():
+    layout = Layout(edges=(np.array([-9.0, 0.0, 1.0, 9.0]),))
+    counts = [0, 2, 1, 1, 0, 0, 0], [0, 1, 1, 2, 0, 0, 0]
+    fenced = measure(layout, *counts, low=-1.0, high=2.0)
+    plain = measure(
+        Layout(edges=(np.array([0.0, 1.0]),)),
+        *([*cells[1:4], 0, 0] for cells in counts),
+        low=-1.0,
+        high=2.0,
+    )
+    for name in ("wasserstein_sd", "mean_shift"):
+        assert_allclose(fenced[name], plain[name])
+    half = measure(layout, [0, 2, 1, 1, 0, 0, 0], [0, 1, 1, 2, 0, 0, 0], low=0.5, high=0.5)
+    assert_allclose(half["wasserstein_sd"], [0.0])
 
 
 def test_stream_without_an_edge_is_one_cell_and_never_moves():

@@ -55,6 +55,26 @@ def test_without_any_count_the_overall_shares_are_expected():
     assert season.covered().tolist() == [0, 0]
 
 
+def test_a_step_that_the_hours_around_do_not_tell_lowers_what_is_known_beside_it():
+    season = Season(CELLS, SHARES, mass=1000.0)
+    for hour in range(168):
+        steep = [900, 80, 20] if hour >= 84 else [20, 80, 900]
+        season.add(np.array([100 * n for n in steep] + [9_000, 1_000]), hour + 0.5)
+    far, beside, centre = (season.expected(at).mass for at in (40.2, 83.9, 84.5))
+    assert beside[0] < far[0] / 100
+    assert beside[1] == pytest.approx(far[1], rel=0.1)
+    assert centre[0] == pytest.approx(far[0], rel=0.1)
+
+
+def test_a_smooth_season_is_known_as_well_between_hours_as_at_their_centres():
+    season = Season(CELLS, SHARES, mass=1000.0)
+    for hour in range(168):
+        share = 0.5 + 0.2 * np.sin(hour / 24 * 2 * np.pi)
+        season.add(np.array([2_000 * share, 2_000 * (1 - share), 200, 0, 0]), hour + 0.5)
+    between, centre = season.expected(30.0).mass, season.expected(30.5).mass
+    assert between[0] == pytest.approx(centre[0], rel=0.02)
+
+
 def test_hours_are_shrunk_to_the_day_and_the_day_to_the_whole():
     season = Season(CELLS, SHARES, mass=1000.0)
     tuesday_at_five = np.array([100, 200, 300, 0, 0])

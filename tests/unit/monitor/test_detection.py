@@ -38,13 +38,24 @@ class Watched:
     def new(self, watched=None):
         return Comparison(MODEL, NORMAL, self.plan, watched or self.watch, self.pane_seconds, 0)
 
-    def pane(self, shift=0.0, spread=1.0, rows=ROWS_A_PANE, absent=0.0, unseen=0.0, invalid=0.0):
+    def pane(
+        self,
+        shift=0.0,
+        spread=1.0,
+        rows=ROWS_A_PANE,
+        absent=0.0,
+        unseen=0.0,
+        invalid=0.0,
+        sentinel=0.0,
+    ):
         random, pane = self.random, Pane(self.at, self.plan)
         numeric = np.full((rows, len(self.plan.numeric)), 0.5)
         numeric[:, self.plan.numeric.index(LATENCY)] = 0.01
         x = random.normal(shift, spread, rows)
         x[random.random(rows) < absent] = np.nan
         x[random.random(rows) < invalid] = np.inf
+        if sentinel:
+            x[random.random(rows) < sentinel] = -999.0
         numeric[:, self.plan.numeric.index(X)] = x
         chosen = random.choice(3, rows, p=(0.5, 0.3, 0.2)).astype(np.int32)
         names = self.plan.layout.categories[0]
@@ -282,3 +293,17 @@ def test_holidays_and_seasons_are_those_of_the_watch():
     assert Watched(season=SeasonWatch("day")).comparison.detection.seasons.active.tolist() == (
         [False] * 6
     )
+
+
+@pytest.mark.parametrize(("leak", "within"), [(0.03, 2), (0.06, 1)])
+def test_a_number_that_stands_for_missing_and_leaks_in_is_a_matter_of_quality(leak, within):
+    watched = Watched(SHAPES).feed(100).feed(within, sentinel=leak)
+    assert ("quality", "x", True) in watched.changes()
+    (told,) = [t for t in watched.told if t.stream == X_QUALITY]
+    assert told.summary.startswith("far outside the reference's range from 0.0 % to ")
+
+
+def test_a_mean_that_moves_far_is_no_matter_of_quality():
+    watched = Watched(SHAPES).feed(60).feed(30, shift=2.0)
+    assert watched.changes(Kind.QUALITY) == []
+    assert ("input", "x", True) in watched.changes()

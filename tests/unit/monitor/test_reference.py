@@ -191,10 +191,45 @@ def test_one_row_gives_one_value_with_sd_zero():
 
 def test_a_constant_column_sets_its_value_apart_from_all_others():
     stream = only({"x": [3.5] * 1000})
-    lower, upper = stream.edges.tolist()
+    fence, lower, upper, other_fence = stream.edges.tolist()
     assert lower <= 3.5 < upper
-    assert stream.counts.tolist() == [0, 1000, 0]
+    assert (fence, other_fence) == (0.0, 7.0)
+    assert stream.counts.tolist() == [0, 0, 1000, 0, 0]
     assert stream.sd == 0.0
+
+
+@pytest.mark.parametrize(
+    ("values", "fences"),
+    [
+        (np.linspace(20, 80, 500), (0.0, 140.0)),
+        (np.linspace(0, 80, 500), (0.0, 160.0)),
+        (np.linspace(-1, 3, 500), (-5.0, 7.0)),
+        (np.linspace(-80, -20, 500), (-140.0, 40.0)),
+        ([0.0] * 30, (0.0, 1.0)),
+        ([7.0, 9.0], (0.0, 11.0)),
+    ],
+)
+def test_an_input_is_fenced_as_far_out_as_its_range_is_wide_and_at_0_where_nothing_is_below(
+    values, fences
+):
+    stream = only({"x": list(values)})
+    assert stream.fenced
+    assert (stream.edges[0], stream.edges[-1]) == fences
+    assert (stream.counts[0], stream.counts[-1]) == (0, 0)
+    assert stream.counts.sum() == len(values)
+
+
+def test_numbers_too_large_to_go_further_out_are_not_fenced():
+    stream = only({"x": (1.7e308 * np.linspace(-1, 1, 500)).tolist()})
+    assert not stream.fenced
+    assert stream.counts.min() >= 5
+
+
+def test_a_width_that_is_lost_beside_the_values_still_leaves_them_inside():
+    values = [1e16, 1e16 + 2] * 50
+    stream = only({"x": values})
+    assert stream.fenced
+    assert stream.edges[-1] > max(values)
 
 
 @pytest.mark.parametrize("values", [[None] * 9, [INVALID_VALUE] * 9, [math.nan] * 9])

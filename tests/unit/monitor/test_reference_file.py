@@ -111,6 +111,8 @@ def test_a_newer_format_is_refused_by_its_number_whatever_else_it_holds():
         (stream_tree(0, counts=[1, 2]), r"streams\[0\].counts: 2 counts where \d+ cells"),
         (stream_tree(0, counts=[-1], edges=[]), r"streams\[0\].counts\[0\]: is not a count"),
         (stream_tree(0, counts=[2**63], edges=[]), r"streams\[0\].counts\[0\]: is not a count"),
+        (stream_tree(0, fenced=True, counts=[3], edges=[]), r"streams\[0\].fenced: the outermost"),
+        (stream_tree(5, fenced=True), r"streams\[5\].fenced: only numeric"),
         (stream_tree(0, missing=-1), r"streams\[0\].missing: must not be negative"),
         (stream_tree(0, categories=["a"]), r"streams\[0\].categories: only categorical"),
         (stream_tree(0, sd=-1.0), r"streams\[0\].sd: must not be negative"),
