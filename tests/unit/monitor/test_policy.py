@@ -26,6 +26,7 @@ from tests.unit.monitor.events import (
     T0,
     World,
     X,
+    cut,
     reference,
     stream_of,
     watch,
@@ -245,3 +246,18 @@ def test_a_state_from_before_there_were_policies_is_restored_without_one():
     fresh.restore(state)
     assert [report and report.values for report in policy_reports(fresh)].count(0) == 3
     assert all(math.isnan(r.distance) for r in policy_reports(fresh) if r is not None)
+
+
+def test_a_reference_that_learns_its_outputs_keeps_what_was_counted_of_the_inputs():
+    given = reference(outputs=False)
+    world = World(given, watch(policy=MONTHLY))
+    world.now = T0 + DAY
+    for events in cut(stream_of(0.0, 60, 100), range(0, 6000, 100)):
+        world.send(next(iter(world.shards)), events)
+        world.advance()
+    world.advance(to_the_end=True)
+    assert world.judge.models[MODEL].comparison.reference.hash != given.hash
+    told = told_of(world)
+    assert told[X].values == 6000
+    assert 0 < told[PREDICTION].values < 6000
+    assert told[PREDICTION].covers_seconds < told[X].covers_seconds == 3600.0
