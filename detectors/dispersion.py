@@ -197,7 +197,10 @@ class DispersionLearner:
         self.blocks[level] += events > 0
         self.events[level] += events
         self.sums[level] += scores
-        self.products[level] += scores[:, :, None] * scores[:, None, :]
+        # Rounded to single floats once, after the sum.
+        self.products[level] = self.products[level].astype(np.float64) + np.einsum(
+            "ij,ik->ijk", scores, scores
+        )
 
     def _variances(self) -> tuple[Floats, np.ndarray]:
         """V_w by size and stream, shape (L, D), and where there are enough blocks to tell."""

@@ -233,10 +233,8 @@ class Adwin:
         """
         if not len(streams):
             return np.zeros(0), np.zeros(0, dtype=np.bool_)
-        n, total = (
-            self._from_the_oldest(self._n, streams),
-            self._from_the_oldest(self._total, streams),
-        )
+        n = self._from_the_oldest(self._n, streams)
+        total = self._from_the_oldest(self._total, streams)
         width, whole = self._width[streams], self._sum[streams]
         n0, u0 = np.cumsum(n, axis=1), np.cumsum(total, axis=1)
         # Subtracted one by one from the whole, as river does, not whole - u0: the last bits differ.
@@ -256,8 +254,9 @@ class Adwin:
 
     def _from_the_oldest(self, column: Floats, streams: Indices) -> Floats:
         """The slots of `streams` from the oldest bucket to the newest, flat."""
-        kept = column[:, ::-1] if len(streams) == self.streams else column[streams, ::-1]
-        return kept.reshape(len(streams), -1)
+        full = self.parameters.max_buckets  # The last slot of a row is used but while it is merged.
+        kept = column if len(streams) == self.streams else column[streams]
+        return kept[:, ::-1, :full].reshape(len(streams), -1)
 
     def _confidence(self, width: Floats) -> Floats:
         """ln(2 ln(width) / delta), NaN for a width up to 1: no window is homogeneous or not.

@@ -33,12 +33,10 @@ def count_values(cells: NDArray[np.int64], layout: Layout, numeric: NDArray[np.f
     streams = layout.numeric_count
     if not streams:
         return
-    above = np.empty(numeric.shape, dtype=np.bool_)
-    places = np.zeros(numeric.shape, dtype=np.int64)
-    for edges in layout.edge_table:
-        np.greater_equal(numeric, edges, out=above)
-        places += above
-    places += layout.offsets[:streams]
+    above = numeric >= layout.edge_table[:, None, :]
+    # Added up byte by byte where no sum is larger than one.
+    narrow = np.uint8 if len(above) < 256 else np.int64
+    places = np.add.reduce(above.view(np.uint8), axis=0, dtype=narrow) + layout.offsets[:streams]
     absent = ~np.isfinite(numeric)
     if absent.any():
         missing, invalid = layout.missing_cells()[:streams], layout.invalid_cells()[:streams]
