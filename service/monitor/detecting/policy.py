@@ -11,6 +11,7 @@ from detectors.chance import (
     jensen_shannon_by_chance,
     ks_by_chance,
     psi_by_chance,
+    spread_of,
     wasserstein_sd_by_chance,
     worth_of,
 )
@@ -22,7 +23,7 @@ from service.values.references import Reference
 from service.values.watches import PolicyLimits, WindowLength
 
 STEPS = 30
-"""Steps a policy's window is kept in: days of 30, a twelfth of a KiB a cell in all."""
+"""Steps a policy's window is kept in, at least: of 30 days they are days."""
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -32,8 +33,8 @@ class PolicyWindow:
     """Counts by cell over the last `length.seconds` of event time, in steps of a thirtieth of it.
 
     It drops one whole step at a time, so it reaches back between 29/30 of its length and the whole.
-    Of values nothing else is kept: about 4 KiB of a numeric stream (18 cells), 13 KiB of one of 50
-    categories, however long the window is.
+    Nothing else is kept: some 2 KiB of a numeric stream, 7 KiB of one of 50 categories, however
+    long the window is.
     """
 
     def __init__(self, length: WindowLength, pane_seconds: float, layout: Layout) -> None:
@@ -157,6 +158,11 @@ class PolicyWatch:
         self._bins = EqualShares.of_reference(layout, reference_cells, limits.bins)
         self._reference = reference_cells
         self._scale = _scale(reference, layout)
+        self._spread = (
+            spread_of(layout, reference_cells, self._scale)
+            if limits.method == "wasserstein_sd"
+            else np.zeros(0)
+        )
         self._measured: tuple[Floats, Counts] | None = None
 
     def add(self, start_seconds: float, end_seconds: float, cells: Counts) -> None:
@@ -201,8 +207,7 @@ class PolicyWatch:
             return jensen_shannon_by_chance(worth, bins)
         if self.limits.method == "ks":
             return ks_by_chance(worth)
-        layout = self.window.layout
-        return wasserstein_sd_by_chance(worth, layout, self._reference, self._scale)
+        return wasserstein_sd_by_chance(worth, self._spread)
 
 
 def _scale(reference: Reference, layout: Layout) -> tuple[Floats, Floats, Floats]:

@@ -7,6 +7,7 @@ from detectors.chance import (
     jensen_shannon_by_chance,
     ks_by_chance,
     psi_by_chance,
+    spread_of,
     wasserstein_sd_by_chance,
     worth_of,
 )
@@ -58,7 +59,8 @@ def test_the_largest_difference_of_unchanged_samples_is_at_most_as_expected():
 
 def test_the_wasserstein_distance_of_unchanged_samples_is_hardly_less_than_expected():
     mean = mean_distance(FINE, "wasserstein_sd")
-    told = wasserstein_sd_by_chance(WORTH, FINE, cells(FINE, VALUES), SCALE)
+    spread = spread_of(FINE, cells(FINE, VALUES), SCALE)
+    told = wasserstein_sd_by_chance(WORTH, spread)
     assert mean < told[0] < 1.2 * mean
 
 
@@ -77,4 +79,5 @@ def test_a_constant_or_categorical_stream_has_no_expected_wasserstein_distance()
     layout = Layout(edges=FINE.edges, categories=(("a",),))
     counts = np.ones(layout.cell_count, dtype=np.int64)
     scale = (np.array([0.0, np.nan]), np.zeros(2), np.ones(2))
-    assert np.isnan(wasserstein_sd_by_chance(np.ones(2), layout, counts, scale)).all()
+    spread = spread_of(layout, counts, scale)
+    assert np.isnan(wasserstein_sd_by_chance(np.ones(2), spread)).all()
