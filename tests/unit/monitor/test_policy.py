@@ -261,3 +261,14 @@ def test_a_reference_that_learns_its_outputs_keeps_what_was_counted_of_the_input
     assert told[X].values == 6000
     assert 0 < told[PREDICTION].values < 6000
     assert told[PREDICTION].covers_seconds < told[X].covers_seconds == 3600.0
+
+
+def test_what_is_told_follows_every_pane():
+    policy, ones = policy_of(), np.ones(len(NORMAL.streams))
+    cells = reference_cells(NORMAL)
+    policy.add(T0, T0 + PANE, cells)
+    first = policy.told(ones)
+    policy.add(T0 + PANE, T0 + 2 * PANE, np.roll(cells, 3))
+    second = policy.told(ones)
+    assert second.distance[0] > first.distance[0] + 0.1
+    assert second.values[0] > first.values[0]
