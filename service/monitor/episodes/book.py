@@ -224,7 +224,8 @@ class Episodes:
         for place, episode in list(self._open.items()):
             if upstream.includes(episode, verdict.model):
                 live = upstream.live_on(episode.source, self._open.values())
-                self._step(place, *upstream.moved_on(episode, live, verdict))
+                mine = self._mine(verdict.model).values()
+                self._step(place, *upstream.moved_on(episode, live, verdict, mine))
 
     def _start_upstream(
         self, place: Place, members: upstream.Members, live: upstream.Live, verdict: PaneVerdict

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from service.monitor.episodes import words as episode_words
 from service.monitor.episodes.causes import LIKELY, Cause
 from service.monitor.episodes.pane_verdicts import PaneVerdict
+from service.monitor.episodes.steps import RECOVERED
 from service.values.episodes import (
     CATEGORIES,
     UPSTREAM,
@@ -133,10 +134,16 @@ def joined(episode: Episode, live: Live) -> Episode:
     )
 
 
-def moved_on(episode: Episode, live: Live, verdict: PaneVerdict) -> tuple[Episode, Phase | None]:
-    """The episode after a pane of one of its models; it is over when all of them are well."""
+def moved_on(
+    episode: Episode, live: Live, verdict: PaneVerdict, own: Iterable[Episode]
+) -> tuple[Episode, Phase | None]:
+    """The episode after a pane of one of its models, which has the episodes `own`; it is over when
+    all models are well, for the reason of the last.
+    """
     if is_over(episode, live):
-        return ended(episode, verdict.end_seconds), Phase.RECOVERED
+        members = {member.episode for member in episode.members}
+        over = (e.ended_because for e in own if e.id in members and not e.is_open)
+        return ended(episode, verdict.end_seconds, next(over, RECOVERED)), Phase.RECOVERED
     streams = _streams(live, episode.members)
     score = max(stream.score for stream in streams)
     after = replace(
@@ -155,13 +162,13 @@ def is_over(episode: Episode, live: Live) -> bool:
     return not any(ModelKey(m.model, m.version) in live for m in episode.members)
 
 
-def ended(episode: Episode, at_seconds: float) -> Episode:
+def ended(episode: Episode, at_seconds: float, because: str = RECOVERED) -> Episode:
     """The episode, over."""
     return replace(
         episode,
         updated_seconds=max(episode.updated_seconds, at_seconds),
         ended_seconds=at_seconds,
-        ended_because="recovered",
+        ended_because=because,
         score=0.0,
     )
 

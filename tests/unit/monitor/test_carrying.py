@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from detectors.dispersion import Status
 from service.monitor.references.unchanged import unchanged
 from service.values.episodes import Phase
 from service.values.streams import LATENCY, PREDICTION, ROWS, Kind, StreamKey
+from service.values.watches import PolicyLimits, WindowLength
 from tests.unit.monitor.events import MODEL, PANE, STATE, T0, X, assert_same, reference, watch
 from tests.unit.monitor.stories import BY_HAND, ROWS_A_PANE, Story, known_of, with_streams_of
 
@@ -206,6 +208,16 @@ class TestExchange:
     def test_what_is_the_same_is_told_with_its_quality_and_the_volume(self):
         assert unchanged(GIVEN, OTHER_FILE) == {ROWS, PREDICTION, LATENCY}
         assert unchanged(GIVEN, GIVEN) >= {X, STATE, X_QUALITY, STATE_QUALITY, ROWS}
+
+
+def test_the_window_of_a_policy_goes_on_too():
+    month = PolicyLimits("psi", 10, WindowLength("30d", 30 * 86_400.0), 0.10, 0.25)
+    story = Story(GIVEN, watch(detectors=BY_HAND, policy=month)).feed(50)
+    story.restart(with_streams_of(GIVEN, OTHER_FILE, STATE)).feed(10)
+    layout, total = story.comparison.layout, story.comparison.policy.window.total
+    rows = np.add.reduceat(total, layout.offsets[:-1])
+    assert story.of(X, [*rows, *[0] * 3]) == 58 * ROWS_A_PANE
+    assert 0 < story.of(STATE, [*rows, *[0] * 3]) < 10 * ROWS_A_PANE
 
 
 def test_a_drift_that_is_carried_keeps_when_it_began():

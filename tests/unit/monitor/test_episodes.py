@@ -296,6 +296,17 @@ class TestUpstream:
         assert self.upstream(timeline)[-1].phase is Phase.RECOVERED
         assert timeline.episodes.open == ()
 
+    def test_it_ends_for_the_reason_for_which_the_last_model_did(self):
+        timeline = self.draw(0, 1)
+        timeline.take(verdict(12, model=CREDIT))
+        accepted = {stream("income"): "accepted as normal by ada"}
+        timeline.take(verdict(12, model=LIMIT, afresh=accepted))
+        assert self.upstream(timeline)[-1].ended_because == "accepted as normal by ada"
+        recovered = self.draw(0, 1)
+        for model in (CREDIT, LIMIT):
+            recovered.take(verdict(12, model=model))
+        assert self.upstream(recovered)[-1].ended_because == "recovered"
+
     def test_or_when_the_last_of_them_is_forgotten(self):
         timeline = self.draw(0, 1)
         timeline.episodes.end(CREDIT, T0, "silent for too long")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from detectors.carried import Carried
 from detectors.change.ragged import Ragged
 from service.monitor.counting.panes import Pane
 from service.monitor.detecting.seasons import DAY_SECONDS, DECIDED_SECONDS, Seasons
@@ -181,3 +182,54 @@ def test_what_never_had_a_season_is_let_go_of_after_two_weeks():
         seasons.learn(at, np.array([50, 50]), phi, quiet)
     assert len(seasons.state()["hours"]) == 0
     assert seasons.usual(MONDAY, phi) is None
+
+
+class Hourly:
+    """Streams of two cells each, whose shares follow the hour of the day; a pane an hour."""
+
+    def __init__(self, streams):
+        cells = Ragged(2 * np.arange(streams + 1))
+        self.streams, self.cells = streams, cells
+        self.seasons = Seasons(
+            SeasonWatch("day"), cells, np.full(cells.cells, 0.5), np.full(streams, 500.0)
+        )
+
+    def run(self, hours):
+        for hour in hours:
+            share = 0.5 + 0.4 * math.sin(hour / 12 * math.pi)
+            counts = np.tile([round(500 * share), 500 - round(500 * share)], self.streams)
+            quiet = np.ones(self.streams, dtype=bool)
+            self.seasons.learn(MONDAY + 3600 * hour + 1800, counts, np.ones(self.streams), quiet)
+        return self
+
+
+@pytest.mark.parametrize("days", [5, 40])
+def test_a_season_is_carried_and_that_of_a_new_stream_is_learned_from_then_on(days):
+    hours = 24 * days
+    before, steady = Hourly(1).run(range(hours)), Hourly(1).run(range(hours))
+    after = Hourly(2)
+    after.seasons.carry(before.seasons, Carried(np.array([0]), np.array([1])))
+    assert after.seasons.active.tolist() == [False, True]
+    for one in (after, steady):
+        one.run(range(hours, hours + 24))
+    assert after.seasons.active.tolist() == [False, True], "nobody has a season after a day"
+    for one in (after, steady):
+        one.run(range(hours + 24, hours + 5 * 24))
+    assert after.seasons.active.tolist() == [True, True]
+    at = MONDAY + 3600 * (hours + 5 * 24 + 6.5)
+    told, expected = (one.seasons.usual(at, np.ones(one.streams)) for one in (after, steady))
+    assert told.shares[2:].tolist() == expected.shares.tolist()
+    assert told.mass[1] == expected.mass[0]
+    assert told.shares[0] == pytest.approx(0.9, abs=0.05)
+
+
+def test_a_state_in_which_all_streams_began_at_one_time_is_gone_on_with():
+    whole, stopped = Hourly(2).run(range(30)), Hourly(2).run(range(30))
+    state = stopped.seasons.state()
+    state["first_seconds"] = float(state["first_seconds"][0])
+    stopped.seasons = Hourly(2).seasons
+    stopped.seasons.restore(state)
+    for one in (whole, stopped):
+        one.run(range(30, 100))
+    assert whole.seasons.active.all()
+    assert_same(whole.seasons.state(), stopped.seasons.state())
