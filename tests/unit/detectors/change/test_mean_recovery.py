@@ -38,11 +38,11 @@ def test_a_mean_that_stays_beyond_the_tolerance_is_not_back(shift, weight):
     assert panes(MeanRecovery(STREAMS), shift, weight, 500).any(axis=0).mean() < 0.05
 
 
-@pytest.mark.parametrize(("weight", "within"), [(6, 150), (60, 12), (600, 2), (60_000, 1)])
+@pytest.mark.parametrize(("weight", "within"), [(6, 100), (60, 12), (600, 2), (60_000, 1)])
 def test_a_mean_that_returns_is_back_soon(weight, within):
     recovery = MeanRecovery(STREAMS)
     panes(recovery, 0.5, weight, 50)
-    assert panes(recovery, 0.0, weight, within, seed=1)[-1].mean() > 0.9
+    assert panes(recovery, 0.0, weight, within, seed=1).any(axis=0).mean() > 0.9
 
 
 def test_a_mean_that_stays_within_the_tolerance_is_back_in_the_end():
