@@ -39,8 +39,10 @@ class Waiting:
 
     def take_uncounted(self) -> Rows | None:
         """The rows that are not in the cells, which from now on they are; None: there are none."""
+        if self.counted == len(self.parts):
+            return None
         fresh, self.counted = self.parts[self.counted :], len(self.parts)
-        return _joined(fresh) if fresh else None
+        return _joined(fresh)
 
     def take(self) -> Rows:
         """All rows, of which none is left; there must be some."""
@@ -50,5 +52,7 @@ class Waiting:
 
 
 def _joined(parts: list[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
     numeric, codes = zip(*parts, strict=True)
     return np.concatenate(numeric), np.concatenate(codes)

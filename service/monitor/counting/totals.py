@@ -133,10 +133,9 @@ class ModelTotals:
 
 def quality_of_summary(plan: Plan, summary: Summary) -> dict[StreamKey, NDArray[np.int64]]:
     """[missing, invalid, unseen] of each stream that has cells."""
-    layout = plan.layout
-    missing = summary.cells[layout.missing_cells()]
-    invalid = summary.cells[layout.invalid_cells()]
-    table = np.stack([missing, invalid, plan.unseen_of(summary.cells)], axis=1)
+    layout, cells = plan.layout, summary.cells
+    missing, invalid = cells[layout.missing_cells()], cells[layout.invalid_cells()]
+    table = np.stack([missing, invalid, plan.unseen_of(cells)], axis=1)
     return dict(zip(plan.streams, table, strict=True))
 
 
