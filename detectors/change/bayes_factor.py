@@ -44,48 +44,55 @@ def log_factor(
     `counts` and expected `shares` are of shape (..., C), `totals` (the sums of the counts) and
     `kappa` > 0 of shape (..., D). No count at all gives 0.
     """
-    k, q = alternative_mass(kappa), np.maximum(shares, SHARE_MIN)
-    own, known = cells.spread(k) * q, cells.spread(kappa) * q
-    ratio = gammaln(own + counts) - gammaln(known + counts)
-    factor: Floats = cells.total(ratio) - gammaln(k + totals) + gammaln(kappa + totals)
-    nothing: Floats = cells.total(gammaln(own) - gammaln(known)) - gammaln(k) + gammaln(kappa)
-    return factor - nothing
+    k = alternative_mass(kappa)
+    nothing = _weight(cells, np.zeros_like(shares), np.zeros_like(totals), shares, k, kappa)
+    return _weight(cells, counts, totals, shares, k, kappa) - nothing
 
 
 class FactorMasses:
     """`log_factor` of S onsets whose shares and masses seldom change while their counts do: what
-    follows from these alone is kept, which is half the cost.
+    no count at all weighs is kept, which is half the cost.
     """
 
     def __init__(self, cells: Ragged, onsets: int) -> None:
         self.cells = cells
         self._kappa: Floats = np.full((onsets, cells.streams), np.nan)
         self._k, self._nothing = np.ones_like(self._kappa), np.zeros_like(self._kappa)
-        self._own, self._known = (np.ones((onsets, cells.cells)) for _ in range(2))
 
     def forget(self, onsets: int | slice, streams: NDArray[np.bool_] | None = None) -> None:
         """These onsets, of all streams or of those of the mask (D,), have other shares now."""
         self._kappa[onsets, slice(None) if streams is None else streams] = np.nan
 
-    def set(self, shares: Floats, kappa: Floats) -> None:
-        """The expected shares (S, C) and masses (S, D) that hold from now on."""
+    def log_factor(self, counts: Floats, totals: Floats, shares: Floats, kappa: Floats) -> Floats:
+        """The factors (S, D), of `counts` and `shares` (S, C), `totals` and `kappa` (S, D)."""
         stale = np.flatnonzero((kappa != self._kappa).any(axis=1))
-        if not len(stale):
-            return
-        masses, q = kappa[stale], np.maximum(shares[stale], SHARE_MIN)
-        k = alternative_mass(masses)
-        own, known = self.cells.spread(k) * q, self.cells.spread(masses) * q
-        nothing = self.cells.total(gammaln(own) - gammaln(known)) - gammaln(k) + gammaln(masses)
-        self._own[stale], self._known[stale] = own, known
-        self._k[stale], self._nothing[stale] = k, nothing
-        self._kappa = kappa.copy()
+        if len(stale):
+            self._weigh_nothing(stale, shares[stale], kappa)
+        weight = _weight(self.cells, counts, totals, shares, self._k, self._kappa)
+        return weight - self._nothing
 
-    def log_factor(self, counts: Floats, totals: Floats) -> Floats:
-        """The factors (S, D) of `counts` (S, C) with the sums `totals` (S, D)."""
-        ratio = gammaln(self._own + counts) - gammaln(self._known + counts)
-        of_totals = gammaln(self._kappa + totals) - gammaln(self._k + totals)
-        factor: Floats = self.cells.total(ratio) + of_totals - self._nothing
-        return factor
+    def _weigh_nothing(self, stale: NDArray[np.int64], shares: Floats, kappa: Floats) -> None:
+        none, totals = np.zeros_like(shares), np.zeros((len(stale), self.cells.streams))
+        self._kappa, self._k[stale] = kappa.copy(), alternative_mass(kappa[stale])
+        self._nothing[stale] = _weight(
+            self.cells, none, totals, shares, self._k[stale], kappa[stale]
+        )
+
+
+def _weight(
+    cells: Ragged, counts: Floats, totals: Floats, shares: Floats, k: Floats, kappa: Floats
+) -> Floats:
+    """`log_factor` but for what does not depend on the counts, which is what none of them weigh."""
+    q = np.maximum(shares, SHARE_MIN)
+    own, known = cells.spread(k), cells.spread(kappa)
+    own *= q
+    own += counts
+    known *= q
+    known += counts
+    ratio = gammaln(own)
+    ratio -= gammaln(known)
+    weight: Floats = cells.total(ratio) - gammaln(k + totals) + gammaln(kappa + totals)
+    return weight
 
 
 def log_dirichlet_multinomial(

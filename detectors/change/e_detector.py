@@ -268,8 +268,8 @@ class EDetector:
         known = np.minimum(learned, onsets.masses)
         usable = (known >= MASS_MIN) & (onsets.ages > 0)[:, None]
         kappa = np.where(usable, np.minimum(self._kappa, known), 1.0)
-        self._masses.set(onsets.shares, kappa)
-        return np.where(usable, self._masses.log_factor(onsets.counts, onsets.totals), -inf)
+        factors = self._masses.log_factor(onsets.counts, onsets.totals, onsets.shares, kappa)
+        return np.where(usable, factors, -inf)
 
     def _hold(self, streams: Flags, best: Indices, seasonal: Flags) -> None:
         """The pool as it was at the likeliest onset, for streams that began to alarm."""

@@ -65,7 +65,12 @@ def full(hours: float) -> list[Figure]:
         Figure("checkpoint: stall, 99th percentile", float(np.percentile(stall, 99)), "ms"),
         Figure("checkpoint: stall, longest", max(stall), "ms"),
         Figure("checkpoint: CPU", told["checkpoint_cpu_ms"], "ms"),
-        Figure("judge: CPU a stream and pane, merged from 6 partitions", told["judge_us"], "us"),
+        Figure(
+            "judge: CPU a stream and pane, merged from 6 partitions",
+            told["judge_us"],
+            "us",
+            at_most(50),
+        ),
         Figure("publish: CPU a flush", told["publish_cpu_ms"], "ms"),
         Figure("publish: stall, 99th percentile", float(np.percentile(publish, 99)), "ms"),
         Figure("series on the page", told["series"], ""),
