@@ -194,7 +194,8 @@ class Detection:
         cells = self.watched.cells
         quiet = ~self.drift.drifted[: cells.streams]
         quiet = np.append(quiet, np.ones(cells.streams - len(quiet), dtype=np.bool_))
-        known = self.dispersions.learn(counts, self._expected(usual), quiet)
+        evidence = None if self.shapes is None else self.shapes.evidence[: cells.streams]
+        known = self.dispersions.learn(counts, self._expected(usual), quiet, evidence)
         if self.shapes is not None and known.any():
             self.shapes.restart(known)
         new = self.seasons.learn(middle, counts, self.dispersions.phi, quiet)

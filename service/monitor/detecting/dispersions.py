@@ -3,7 +3,7 @@
 phi takes dependence within a pane, kappa the slow wander (`detectors.dispersion`). Both are learned
 from panes in which a stream did not drift, in order of time. A pane waits for some more before it
 is learned from: when its stream alarms in the meantime, the change had begun already, and would be
-taken for dependence.
+taken for dependence. Slower changes are the matter of `suspicion`.
 """
 
 from typing import Any, Self
@@ -17,6 +17,7 @@ from detectors.carried import Carried
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Indices, Ragged
 from detectors.dispersion import GROUPS, PANES_MIN, DispersionLearner, Status
+from service.monitor.detecting.suspicion import Suspicion
 from service.monitor.detecting.windows import Freeze
 
 LONG_PANES = 4 * PANES_MIN
@@ -73,6 +74,7 @@ class Dispersions:
         self._waiting: list[_Waiting] = []
         self._ticks = 0
         self._since: Indices = np.zeros(cells.streams, dtype=np.int64)
+        self._suspicion = Suspicion(cells.streams, pane_seconds)
         self._frozen: dict[int, tuple[int, Any]] = {}
         streams = cells.streams
         self.phi: Floats = np.full(streams, EARLY_PHI)
@@ -92,9 +94,16 @@ class Dispersions:
         early = np.clip(EARLY_EVENTS / np.maximum(events, 1), *EARLY_PHI_OF_MEANS)
         return np.where(self.estimated[:streams], self.phi[:streams], early)
 
-    def learn(self, counts: np.ndarray, expected: Floats | None, quiet: Flags) -> Flags:
+    def learn(
+        self,
+        counts: np.ndarray,
+        expected: Floats | None,
+        quiet: Flags,
+        evidence: Floats | None = None,
+    ) -> Flags:
         """Take a pane that was judged: counts (C,), and by a season `expected` shares (C,). `quiet`
-        (D,) are the streams that do not drift. Gives those that are known from now on.
+        (D,) are the streams that do not drift, `evidence` (D,) is what there is of a change, in
+        nats. Gives the streams that are known from now on.
         """
         before = self.estimated
         self._ticks += 1
@@ -112,8 +121,12 @@ class Dispersions:
         if (unknown_panes >= LONG_PANES).any():
             expected = self._around(unknown_panes >= LONG_PANES, expected)
         self._learner.update(oldest.counts, expected, oldest.quiet)
+        if evidence is not None and self._suspicion.weigh(
+            self._learner, evidence, self.status == Status.READY, quiet
+        ):
+            self._frozen = {}
         if self._is_due(self._learner.ticks):
-            self._estimate(np.ones_like(self.estimated))
+            self._estimate(~self._suspicion.held)
         elif (grown := self._come_of_age()).any():
             self._estimate(grown)
         return self.estimated & ~before
@@ -130,6 +143,7 @@ class Dispersions:
     def carry(self, previous: Self, carried: Carried) -> None:
         """Go on with all that `previous` knows of the streams that are carried."""
         self._learner.carry(previous._learner, carried)
+        self._suspicion.carry(previous._suspicion, carried)
         self._ticks = previous._ticks
         self._since = np.full_like(self._since, self._ticks)
         for name in ("phi", "kappa", "estimated", "status", "_since"):
@@ -161,6 +175,7 @@ class Dispersions:
             "kappa": self.kappa,
             "status": self.status,
             "estimated": self.estimated,
+            "suspicion": self._suspicion.state(),
             "since": [self._ticks, self._since],
             "waiting": [[pane.counts, pane.expected, pane.quiet] for pane in self._waiting],
             "levels": [self._frozen[level][1] for level in range(len(learner.blocks))],
@@ -185,6 +200,8 @@ class Dispersions:
                 kept[name] = np.array([level.get(name, nothing) for level in state["levels"]])
             kept["products"] = np.array([self._unpacked(p["products"]) for p in state["levels"]])
         self._learner = DispersionLearner.from_state(kept)
+        if "suspicion" in state:
+            self._suspicion.restore(state["suspicion"])
         self._frozen = {}
 
     def _around(self, streams: Flags, expected: Floats | None) -> Floats:
@@ -200,6 +217,7 @@ class Dispersions:
 
     def _clear(self, streams: Flags) -> None:
         """Begin to learn these streams again."""
+        self._suspicion.forget(streams)
         for name in (*_LEVEL, *_PENDING, "products"):
             getattr(self._learner, name)[:, streams] = 0.0
         self._waiting = [replace(pane, quiet=pane.quiet & ~streams) for pane in self._waiting]
