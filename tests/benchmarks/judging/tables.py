@@ -1,5 +1,6 @@
 """How the results of all runs read: false alarms and delays side by side with those of others."""
 
+import re
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -9,7 +10,12 @@ from tests.benchmarks.judging.changes import changes
 from tests.benchmarks.judging.delays import CHANGED_PANES
 from tests.benchmarks.judging.streams import DAY_PANES
 
-MONTH_DAYS = 30
+MONTH_DAYS, MODELS_MIN = 30, 20
+"""What is said of a model and month rests on so many days each of so many models; else it is no
+verdict.
+"""
+
+LEARNING_DAYS = 3
 LEARNED, YOUNG, FRESH = 3 * DAY_PANES + 120, DAY_PANES, 60
 """Panes watched before a change: until wander is known (a little more than three days), a day, and
 an hour.
@@ -32,13 +38,15 @@ def false_episode_lines(results):
     for (rate, rows), one in sorted(found.items()):
         counts = [len(r["episodes"]) * MONTH_DAYS / r["days"] for r in one]
         near = np.mean([_near(r) * MONTH_DAYS / r["days"] for r in one])
-        met = "met" if np.mean(counts) <= 1 else "NOT MET"
+        enough = len(one) >= MODELS_MIN and min(r["days"] for r in one) >= MONTH_DAYS
+        met = ("met" if np.mean(counts) <= 1 else "NOT MET") if enough else "too few to tell"
         yield (
             f"  {rate:>8,}{rows:>11,}{len(one):>11}{sum(r['days'] for r in one):>11,}"
             f"{np.mean(counts):>11.2f}{max(counts):>11.1f}{near:>11.2f}  {met}"
         )
     yield from _rival_false_lines(results)
     every = [result for one in found.values() for result in one]
+    yield from _when_lines(every)
     yield from _cause_lines(found)
     yield from _season_lines(every)
     yield from _cost_lines(every)
@@ -87,6 +95,20 @@ def _rival_false_lines(results):
     yield f"  {'any':>8} {'':>10} one that fires once in 30 days: 1.00 episodes"
 
 
+def _when_lines(every):
+    days = np.array([episode["day"] for result in every for episode in result["episodes"]])
+    early = int((days < LEARNING_DAYS).sum())
+    yield (
+        f"  {len(days)} episodes in {sum(r['days'] for r in every):,} days of models: {early} in "
+        f"their first {LEARNING_DAYS} days, {len(days) - early} later"
+    )
+
+
+def _family(stream):
+    """Without the number of a feature among those that are alike."""
+    return re.sub(r" \d$", "", stream)
+
+
 def _cause_lines(found):
     causes = Counter()
     near = Counter()
@@ -95,13 +117,13 @@ def _cause_lines(found):
             for alarm in result["alarms"]:
                 seen = "+".join(alarm["detectors"])
                 season = ", season" if alarm["season"] else ""
-                family = alarm["stream"].rstrip(" 0123456789")
+                family = _family(alarm["stream"])
                 varies = ", varying" if result["varies"] else ""
                 at = f"{rate:,}/s{varies}; {rows:,} rows"
                 causes[f"{family}; {seen}; {alarm['known']}{season}; {at}"] += 1
             for stream, (learning, ready) in result["near"].items():
-                near[stream.rstrip(" 0123456789"), "learning"] += learning
-                near[stream.rstrip(" 0123456789"), "ready"] += ready
+                near[_family(stream), "learning"] += learning
+                near[_family(stream), "ready"] += ready
     if causes:
         yield "  streams that began to drift: stream; seen by; known of it; events/s; reference"
     for cause, count in causes.most_common(40):
@@ -182,7 +204,7 @@ def _delays(delays, early):
     filled = [np.inf if delay is None else delay for delay in delays]
     missed = sum(delay is None for delay in delays)
     median = np.median(filled)
-    told = f">{CHANGED_PANES}" if np.isinf(median) else f"{median:.0f}"
+    told = f">{CHANGED_PANES}" if np.isinf(median) else f"{median:g}"
     largest = max((delay for delay in delays if delay is not None), default=0)
     return f"{told}, {largest} ({missed}/{len(delays)}) early {early}"
 

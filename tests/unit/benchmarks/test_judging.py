@@ -20,7 +20,7 @@ from tests.benchmarks.judging.laws import (
 )
 from tests.benchmarks.judging.rivals import periodic
 from tests.benchmarks.judging.runs import Results, Run, run_all
-from tests.benchmarks.judging.streams import SEASONAL, STATIONARY, Streams
+from tests.benchmarks.judging.streams import SEASONAL, STATIONARY, Feature, Streams
 from tests.benchmarks.judging.tables import LEARNED, delay_lines, false_episode_lines
 
 EDGES = np.array([-1.0, 0.0, 0.5, 2.0, 7.0])
@@ -87,6 +87,15 @@ def test_the_seasonal_feature_moves_over_the_day_and_the_others_do_not():
     assert max(moved.values()) < 0.15
 
 
+def test_a_wandering_mean_keeps_its_spread_and_forgets_itself_in_six_hours():
+    wandering = Feature("wander", Mixture(), wander_sd=0.05)
+    streams = Streams([wandering], 1, 1_000, np.random.default_rng(5))
+    means = streams._wandered(wandering, 400_000)
+    assert means.std() == pytest.approx(0.05, rel=0.1)
+    later = np.corrcoef(means[:-360], means[360:])[0, 1]
+    assert later == pytest.approx(np.exp(-1), abs=0.07)
+
+
 def test_a_change_is_noticed_with_its_onset_and_is_over_after_it_and_no_change_is_none(monkeypatch):
     monkeypatch.setattr("tests.benchmarks.judging.delays.CHANGED_PANES", 10)
     monkeypatch.setattr("tests.benchmarks.judging.delays.AFTER_PANES", 20)
@@ -114,26 +123,33 @@ def test_runs_that_are_in_the_file_are_known_and_a_line_cut_short_is_not(tmp_pat
     assert again.of_other_code == 0
 
 
-def test_a_model_with_more_episodes_than_the_budget_is_said_not_to_meet_it():
-    assert "NOT MET" not in " ".join(false_episode_lines(months(1)))
-    assert "NOT MET" in " ".join(false_episode_lines(months(2)))
+def test_models_with_more_episodes_than_the_budget_are_said_not_to_meet_it():
+    assert "NOT MET" not in " ".join(false_episode_lines(months(20, episodes=1)))
+    assert "NOT MET" in " ".join(false_episode_lines(months(20, episodes=2)))
 
 
-def months(episodes):
+def test_fewer_models_than_asked_or_shorter_ones_are_no_verdict():
+    for results in (months(19, episodes=0), months(20, episodes=0, days=29)):
+        assert "too few to tell" in " ".join(false_episode_lines(results))
+
+
+def months(models, episodes, days=30):
     results = Results()
     result = {
-        "episodes": [{}] * episodes,
+        "episodes": [{"day": 1.0}] * episodes,
         "alarms": [],
         "near": {},
         "season_day": 2.0,
         "status": {"ready": 41},
         "varies": False,
         "streams": 41,
-        "days": 30,
+        "days": days,
         "cpu_seconds": 1.0,
         "judging_seconds": 1.0,
     }
-    results.add(Run("month", None, {"rate": 1, "rows": 1_000, "model": 0, "days": 30}), result)
+    for model in range(models):
+        arguments = {"rate": 1, "rows": 1_000, "model": model, "days": days}
+        results.add(Run("month", None, arguments), result)
     return results
 
 
