@@ -7,10 +7,11 @@ import pytest
 from service.monitor.detecting.calibration import counted_up
 from service.values.streams import ROWS, ModelKey
 from service.values.watches import SeasonWatch
-from tests.unit.monitor.events import MODEL, OTHER, T0, X, assert_same, reference, watch
+from tests.unit.monitor.events import MODEL, OTHER, P0, T0, X, assert_same, reference, watch
 from tests.unit.monitor.stories import ALL, Story, known_of
 
-GIVEN = {key: reference(model=key.model) for key in (MODEL, OTHER)}
+THIRD = ModelKey("third", "1")
+GIVEN = {key: reference(model=key.model) for key in (MODEL, OTHER, THIRD)}
 OWN = 4 + 2 + 1
 """Streams of each model: values, quality, volume."""
 
@@ -80,7 +81,7 @@ def test_a_model_with_a_budget_of_its_own_shares_with_nobody():
 def test_a_model_that_was_only_heard_of_shares_nothing_yet():
     of = story().feed(10)
     alone = levels(of)
-    of.world.judge.schedule(ModelKey("heard of", "1"))
+    of.world.judge.schedule(OTHER)
     of.feed(2)
     assert levels(of) == alone
 
@@ -94,6 +95,17 @@ def test_a_restart_judges_by_the_same_thresholds():
     for of in (whole, broken):
         of.feed(5, models=(MODEL, OTHER))
     assert_same(whole.world.judge.state(), broken.world.judge.state())
+
+
+def test_a_restart_without_a_model_that_was_there_judges_by_those_that_are():
+    of = story().feed(10, models=(MODEL, OTHER, THIRD))
+    two = story().feed(12, models=(MODEL, OTHER))
+    for part in (of.world.judge, of.world.shards[P0]):
+        del part.models[THIRD]
+    of.restart({key: GIVEN[key] for key in (MODEL, OTHER)})
+    of.feed(2, models=(MODEL, OTHER))
+    for key in (MODEL, OTHER):
+        assert levels(of, key) == pytest.approx(levels(two, key))
 
 
 def test_thresholds_do_not_depend_on_how_the_log_was_read():
