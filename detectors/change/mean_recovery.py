@@ -24,7 +24,7 @@ class MeanRecoveryParameters:
 
     level: float = log(10_000)
     recent_panes: float = 60.0
-    beyond: float = 1.25
+    beyond: float = 1.1
 
     def __post_init__(self) -> None:
         if self.level <= 0 or self.recent_panes < 1 or self.beyond <= 1:

@@ -18,6 +18,8 @@ def take_over(detection: Detection, previous: Detection, same: Collection[Stream
     detection.dispersions.carry(previous.dispersions, watched)
     detection.seasons.carry(previous.seasons, watched)
     detection.drift.carry(previous.drift, judged)
+    values = len(previous.plan.streams), len(detection.plan.streams)
+    detection.means_back.carry(previous.means_back, judged.up_to(*values))
     _take_over_alarms(detection, previous)
     if detection.shapes is not None and previous.shapes is not None:
         detection.shapes.carry(previous.shapes, watched)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from detectors.budget import WEIGHED, standardise, weigh
 from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts
+from detectors.change.mean_recovery import MeanRecovery
 from detectors.change.observation import Flags, Floats, Observation
 from detectors.change.pool import with_prior
 from detectors.dispersion import Status
@@ -69,6 +70,7 @@ class Detection:
             (*self.watched.streams, ROWS) if has_shapes else plan.streams
         )
         self.drift = DriftStates(len(self.streams))
+        self.means_back = MeanRecovery(len(plan.streams))
         self._budget_streams = counted_up(len(self.streams), budget_streams)
         self.shapes: EvidenceBank | None = None
         self.means: list[Bank] = []
@@ -81,10 +83,13 @@ class Detection:
 
     @property
     def score(self) -> Floats:
-        """The largest evidence over level of each stream; at least 1 while it has drifted."""
+        """The largest evidence over level of each stream; at least 1 while it has drifted, and 0
+        where it cannot drift, since it never keeps its shape.
+        """
         largest: Floats = np.zeros(len(self.streams))
         for bank in self.banks:
             largest = np.maximum(largest, bank.score)
+        largest = np.where(self.status == Status.UNSTABLE, 0.0, largest)
         return np.where(self.drift.drifted, np.maximum(largest, 1.0), largest)
 
     @property
@@ -103,15 +108,16 @@ class Detection:
         counts = self.watched.take(pane.summary.cells)
         middle = pane.start_seconds + self.pane_seconds / 2
         usual = self.seasons.usual(middle, self.dispersions.phi)
-        alarmed, seen, quiet = self._judge_means(pane.summary.cells, usual)
-        awaited = over = np.zeros(len(self.streams), dtype=np.bool_)
+        alarmed, seen, quiet, over = self._judge_means(pane.summary.cells, usual)
+        awaited = np.zeros(len(self.streams), dtype=np.bool_)
         onset = None
         if self.shapes is not None:
             means = len(self.plan.streams)
             alarmed = alarmed | self._judge_shapes(self.shapes, pane, counts, usual)
             seen = np.concatenate((seen[:means], self.shapes.seen[means:]))
             quiet = np.concatenate((quiet[:means], self.shapes.quiet[means:]))
-            awaited, over = self.shapes.awaited, self.shapes.over
+            awaited = self.shapes.awaited
+            over = np.where(awaited, self.shapes.over, over)
             onset = self._onsets(self.shapes, pane.start_seconds) if alarmed.any() else None
         blind = self.status == Status.UNSTABLE
         flags = PaneFlags(alarmed & ~blind, seen, quiet, awaited | blind, over | blind)
@@ -150,6 +156,7 @@ class Detection:
             "dispersions": self.dispersions.state(freeze),
             "seasons": self.seasons.state(),
             "banks": [bank.state() for bank in self.means],
+            "means_back": self.means_back.state(),
             "shapes": None if self.shapes is None else self.shapes.state(),
         }
 
@@ -164,6 +171,8 @@ class Detection:
             self.dispersions.restore(state["dispersions"])
         if "seasons" in state:
             self.seasons.restore(state["seasons"])
+        if "means_back" in state:
+            self.means_back = MeanRecovery.from_state(state["means_back"])
         if self.shapes is not None and state.get("shapes") is not None:
             self.shapes.restore(state["shapes"])
         if state["settings"] != self._settings():
@@ -236,8 +245,10 @@ class Detection:
 
     def _judge_means(
         self, cells: NDArray[np.int64], usual: Usual | None
-    ) -> tuple[Flags, Flags, Flags]:
-        """Of all streams: which alarm, which were seen, and whose mean is as it should be."""
+    ) -> tuple[Flags, Flags, Flags, Flags]:
+        """Of all streams: which alarm, which were seen, whose mean is as it should be, and where
+        that has been so for long enough to be sure. Means say nothing of what has none: it is.
+        """
         values, streams = len(self.plan.streams), len(self.streams)
         scored, rows = self._scored(cells, usual)
         phi = self.dispersions.phi_of_means(scored.n, values)
@@ -248,7 +259,14 @@ class Detection:
             alarmed |= bank.update(weigh(scored, phi) if bank.name in WEIGHED else fed)
             insisting |= bank.insisting
         seen[:values], calm[:values] = fed.seen, np.abs(fed.mean) <= fed.slack + QUIET_ERRORS
-        return alarmed, seen, calm & ~insisting
+        over = np.ones(streams, dtype=np.bool_)
+        if (drifted := self.drift.drifted[:values]).any():
+            weight = np.where(fed.seen, scored.n / phi, 0.0)
+            error = np.divide(1, np.sqrt(weight), out=np.zeros(values), where=weight > 0)
+            over[:values] = self.means_back.update(
+                fed.mean * error, weight, fed.slack * error, drifted, calm[:values]
+            )
+        return alarmed, seen, calm & ~insisting, over
 
     def _judge_shapes(
         self, shapes: EvidenceBank, pane: Pane, counts: NDArray[np.int64], usual: Usual | None

@@ -13,8 +13,8 @@ from detectors.change.observation import Flags, Floats
 class PaneFlags(Struct, frozen=True):
     """What one pane said of D streams, arrays of shape (D,).
 
-    A drift that is `awaited` ends when it is `over`; any other after some `quiet` panes in a row. A
-    stream that was not `seen` neither starts nor ends anything.
+    A drift that is `awaited` ends when it is `over`; any other when it is, after some `quiet` panes
+    in a row. A stream that was not `seen` neither starts nor ends anything.
     """
 
     alarmed: Flags
@@ -65,7 +65,7 @@ class DriftStates:
         self.quiet_panes[calm] += 1
         self.quiet_panes[watched & ~calm] = 0
         long_calm = self.quiet_panes >= recover_panes
-        recovered = watched & np.where(pane.awaited, pane.over, long_calm)
+        recovered = watched & pane.over & (pane.awaited | long_calm)
         self.since_seconds[recovered] = self.onset_seconds[recovered] = math.nan
         return started, recovered
 

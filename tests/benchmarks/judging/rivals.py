@@ -120,7 +120,7 @@ class _Stream:
 def _told(drift, book, pane, alarmed):
     start = START_SECONDS + pane * PANE_SECONDS
     seen, none = np.ones(len(alarmed), dtype=bool), np.zeros(len(alarmed), dtype=bool)
-    flags = PaneFlags(alarmed, seen, ~alarmed, none, none)
+    flags = PaneFlags(alarmed, seen, ~alarmed, none, ~none)
     drift.update(start, flags, RECOVER_PANES)
     drifting = tuple(
         Drifting(

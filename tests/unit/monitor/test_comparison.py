@@ -242,13 +242,15 @@ def test_a_stricter_budget_needs_more_evidence():
 def _flags(pane):
     alarmed, seen, quiet, awaited, over = (
         np.array([flag])
-        for flag in (pane in "aw", pane != "-", pane == "q", pane in "wo", pane == "o")
+        for flag in (pane in "aw", pane != "-", pane in "qc", pane in "wo", pane in "oq")
     )
     return PaneFlags(alarmed, seen, quiet, awaited, over)
 
 
 class TestDriftStates:
-    """One stream, pane by pane: a = alarmed, q = quiet, . = neither, - = not seen."""
+    """One stream, pane by pane: a = alarmed, q = quiet, c = calm but not over, . = neither, - = not
+    seen.
+    """
 
     @pytest.mark.parametrize(
         ("panes", "expected"),
@@ -263,6 +265,8 @@ class TestDriftStates:
             ("a---", [(0, "started")]),
             ("aqqqa", [(0, "started"), (3, "recovered"), (4, "started")]),
             ("aqqaqqq", [(0, "started"), (6, "recovered")]),
+            ("acccccc", [(0, "started")]),
+            ("accq", [(0, "started"), (3, "recovered")]),
         ],
     )
     def test_a_drift_ends_after_three_quiet_panes_in_a_row(self, panes, expected):

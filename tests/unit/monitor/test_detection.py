@@ -307,3 +307,22 @@ def test_a_mean_that_moves_far_is_no_matter_of_quality():
     watched = Watched(SHAPES).feed(60).feed(30, shift=2.0)
     assert watched.changes(Kind.QUALITY) == []
     assert ("input", "x", True) in watched.changes()
+
+
+@pytest.mark.parametrize("shift", [0.18, 0.2, 0.25])
+def test_a_mean_hardly_beyond_the_tolerance_is_one_drift_and_not_several(shift):
+    watched = Watched(ALL, seed=1).feed(300).feed(700, shift=shift)
+    assert watched.changes(Kind.INPUT).count(("input", "x", True)) <= 1
+
+
+def test_a_mean_that_returns_has_recovered():
+    watched = Watched(ALL[1:], seed=1).feed(100).feed(40, shift=0.4).feed(10)
+    assert watched.changes() == [("input", "x", True), ("input", "x", False)]
+
+
+def test_a_stream_that_never_keeps_its_shape_has_no_score():
+    watched = Watched(ALL, seed=1)
+    for pane in range(300):
+        watched.feed(1, shift=float(np.sin(pane / 7)) * 0.45)
+    assert watched.of(X, watched.comparison.detection.status) == Status.UNSTABLE
+    assert watched.of(X, watched.comparison.score) in (0.0, 1.0)
