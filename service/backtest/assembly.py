@@ -17,10 +17,13 @@ _SCOPES = {"model": "per model", "team": "per team", "all": "in all"}
 
 
 class Asked(Struct, frozen=True):
-    """What a backtest was asked to hold against the alarms. `incidents` None: nothing is known."""
+    """What a backtest was asked to hold against the alarms. `incidents` None: nothing is known. So
+    many `jobs` judge at a time.
+    """
 
     incidents: tuple[Incident, ...] | None = None
     what_if: bool = False
+    jobs: int = 1
 
 
 def backtest_of(
@@ -38,7 +41,9 @@ def backtest_of(
     found = findings_of(incidents, outcome.alarms, recorder.pane_seconds)
     common = tolerances_sd[0] if len(set(tolerances_sd)) == 1 else None
     configured = Configured(budget, common, outcome.alarms)
-    settings = what_if(recorder, configured, incidents, progress) if asked.what_if else ()
+    settings = (
+        what_if(recorder, configured, incidents, progress, asked.jobs) if asked.what_if else ()
+    )
     unexpected = unexpected_alarms(found, outcome.alarms, recorder.pane_seconds)
     return Backtest(
         outcome=outcome,

@@ -21,7 +21,10 @@ GAPS_KEPT = 10
 
 
 class Stretch(Struct):
-    """The panes of one model version that met one reference; `log` None: they were not kept."""
+    """The panes of one model version that met one reference; `log` None: they were not kept.
+
+    `sharing` tells from which pane on (a position) how many streams shared the budget.
+    """
 
     comparison: Comparison
     log: PaneLog | None
@@ -30,7 +33,14 @@ class Stretch(Struct):
     excursions: Excursions
     seen: NDArray[np.int64]
     blind_panes: NDArray[np.int64]
+    sharing: dict[int, int] = {}
     panes: int = 0
+
+    def note_sharing(self) -> None:
+        """Remember who shares the budget in the pane that comes now, where that has changed."""
+        streams = self.comparison.budget_streams
+        if not self.sharing or self.sharing[max(self.sharing)] != streams:
+            self.sharing[self.panes] = streams
 
 
 class Recorder:
@@ -98,6 +108,7 @@ class ModelRecord:
         scores, drifted = comparison.score, comparison.drift.drifted
         self._buckets.add(start, pane.rows, stretch.columns, scores)
         stretch.seen += pane.summary.cells
+        stretch.note_sharing()
         stretch.panes += 1
         if comparison.detection.shapes is not None:
             stretch.blind_panes += comparison.detection.shapes.blind

@@ -23,7 +23,14 @@ def alarms_of(transitions: Iterable[Transition]) -> tuple[Alarm, ...]:
         elif place in running:
             position = running.pop(place)
             alarms[position] = replace(alarms[position], ended_seconds=change.pane_start_seconds)
-    return tuple(sorted(alarms, key=lambda alarm: (alarm.started_seconds, alarm.stream)))
+    return in_order(alarms)
+
+
+def in_order(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+    """In order of time; those that start together by stream, then by model version."""
+    return tuple(
+        sorted(alarms, key=lambda alarm: (alarm.started_seconds, alarm.stream, alarm.model))
+    )
 
 
 def episode_count(alarms: Iterable[Alarm]) -> int:

@@ -62,6 +62,13 @@ _WIDTH = 120
     help="Judge the panes again under other budgets and tolerances.  [default: with --html]",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="the cores",
+    help="So many processes judge the panes again at a time.",
+)
+@click.option(
     "--html",
     "html_file",
     metavar="FILE",
@@ -91,6 +98,7 @@ def command(  # noqa: PLR0913 - one argument an option
     missing: tuple[str, ...],
     expected_file: Path | None,
     what_if: bool | None,
+    jobs: int,
     html_file: Path | None,
     json_file: Path | None,
 ) -> None:
@@ -139,6 +147,7 @@ def command(  # noqa: PLR0913 - one argument an option
         Asked(
             incidents=None if expected_file is None else read_incidents(expected_file),
             what_if=html_file is not None if what_if is None else what_if,
+            jobs=jobs,
         ),
         as_typed(click.get_current_context()),
     )

@@ -108,7 +108,9 @@ def _given(task: Task, settings: Settings) -> GivenReference:
 
 @contextmanager
 def _bar(words: str, *columns: DownloadColumn) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, for a terminal only."""
+    """A bar on standard error, for a terminal only. It is drawn as it is told and by no thread of
+    its own, which a process that is forked would not have.
+    """
     with Progress(
         TextColumn(words),
         BarColumn(),
@@ -116,10 +118,11 @@ def _bar(words: str, *columns: DownloadColumn) -> Iterator[Callable[[int, int], 
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        auto_refresh=False,
         disable=not sys.stderr.isatty(),
     ) as progress:
         task = progress.add_task(words, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda done, total: progress.update(task, completed=done, total=total, refresh=True)
 
 
 def _tolerances(settings: Settings, outcome: Outcome) -> tuple[float, ...]:

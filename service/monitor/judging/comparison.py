@@ -110,6 +110,11 @@ class Comparison:
         return self.detection.reference_values
 
     @property
+    def budget_streams(self) -> int:
+        """How many streams share the budget."""
+        return self._budget_streams
+
+    @property
     def score(self) -> Floats:
         """The largest evidence over level of each stream; at least 1 while it has drifted."""
         return self.detection.score
