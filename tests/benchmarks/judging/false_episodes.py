@@ -12,7 +12,7 @@ import numpy as np
 from detectors.dispersion import Status
 from service.values.episodes import Phase
 from tests.benchmarks.judging.streams import DAY_PANES, SEASONAL, START_SECONDS, STATIONARY, Streams
-from tests.benchmarks.judging.watching import Watched
+from tests.benchmarks.judging.watching import MODEL, Watched
 
 SEASON_DAYS_MAX = 4
 NEAR = float(np.log(100))
@@ -21,7 +21,8 @@ NEAR = float(np.log(100))
 
 def model_month(rate, rows, model, days, seed=1):
     """One model of 20 features: its episodes with what was known of their streams, how often the
-    evidence crossed the level of a hundred times the budget, when the season was learned.
+    evidence crossed the level of a hundred times the budget, when the season was learned, and the
+    panes within an episode: one that never ends is one, and yet worse than many.
 
     Models of odd numbers have rates that vary tenfold over the day.
     """
@@ -53,7 +54,7 @@ class _Judged:
         self._season_day, self._awaits_season = None, True
         self._near = np.zeros((2, len(detection.streams)), dtype=np.int64)
         self._above = np.zeros(len(detection.streams), dtype=bool)
-        self._events, self._alarms = [], []
+        self._events, self._alarms, self._panes_within = [], [], 0
 
     def take(self, pane, rows, counts):
         detection = self._watched.detection
@@ -68,6 +69,7 @@ class _Judged:
             self._alarms.append(_alarm(detection, i, pane, known))
         self._count_near(detection)
         self._events += self._watched.tell(pane, rows, found)
+        self._panes_within += self._watched.episodes.has_open(MODEL)
 
     def told(self):
         """All of it as plain values."""
@@ -81,6 +83,7 @@ class _Judged:
         return {
             "episodes": episodes,
             "alarms": self._alarms,
+            "panes_within": self._panes_within,
             "near": near,
             "season_day": self._season_day,
             "streams": len(streams),

@@ -38,19 +38,27 @@ RUNS, QUIET_PANES = 50, 120
 
 
 def false_episodes(name, rate, seed=4):
-    """Alarms and episodes a model-month, and the panes that this rests on."""
+    """Alarms and episodes a model-month, the share of time within one, and the panes that this
+    rests on.
+    """
     rng = np.random.default_rng([seed, rate, *name.encode()])
     panes = max(20, RIVERS[name] // (rate * PANE_SECONDS * len(STATIONARY)))
     streams = [_Stream(name, feature, rate, rng) for feature in STATIONARY]
     drift, book = DriftStates(len(streams)), Episodes(EpisodeRules(float(PANE_SECONDS)))
-    alarms, events = 0, []
+    alarms, events, within = 0, [], 0
     for pane in range(panes):
         found = np.array([stream.alarms_in(pane) for stream in streams])
         alarms += int(found.sum())
         events += _told(drift, book, pane, found > 0)
+        within += book.has_open(MODEL)
     episodes = sum(event.phase is Phase.STARTED for event in events)
     months = panes / PERIOD_PANES
-    return {"alarms": alarms / months, "episodes": episodes / months, "panes": panes}
+    return {
+        "alarms": alarms / months,
+        "episodes": episodes / months,
+        "within": within / panes,
+        "panes": panes,
+    }
 
 
 def delays(name, change, seed=5):

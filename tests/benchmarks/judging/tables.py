@@ -29,23 +29,27 @@ def false_episode_lines(results):
     found = defaultdict(list)
     for run, result in results.of("month"):
         found[run["rate"], run["rows"]].append(result)
-    if not found:
+    if not found and not any(results.of("rival false")):
         return
     yield "FALSE EPISODES a model and 30 days, of models in which nothing changes; at most 1"
-    yield "  (near: as many a budget 100 times as large would have allowed the e-detector)"
-    heads = ("reference", "models", "days", "mean", "largest", "near")
+    yield "  (near: as many a budget 100 times as large would have allowed the e-detector;"
+    yield "  within: the share of time in an episode, since one that never ends is counted once)"
+    heads = ("reference", "models", "days", "mean", "largest", "near", "within")
     yield f"  {'events/s':>8}" + "".join(f"{head:>11}" for head in heads)
     for (rate, rows), one in sorted(found.items()):
         counts = [len(r["episodes"]) * MONTH_DAYS / r["days"] for r in one]
         near = np.mean([_near(r) * MONTH_DAYS / r["days"] for r in one])
+        within = np.mean([r["panes_within"] / r["days"] / DAY_PANES for r in one])
         enough = len(one) >= MODELS_MIN and min(r["days"] for r in one) >= MONTH_DAYS
         met = ("met" if np.mean(counts) <= 1 else "NOT MET") if enough else "too few to tell"
         yield (
             f"  {rate:>8,}{rows:>11,}{len(one):>11}{sum(r['days'] for r in one):>11,}"
-            f"{np.mean(counts):>11.2f}{max(counts):>11.1f}{near:>11.2f}  {met}"
+            f"{np.mean(counts):>11.2f}{max(counts):>11.1f}{near:>11.2f}{within:>11.2%}  {met}"
         )
     yield from _rival_false_lines(results)
     every = [result for one in found.values() for result in one]
+    if not every:
+        return
     yield from _when_lines(every)
     yield from _cause_lines(found)
     yield from _season_lines(every)
@@ -59,7 +63,7 @@ def delay_lines(results):
         ours[run["change"], run["history"]] += result
     theirs = {(r["name"], r["change"]): result for r, result in results.of("rival delay")}
     names = [name for name in rivals.RIVERS if any(key[0] == name for key in theirs)]
-    if not ours:
+    if not ours and not theirs:
         return
     yield "DELAY in panes at 10 events/s, reference of 10,000 rows: median, largest (missed/runs);"
     yield "  early: ours in runs, of others the share of panes before the change that had an alarm"
@@ -90,7 +94,7 @@ def _rival_false_lines(results):
         yield (
             f"  {run['rate']:>8,} {'':>10} {run['name']}, fed every event: "
             f"{result['episodes']:,.0f} episodes, {result['alarms']:,.0f} alarms "
-            f"(from {result['panes']} panes)"
+            f"{result['within']:.0%} of the time within (from {result['panes']} panes)"
         )
     yield f"  {'any':>8} {'':>10} one that fires once in 30 days: 1.00 episodes"
 
@@ -160,6 +164,8 @@ def _cost_lines(every):
 
 
 def _episode_lines(ours, history, title):
+    if not any(past == history for _, past in ours):
+        return
     heads = f"{'onset off by':>16}{'over after':>16}{'episodes':>10}{'over too soon':>16}"
     yield f"  {title:<30}{heads}  (panes: median, largest; of those noticed)"
     for name in changes():
@@ -169,13 +175,17 @@ def _episode_lines(ours, history, title):
         onsets = np.abs([run["onset"] for run in runs])
         overs = [np.inf if run["recovery"] is None else run["recovery"] for run in runs]
         lasted = [over for over in overs if over >= 0]
-        after = f"{np.median(lasted):.0f} ({max(lasted):.0f})" if lasted else "-"
+        after = f"{np.median(lasted):.0f} ({_or_never(max(lasted))})" if lasted else "-"
         off = f"{np.median(onsets):.0f} ({onsets.max():.0f})"
         episodes = np.mean([run["episodes"] for run in runs])
         yield (
             f"    {name:<28}{off:>16}{after:>16}{episodes:>10.2f}"
             f"{f'{len(overs) - len(lasted)} of {len(runs)}':>16}"
         )
+
+
+def _or_never(panes):
+    return "never" if np.isinf(panes) else f"{panes:.0f}"
 
 
 def _below_lines(results):

@@ -8,6 +8,7 @@ from service.values.streams import Kind, StreamKey, ValueType
 from tests.benchmarks.judging.autocorrelation import STEP, Exact, Stretches
 from tests.benchmarks.judging.changes import changes
 from tests.benchmarks.judging.delays import delay_runs
+from tests.benchmarks.judging.false_episodes import model_month
 from tests.benchmarks.judging.laws import (
     Categories,
     Constant,
@@ -18,7 +19,7 @@ from tests.benchmarks.judging.laws import (
     ZeroInflated,
     cell_shares,
 )
-from tests.benchmarks.judging.rivals import periodic
+from tests.benchmarks.judging.rivals import RIVERS, false_episodes, periodic
 from tests.benchmarks.judging.runs import Results, Run, run_all
 from tests.benchmarks.judging.streams import SEASONAL, STATIONARY, Feature, Streams
 from tests.benchmarks.judging.tables import LEARNED, delay_lines, false_episode_lines
@@ -138,6 +139,7 @@ def months(models, episodes, days=30):
     result = {
         "episodes": [{"day": 1.0}] * episodes,
         "alarms": [],
+        "panes_within": 0,
         "near": {},
         "season_day": 2.0,
         "status": {"ready": 41},
@@ -178,3 +180,21 @@ def test_a_run_that_fails_is_told_and_holds_up_no_other(capsys):
     assert run_all(runs, results, jobs=1) == 1
     assert [results.has(run) for run in runs] == [False, True]
     assert "TypeError" in capsys.readouterr().err
+
+
+def test_an_episode_that_never_ends_is_seen_by_the_time_within_it(monkeypatch):
+    monkeypatch.setitem(RIVERS, "river.PageHinkley", 1_200 * 60)
+    found = false_episodes("river.PageHinkley", 1)
+    assert found["panes"] == 60
+    assert found["alarms"] > 100 * found["episodes"] > 0
+    assert 0.5 < found["within"] <= 1
+
+
+def test_a_stationary_model_is_watched_and_what_comes_of_it_is_counted(monkeypatch):
+    monkeypatch.setattr("tests.benchmarks.judging.false_episodes.DAY_PANES", 180)
+    found = model_month(rate=10, rows=1_000, model=1, days=1)
+    assert (found["days"], found["streams"], found["varies"]) == (1, 41, True)
+    assert len(found["episodes"]) <= len(found["alarms"])
+    assert (found["panes_within"] > 0) == (len(found["episodes"]) > 0)
+    assert all("season" not in alarm["stream"] for alarm in found["alarms"])
+    assert sum(found["status"].values()) == 41
