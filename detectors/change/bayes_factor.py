@@ -27,6 +27,9 @@ ALTERNATIVE_MASS_MAX = 50.0
 ALTERNATIVE_RATIO = 10.0
 """...and at most kappa over this, so that null and alternative stay apart."""
 
+MASS_MAX = 1e9
+"""A larger mass tolerates nothing."""
+
 SHARE_MIN = 1e-12
 """A smaller expected share is taken for this: no cell is impossible."""
 
@@ -144,12 +147,37 @@ def kappa_of_tolerance(
     return np.where(tol > 0, kappa, inf)
 
 
-def psi_of_rates(rate: NDArray[Any] | float, other: NDArray[Any] | float) -> Floats:
-    """PSI between two rates in (0, 1): (r' - r) (ln(r' / r) - ln((1 - r') / (1 - r)))."""
-    low, high = np.finfo(float).tiny, 1 - np.finfo(float).epsneg
-    a, b = (np.clip(np.asarray(r, dtype=np.float64), low, high) for r in (rate, other))
-    psi: Floats = (b - a) * (np.log(b / a) - np.log1p(-b) + np.log1p(-a))
-    return psi
+def kappa_of_rate(
+    rate: NDArray[Any] | float, tolerated: NDArray[Any] | float, level: NDArray[Any] | float
+) -> Floats:
+    """The mass kappa at which a share that goes from `rate` to `tolerated` never alarms, however
+    many counts there are, and one that goes further does.
+
+    Of two cells the evidence of ever more counts tends to ln Beta(t; k r, k (1 - r)) - ln Beta(t;
+    kappa r, kappa (1 - r)), the densities of the share t; solved for `level` by bisection. PSI
+    would tolerate twice as much of what was hardly ever there. Shapes broadcast. Infinity where the
+    two are equal, or beyond `MASS_MAX`. Raises ValueError unless both lie between 0 and 1.
+    """
+    r, share, height = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in (rate, tolerated, level))
+    )
+    if ((np.minimum(r, share) <= 0) | (np.maximum(r, share) >= 1)).any():
+        raise ValueError(f"rates must lie between 0 and 1, not {r.tolist()} and {share.tolist()}")
+    low, high = np.zeros(r.shape), np.full(r.shape, log(MASS_MAX))
+    for _ in range(60):
+        middle = np.exp((low + high) / 2)
+        evidence = _log_beta(share, r, alternative_mass(middle)) - _log_beta(share, r, middle)
+        enough = evidence >= height
+        low, high = np.where(enough, low, np.log(middle)), np.where(enough, np.log(middle), high)
+    return np.where(high < log(MASS_MAX), np.exp(high), inf)
+
+
+def _log_beta(share: Floats, rate: Floats, mass: Floats) -> Floats:
+    """The logarithm of the density of a share that has the mean `rate` and such a mass."""
+    a, b = mass * rate, mass * (1 - rate)
+    scale = gammaln(mass) - gammaln(a) - gammaln(b)
+    density: Floats = scale + (a - 1) * np.log(share) + (b - 1) * np.log1p(-share)
+    return density
 
 
 def tolerance_of_shift(shift_sd: NDArray[Any] | float) -> Floats:
@@ -157,7 +185,7 @@ def tolerance_of_shift(shift_sd: NDArray[Any] | float) -> Floats:
     return np.asarray(shift_sd, dtype=np.float64) ** 2
 
 
-def tolerance_of_rate(rate: NDArray[Any] | float, ratio: float, points: float) -> Floats:
-    """The PSI between a base rate r and max(ratio r, r + points); at most up to certainty."""
+def tolerated_rate(rate: NDArray[Any] | float, ratio: float, points: float) -> Floats:
+    """The share up to which a base rate r may go: max(ratio r, r + points), short of certainty."""
     r = np.asarray(rate, dtype=np.float64)
-    return psi_of_rates(r, np.minimum(np.maximum(ratio * r, r + points), 1 - 1e-9))
+    return np.minimum(np.maximum(ratio * r, r + points), 1 - 1e-9)

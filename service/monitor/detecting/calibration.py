@@ -71,8 +71,7 @@ class Calibration(Struct, frozen=True):
         level = thresholds.level(budget, self.pane_seconds, self.streams, part)
         level = float(by_hand.get("level", level))
         values = len(watched.values)
-        tolerated = thresholds.tolerances(watched.cells, normal, values, self.watch)
-        kappa = thresholds.kappas(watched.cells, normal, tolerated, level)
+        kappa = thresholds.kappas(watched.cells, normal, values, self.watch, level)
         return {"level": level, "kappa": tuple(kappa.tolist()), **by_hand}
 
     def _volume_level(self, choice: DetectorChoice) -> float:

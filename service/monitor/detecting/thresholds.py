@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from detectors.budget import alarm_mean_panes
 from detectors.catalogue import E_DETECTOR
 from detectors.change.bayes_factor import (
+    kappa_of_rate,
     kappa_of_tolerance,
-    tolerance_of_rate,
     tolerance_of_shift,
+    tolerated_rate,
 )
 from detectors.change.ragged import Floats, Ragged
 from service.values.watches import Budget, Watch
@@ -42,27 +43,35 @@ def level(budget: Budget, step_seconds: float, streams: int, share: float) -> fl
     return max(1.0, log(alarm_mean(budget, step_seconds, streams, share)))
 
 
-def tolerances(cells: Ragged, reference: NDArray[np.int64], values: int, watch: Watch) -> Floats:
-    """The PSI that does not matter, of each stream, shape (D,).
+def kappas(
+    cells: Ragged, reference: NDArray[np.int64], values: int, watch: Watch, height: float
+) -> Floats:
+    """The mass of the null that the tolerance asks for, shape (D,), where `height` is ln A.
 
     `reference` (C,) are counts of what is normal. The first `values` streams are of values: those
     with more than two cells that have anything are tolerated by shift, the others, and all further
     streams (quality), by rate; never more than by shift.
     """
-    totals = cells.total(reference)
-    shift = np.full(cells.streams, float(tolerance_of_shift(watch.tolerance_sd)))
-    by_rate = occupied(cells, reference) <= 2
+    held = occupied(cells, reference)
+    by_shift = kappa_of_tolerance(
+        tolerance_of_shift(watch.tolerance_sd), np.maximum(2, held), height
+    )
+    by_rate = held <= 2
     by_rate[values:] = True
-    # The rarer side; the half keeps a rate that was never seen above 0.
-    largest = np.maximum.reduceat(reference, cells.offsets[:-1]) if cells.streams else totals
-    rate = (totals - largest + 0.5) / (totals + 1)
-    tolerated = tolerance_of_rate(rate, watch.tolerance_ratio, watch.tolerance_points)
-    return np.where(by_rate, np.minimum(tolerated, shift), shift)
+    rate = _rarer_side(cells, reference)
+    tolerated = tolerated_rate(rate, watch.tolerance_ratio, watch.tolerance_points)
+    of_rate = kappa_of_rate(rate, tolerated, height)
+    return np.where(by_rate, np.maximum(of_rate, by_shift), by_shift)
 
 
-def kappas(cells: Ragged, reference: NDArray[np.int64], tolerated: Floats, height: float) -> Floats:
-    """The mass of the null that these tolerances ask for, shape (D,)."""
-    return kappa_of_tolerance(tolerated, np.maximum(2, occupied(cells, reference)), height)
+def _rarer_side(cells: Ragged, reference: NDArray[np.int64]) -> Floats:
+    """The share of all cells but the largest, (D,); half a row keeps it above 0."""
+    if not cells.streams:
+        return np.zeros(0)
+    totals = cells.total(reference)
+    largest = np.maximum.reduceat(reference, cells.offsets[:-1])
+    rate: Floats = (totals - largest + 0.5) / (totals + 1)
+    return rate
 
 
 def occupied(cells: Ragged, reference: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from detectors.change.bayes_factor import psi_of_rates
+from detectors.change.bayes_factor import kappa_of_rate, kappa_of_tolerance
 from detectors.change.ragged import Ragged
 from service.monitor.detecting import thresholds
 from service.monitor.detecting.detection import Detection
@@ -65,19 +65,17 @@ def test_tolerances_are_by_shift_but_of_shares_by_rate_and_never_wider():
     cells = Ragged(np.array([0, 3, 5, 7, 10]))
     normal = np.array([50, 30, 20, 99, 1, 50, 50, 990, 10, 0])
     watched = watch(tolerance_sd=0.2, tolerance_ratio=2.0, tolerance_points=0.01)
-    shape, rare, even, quality = thresholds.tolerances(cells, normal, 3, watched)
-    assert shape == pytest.approx(0.04)
-    assert rare == pytest.approx(psi_of_rates(1.5 / 101, 3 / 101), rel=1e-6)
-    assert even == pytest.approx(0.04)
-    assert quality == pytest.approx(psi_of_rates(10.5 / 1001, 21 / 1001), rel=1e-6)
+    shape, rare, even, quality = thresholds.kappas(cells, normal, 3, watched, 14.8)
+    assert shape == pytest.approx(kappa_of_tolerance(0.04, 3, 14.8))
+    assert rare == pytest.approx(kappa_of_rate(1.5 / 101, 3 / 101, 14.8))
+    assert even == pytest.approx(kappa_of_tolerance(0.04, 2, 14.8))
+    assert quality == pytest.approx(kappa_of_rate(10.5 / 1001, 21 / 1001, 14.8))
 
 
 def test_a_rate_that_was_never_seen_has_a_tolerance_too():
     cells, watched = Ragged(np.array([0, 3])), watch(tolerance_points=0.002)
-    (tolerated,) = thresholds.tolerances(cells, np.array([10_000, 0, 0]), 0, watched)
-    assert 0 < tolerated < 0.02
-    (kappa,) = thresholds.kappas(cells, np.array([10_000, 0, 0]), np.array([tolerated]), 14.8)
-    assert 1_000 < kappa < 50_000
+    (kappa,) = thresholds.kappas(cells, np.array([10_000, 0, 0]), 0, watched, 14.8)
+    assert 5_000 < kappa < 50_000
 
 
 def test_cells_that_have_anything_are_counted():

@@ -11,12 +11,12 @@ from detectors.change.bayes_factor import (
     FactorMasses,
     alternative_mass,
     gamma_poisson,
+    kappa_of_rate,
     kappa_of_tolerance,
     log_dirichlet_multinomial,
     log_factor,
-    psi_of_rates,
-    tolerance_of_rate,
     tolerance_of_shift,
+    tolerated_rate,
 )
 from detectors.change.e_detector import CellCounts, EDetector, EDetectorParameters
 from detectors.change.onsets import slot_to_use
@@ -152,12 +152,35 @@ def test_no_tolerance_is_an_infinite_mass_and_a_negative_one_is_refused():
         kappa_of_tolerance(-0.1, 20, 14.8)
 
 
-def test_tolerances_are_told_as_psi():
+def test_tolerances_are_a_psi_or_a_rate():
     assert float(tolerance_of_shift(0.15)) == pytest.approx(0.0225)
-    assert float(psi_of_rates(0.01, 0.02)) == pytest.approx(0.01 * np.log(2 * 0.99 / 0.98))
-    by_ratio, by_points = tolerance_of_rate(0.01, 1.5, 0.001), tolerance_of_rate(0.01, 1.1, 0.005)
-    assert float(by_ratio) == pytest.approx(float(by_points))
-    assert np.isfinite(tolerance_of_rate(np.array([0.0, 0.9, 1.0]), 2.0, 0.1)).all()
+    assert float(tolerated_rate(0.01, 1.5, 0.001)) == pytest.approx(0.015)
+    assert float(tolerated_rate(0.01, 1.1, 0.005)) == pytest.approx(0.015)
+    assert (tolerated_rate(np.array([0.0, 0.9, 1.0]), 2.0, 0.1) < 1).all()
+
+
+@pytest.mark.parametrize("rate", [5e-5, 0.01, 0.3])
+@pytest.mark.parametrize("points", [0.002, 0.02])
+def test_a_share_beyond_the_tolerated_rate_is_noticed_in_the_end_and_one_within_it_never(
+    rate, points
+):
+    tolerated = rate + points
+    kappa = kappa_of_rate(rate, tolerated, 14.8)
+    cells, shares = Ragged(np.array([0, 2])), np.array([1 - rate, rate])
+
+    def evidence(share):
+        counts = 1e10 * np.array([1 - share, share])
+        return log_factor(cells, counts, np.array([1e10]), shares, kappa.reshape(1))[0]
+
+    assert evidence(tolerated) == pytest.approx(14.8, abs=0.1)
+    assert evidence(rate + 1.2 * points) > 15.5
+    assert evidence(rate + 0.9 * points) < 14.6
+
+
+def test_a_rate_that_may_not_move_has_an_infinite_mass_and_one_outside_is_refused():
+    assert np.isinf(kappa_of_rate(0.1, 0.1, 14.8))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        kappa_of_rate(0.0, 0.1, 14.8)
 
 
 def test_a_change_alarms_in_its_stream_alone_and_tells_its_onset():
