@@ -52,14 +52,23 @@ class HeavyNumbers:
         if len(kept):
             self._add(runs.streams[kept], runs.values[kept], runs.counts[kept])
 
-    def merge(self, other: "HeavyNumbers") -> None:
-        """Add what `other` has seen; `other` is left as it is."""
-        if other.capacity != self.capacity:
-            raise ValueError(f"cannot merge {other.capacity} counters into {self.capacity}")
-        self.error += other.error
-        streams, slots = np.nonzero(other.counts)
-        if len(streams):
-            self._add(streams, other.items[streams, slots], other.counts[streams, slots])
+    def merge(self, *others: "HeavyNumbers") -> None:
+        """Add what `others` have seen, which are left as they are; at once costs less."""
+        for other in others:
+            if other.capacity != self.capacity:
+                raise ValueError(f"cannot merge {other.capacity} counters into {self.capacity}")
+        for other in others:
+            self.error += other.error
+        held = [np.nonzero(other.counts) for other in others]
+        pairs = [
+            (streams, other.items[streams, slots], other.counts[streams, slots])
+            for other, (streams, slots) in zip(others, held, strict=True)
+            if len(streams)
+        ]
+        if len(pairs) == 1:
+            self._add(*pairs[0])
+        elif pairs:
+            self._add(*_distinct(*(np.concatenate(part) for part in zip(*pairs, strict=True))))
 
     def top(self, stream: int) -> list[tuple[float, int]]:
         """Values and counts held, the largest count first, ties by value."""
@@ -123,6 +132,17 @@ class HeavyNumbers:
         self.error[filled] += loss[:, 0]
         self.counts[filled] = left
         self.items[filled] = np.where(left > 0, np.take_along_axis(items, order, axis=1), 0.0)
+
+
+def _distinct(
+    streams: NDArray[np.int64], values: NDArray[np.float64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Equal pairs as one, ascending by stream and value, their counts added."""
+    order = np.lexsort((values, streams))
+    streams, values, counts = streams[order], values[order], counts[order]
+    other = (streams[1:] != streams[:-1]) | (values[1:] != values[:-1])
+    first = np.flatnonzero(np.concatenate(([True], other)))
+    return streams[first], values[first], np.add.reduceat(counts, first)
 
 
 class HeavyNames:

@@ -71,14 +71,18 @@ class Quantiles:
         codes, counts = _joined(codes, runs.counts)
         self._absorb(codes, counts)
 
-    def merge(self, other: "Quantiles") -> None:
-        """Add what `other` has seen; `other` is left as it is."""
-        if (len(other.shifts), other.finest) != (len(self.shifts), self.finest):
+    def merge(self, *others: "Quantiles") -> None:
+        """Add what `others` have seen, which are left as they are; at once costs less."""
+        shapes = {(len(other.shifts), other.finest) for other in others}
+        if not shapes <= {(len(self.shifts), self.finest)}:
             raise ValueError("only banks of as many streams and the same finest shift merge")
-        self.shifts = np.maximum(self.shifts, other.shifts)
-        codes = other.codes()
+        if not others:
+            return
+        for other in others:
+            self.shifts = np.maximum(self.shifts, other.shifts)
+        codes = np.concatenate([other.codes() for other in others])
         codes &= self._masks()[self._streams_of(codes)]
-        self._absorb(*_joined(codes, other.counts))
+        self._absorb(codes, np.concatenate([other.counts for other in others], dtype=np.int64))
 
     def quantile(
         self,
@@ -160,12 +164,12 @@ class Quantiles:
         return np.left_shift(~np.uint64(0), dropped)
 
     def _absorb(self, codes: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
-        """Add joined codes (already at `shifts`) and coarsen what has become too large."""
+        """Add codes (already at `shifts`) and coarsen what has become too large."""
         mine = self.codes()
         mine &= self._masks()[self._streams_of(mine)]
         codes = np.concatenate((mine, codes))
         counts = np.concatenate((self.counts, counts), dtype=np.int64)
-        order = np.argsort(codes, kind="stable")  # two ascending halves: a linear merge
+        order = np.argsort(codes, kind="stable")  # ascending parts: a linear merge
         codes, counts = _joined(codes[order], counts[order])
         streams = self._streams_of(codes)
         self.sizes = np.bincount(streams, minlength=len(self.shifts))

@@ -106,27 +106,32 @@ class Summary:
         if self.waiting.full:
             self._settle()
 
-    def merge(self, other: "Summary") -> None:
-        """Add what `other` has seen; `other` is left as it is.
+    def merge(self, *others: "Summary") -> None:
+        """Add what `others` have seen, which are left as they are; at once costs less.
 
         Raises:
             ValueError: the layouts differ in their cells: the panes had different references.
         """
-        mine, theirs = self.layout, other.layout
-        if mine is not theirs and not np.array_equal(mine.offsets, theirs.offsets):
-            raise ValueError("summaries with different cells cannot merge: bin both by one layout")
-        self.rows += other.rows
-        self.weight += other.weight
+        for other in others:
+            mine, theirs = self.layout, other.layout
+            if mine is not theirs and not np.array_equal(mine.offsets, theirs.offsets):
+                raise ValueError(
+                    "summaries with different cells cannot merge: bin both by one layout"
+                )
         self._count_fresh()
-        self._cells += other.cells
-        for names, others in zip(self.names, other.names, strict=True):
-            names.merge(others)
-        self.sketches.distinct.merge(other.sketches.distinct)
-        if other.rows > other.waiting.rows:
-            self.sketches.moments.merge(other.sketches.moments)
-            self.sketches.quantiles.merge(other.sketches.quantiles)
-            self.sketches.numbers.merge(other.sketches.numbers)
-        self.waiting.extend_counted(other.waiting)
+        for other in others:
+            self.rows += other.rows
+            self.weight += other.weight
+            self._cells += other.cells
+            for names, more in zip(self.names, other.names, strict=True):
+                names.merge(more)
+            self.sketches.distinct.merge(other.sketches.distinct)
+            self.waiting.extend_counted(other.waiting)
+        sketched = [other.sketches for other in others if other.rows > other.waiting.rows]
+        for one in sketched:
+            self.sketches.moments.merge(one.moments)
+        self.sketches.quantiles.merge(*(one.quantiles for one in sketched))
+        self.sketches.numbers.merge(*(one.numbers for one in sketched))
         if self.waiting.full:
             self._settle()
 

@@ -56,15 +56,17 @@ class Pane:
         if batch.learned or self.profiles:
             self._learn(batch.learned, chosen, len(batch) if chosen is None else len(chosen))
 
-    def merge(self, other: "Pane") -> None:
-        """Add the same pane of another partition."""
-        most = profiles_max(self.plan)
-        merge_profiles(self.profiles, self.rows, other.profiles, other.rows, most)
-        if self.joint is not None and other.joint is not None:
-            self.joint.merge(other.joint)
-        self.summary.merge(other.summary)
-        for partition, (first, last) in other.offsets.items():
-            self._widen(partition, first, last)
+    def merge(self, *others: "Pane") -> None:
+        """Add the same pane of other partitions: of all of them at once costs less."""
+        most, rows = profiles_max(self.plan), self.rows
+        for other in others:
+            merge_profiles(self.profiles, rows, other.profiles, other.rows, most)
+            rows += other.rows
+            if self.joint is not None and other.joint is not None:
+                self.joint.merge(other.joint)
+            for partition, (first, last) in other.offsets.items():
+                self._widen(partition, first, last)
+        self.summary.merge(*(other.summary for other in others))
 
     def quality(self) -> dict[StreamKey, NDArray[np.int64]]:
         """[missing, invalid, unseen] values by stream."""

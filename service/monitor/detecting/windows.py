@@ -59,8 +59,7 @@ class Window:
         if self._total is None:
             self._total = Summary(self.layout)
             self._not_in_total = [self._steps[step] for step in sorted(self._steps)]
-        for summary in self._not_in_total:
-            self._total.merge(summary)
+        self._total.merge(*self._not_in_total)
         self._not_in_total = []
         return self._total
 
@@ -73,8 +72,13 @@ class Window:
         if step not in self._steps:
             self._steps[step] = summary
             self._borrowed.add(step)
+        elif step in self._borrowed:
+            # A pane that was lent may not be changed: what both say goes into a summary of its own.
+            lent, self._steps[step] = self._steps[step], Summary(self.layout)
+            self._steps[step].merge(lent, summary)
+            self._borrowed.remove(step)
         else:
-            self._own(step).merge(summary)
+            self._steps[step].merge(summary)
         self._not_in_total.append(summary)
         if len(self._not_in_total) > STEPS:
             self._total = None
@@ -142,12 +146,3 @@ class Window:
         self._borrowed, self._frozen = set(), {}
         self._total = self._quantiles = None
         self._not_in_total = []
-
-    def _own(self, step: float) -> Summary:
-        """The summary of a step as one that may be changed: of a pane lent to it a copy is made."""
-        if step in self._borrowed:
-            lent = self._steps[step]
-            self._steps[step] = Summary(self.layout)
-            self._steps[step].merge(lent)
-            self._borrowed.remove(step)
-        return self._steps[step]

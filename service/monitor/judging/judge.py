@@ -250,18 +250,16 @@ class Judge:
         return through
 
     def _take(self, key: ModelKey, shards: list[Shard], end_seconds: float) -> dict[float, Pane]:
-        merged: dict[float, Pane] = {}
+        taken: dict[float, list[Pane]] = {}
         for shard in shards:
             part = shard.models.get(key)
             if part is None:
                 continue
             for pane in part.take_closed(end_seconds, self._rules.pane_seconds):
-                known = merged.get(pane.start_seconds)
-                if known is None:
-                    merged[pane.start_seconds] = pane
-                else:
-                    known.merge(pane)
-        return merged
+                taken.setdefault(pane.start_seconds, []).append(pane)
+        for first, *others in taken.values():
+            first.merge(*others)
+        return {start: panes[0] for start, panes in taken.items()}
 
 
 def newest_by_model(shards: Iterable[Mapping[str, Any]]) -> dict[ModelKey, float]:

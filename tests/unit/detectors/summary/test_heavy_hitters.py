@@ -35,12 +35,14 @@ def numbers_of(rows, capacity=16):
 )
 def test_numbers_stay_within_the_bound_however_they_are_split(values, cuts, capacity):
     rows = np.array(values, dtype=np.float64).reshape(-1, 1)
-    merged, fed = HeavyNumbers(1, capacity), HeavyNumbers(1, capacity)
-    for part in np.split(rows, sorted(cuts)):
+    merged, fed, at_once = (HeavyNumbers(1, capacity) for _ in range(3))
+    parts = np.split(rows, sorted(cuts))
+    for part in parts:
         merged.merge(numbers_of(part, capacity))
         fed.update(Columns.of_rows(part).runs)
+    at_once.merge(*(numbers_of(part, capacity) for part in parts))
     truth = Counter(values)
-    for heavy in (merged, fed):
+    for heavy in (merged, fed, at_once):
         bound = 2 * len(values) / (capacity + 1)
         within_bound(dict(heavy.top(0)), truth, int(heavy.error[0]), bound)
 

@@ -79,12 +79,15 @@ def test_merge_is_exact_whatever_the_values_cuts_and_capacity(rows, cuts, capaci
         for part in np.split(rng.permutation(rows), sorted(cuts))
     ]
     rng.shuffle(parts)
+    at_once = quantiles_of(rows[:0], capacity=capacity, limit=limit)
+    at_once.merge(*parts)
     merged = parts[0]
     for part in parts[1:]:
         before = part.state()
         merged.merge(part)
         assert same_state(part.state(), before)
     assert same_state(merged.state(), whole.state())
+    assert same_state(at_once.state(), whole.state())
     assert whole.counts.sum() == rows.size
     within = (whole.sizes <= capacity) | (whole.shifts >= SHIFT_PROMISED)
     assert within.all()

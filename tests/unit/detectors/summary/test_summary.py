@@ -102,12 +102,14 @@ def test_merge_of_any_parts_in_any_order_equals_the_whole(n, cuts, seed):
             numeric[rows], codes[rows], novel_of(codes[rows], names[rows]), float(end - start)
         )
     np.random.default_rng(seed).shuffle(parts)
-    merged = Summary(LAYOUT)
+    merged, at_once = Summary(LAYOUT), Summary(LAYOUT)
+    at_once.merge(*parts)
     for part in parts:
         before = part.state()
         merged.merge(part)
         assert same_state(part.state(), before)
-    for summary in (merged, fed):
+    at_once.merge()
+    for summary in (merged, fed, at_once):
         assert same_state(exact(summary), exact(whole))
         assert summary.moments.mean == pytest.approx(whole.moments.mean, rel=1e-9, abs=1e-12)
         assert summary.moments.m2 == pytest.approx(whole.moments.m2, rel=1e-9, abs=1e-9)
