@@ -31,7 +31,9 @@ BETWEEN = "__"
 
 @dataclass
 class Overridden:
-    """Data with the environment's values in them. `names`: which variable set which path."""
+    """Data with values from elsewhere than the file in them. `names`: what set which path, as
+    people are told: `environment NAME`, `--set KEY`.
+    """
 
     data: dict[str, Any]
     names: dict[Path, str] = field(default_factory=dict)
@@ -56,7 +58,7 @@ def override(data: dict[str, Any], environ: Mapping[str, str]) -> Overridden:
                 wrong = str(error.__cause__)
             else:
                 result.data = replaced(result.data, path, value)
-                result.names[path] = name
+                result.names[path] = f"environment {name}"
         if wrong:
             result.problems.append(Problem(f"environment {name}", None, dotted(path), wrong))
     return result

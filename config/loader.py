@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from config.assignments import NOTHING, Assignments, assign
 from config.document import Document, read_document
 from config.environment import Overridden, override
 from config.errors import ConfigurationProblems, Problem, in_order
@@ -26,9 +27,10 @@ FILE_BYTES_MAX = 4 * 1024 * 1024
 class Loaded:
     """Settings and where they came from.
 
-    `origins` tells for the dotted path of each setting `file:line`, `environment NAME` or
-    `default`. `hash` is the SHA-256 (hex) of the effective configuration without secrets. `written`
-    keeps the texts that hold `${file:}` or `${env:}` as they were written: only these may be shown.
+    `origins` tells for the dotted path of each setting `file:line`, `environment NAME`, `--set KEY`
+    or `default`. `hash` is the SHA-256 (hex) of the effective configuration without secrets.
+    `written` keeps the texts that hold `${file:}` or `${env:}` as they were written: only these may
+    be shown.
     """
 
     settings: Settings
@@ -81,19 +83,26 @@ class Examined:
         return Loaded(self.settings, origins, hash_, self.written, self.places)
 
 
-def load(path: FilePath | None, environ: Mapping[str, str]) -> Loaded:
-    """Read a configuration file (None = nothing but defaults) and the environment's overrides.
+def load(path: FilePath | None, environ: Mapping[str, str], said: Assignments = NOTHING) -> Loaded:
+    """Read a configuration file (None = nothing but defaults), the environment's overrides, and
+    what is `said` over both.
 
     Raises ConfigurationProblems with every problem found.
     """
-    return examine(path, environ).loaded()
+    return examine(path, environ, said).loaded()
 
 
-def examine(path: FilePath | None, environ: Mapping[str, str]) -> Examined:
+def examine(
+    path: FilePath | None, environ: Mapping[str, str], said: Assignments = NOTHING
+) -> Examined:
     """As `load`, but what is wrong is a value, and what is left without it can be judged."""
     document = _document(path)
     inner = interpolate(document.data, environ)
     outer = override(inner.data, environ)
+    assigned = assign(outer.data, said)
+    outer.data = assigned.data
+    outer.names |= assigned.names
+    outer.problems += assigned.problems
     place = Places(document, outer)
     problems = [*document.problems, *outer.problems]
     failed = [path for path, _ in inner.faults if not _under(path, outer.names)]
@@ -109,18 +118,18 @@ def examine(path: FilePath | None, environ: Mapping[str, str]) -> Examined:
 
 @dataclass(frozen=True)
 class Places:
-    """Finds the line or the variable that a path comes from."""
+    """Finds the line, the variable or the option that a path comes from."""
 
     document: Document
     outer: Overridden
 
     def problem(self, path: Path, message: str) -> Problem:
-        """A problem with the file and line, or the variable, that its path comes from."""
+        """A problem with the file and line, the variable or the option that its path is from."""
         name = _under(path, self.outer.names)
         if not name and path not in self.document.lines:  # a section that only a variable names
             name = next((n for n in self.outer.names if n[: len(path)] == path), ())
         if name:
-            return Problem(f"environment {self.outer.names[name]}", None, dotted(path), message)
+            return Problem(self.outer.names[name], None, dotted(path), message)
         known = path
         while known and known not in self.document.lines:
             known = known[:-1]
@@ -128,13 +137,13 @@ class Places:
         return Problem(self.document.file, line, dotted(path), message)
 
     def origin(self, path: Path) -> str:
-        """`file:line`, `environment NAME` or `default`."""
+        """`file:line`, `environment NAME`, `--set KEY` or `default`."""
         said = _said(self.outer.data, path)
         if not said:
             return "default"
         name = _under(said, self.outer.names)
         if name:
-            return f"environment {self.outer.names[name]}"
+            return self.outer.names[name]
         return f"{self.document.file}:{self.document.lines[said]}"
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from config.assignments import NOTHING, Assignments
 from config.errors import ConfigurationProblems
 from config.loader import Loaded, load
 
@@ -26,9 +27,12 @@ def config_option(command: F) -> F:
     )(command)
 
 
-def load_settings(config_file: Path | None) -> Loaded:
-    """The settings from a file and this process's environment; raises ConfigurationProblems."""
-    return load(config_file, os.environ)
+def load_settings(config_file: Path | None, said: Assignments = NOTHING) -> Loaded:
+    """The settings from a file, from this process's environment, and from what is `said` over both.
+
+    Raises ConfigurationProblems.
+    """
+    return load(config_file, os.environ, said)
 
 
 def require_references(loaded: Loaded) -> None:
