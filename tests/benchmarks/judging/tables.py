@@ -93,7 +93,7 @@ def _rival_false_lines(results):
     ):
         yield (
             f"  {run['rate']:>8,} {'':>10} {run['name']}, fed every event: "
-            f"{result['episodes']:,.0f} episodes, {result['alarms']:,.0f} alarms "
+            f"{result['episodes']:,.0f} episodes, {result['alarms']:,.0f} alarms, "
             f"{result['within']:.0%} of the time within (from {result['panes']} panes)"
         )
     yield f"  {'any':>8} {'':>10} one that fires once in 30 days: 1.00 episodes"
