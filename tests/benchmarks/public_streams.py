@@ -22,14 +22,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks.recorded import anchorwatch, local_sets, nannyml_itself, packaged_sets, rivals
+from tests.benchmarks.recorded import (
+    anchorwatch,
+    local_sets,
+    made_sets,
+    nannyml_itself,
+    packaged_sets,
+    rivals,
+)
 from tests.benchmarks.recorded.recording import Alarm, Recording, Score, score
 
 SETS: Mapping[str, tuple[str, Callable[[Path], Recording]]] = {
-    name: (file, lambda path, read=read: read(path.parent))
-    for name, (file, read) in local_sets.SETS.items()
-} | packaged_sets.SETS
-"""By name: the file that is needed (a glob), and what makes a recording of where it is."""
+    **{
+        name: (file, lambda path, read=read: read(path.parent))
+        for name, (file, read) in local_sets.SETS.items()
+    },
+    **packaged_sets.SETS,
+    "fifteen-years": ("", lambda _: made_sets.fifteen_years()),
+}
+"""By name: the file that is needed (a glob, empty where none is), and what makes a recording of
+where it is.
+"""
 
 HOW = (
     "recorded streams: none asked for. make bench-detection DATA='DIRECTORY...' runs all detectors "
@@ -64,6 +77,8 @@ def main() -> None:
 
 
 def _find(pattern: str, directories: list[Path]) -> Path | None:
+    if not pattern:
+        return directories[0]
     found = (path for directory in directories for path in sorted(directory.glob(pattern)))
     return next(found, None)
 
