@@ -1,10 +1,10 @@
 """Recorded events through the same decoder, shards and judge: when would it have alarmed?"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from service.backtest.transitions import alarms_of
-from service.ingest.files.source import FilesSource
+from service.ingest.source import Source
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.comparison import Transition
 from service.monitor.judging.judge import Judge
@@ -15,22 +15,39 @@ from service.values.episodes import Episode
 from service.values.records import Partition
 from service.values.rejects import Reason, Reject
 
+POLL_SECONDS = 0.1
+"""So long a source that has nothing now may wait for more."""
+
 
 class Replay:
-    """Files, one after the other, as if their events came in live.
+    """What a source has, up to where it ends now, as if it came in live.
 
-    Each file is a partition. One that was read to its end holds nobody up any more, and one that
-    was not begun not yet: so files must follow each other in time. Where they overlap, rows come
-    after their pane was judged and are counted as unjudged.
+    With `in_turn` partitions are read one after the other, as files are: one that was read to its
+    end holds nobody up any more, and one that was not begun not yet. So they must follow each other
+    in time; where they overlap, rows come after their pane was judged and are counted as unjudged.
+    Else they are read side by side, as those of a topic are, and a pane is judged once all have
+    passed it. `start` has positions to begin at, None the first; partitions that it does not name
+    are not read; without it all are read from the first on.
     """
 
     def __init__(
-        self, source: FilesSource, decoder: Decoder, judge: Judge, rules: TimeRules, now: float
+        self,
+        source: Source,
+        decoder: Decoder,
+        judge: Judge,
+        rules: TimeRules,
+        now: float,
+        *,
+        in_turn: bool = True,
+        start: Mapping[Partition, int | None] | None = None,
     ) -> None:
         self._source = source
         self._decoder = decoder
         self._rules = rules
         self._now = now
+        self._in_turn = in_turn
+        self._start = start
+        self._left: dict[Partition, int] = {}
         self.judge = judge
         self.shards: dict[Partition, Shard] = {}
         self._episodes: dict[str, Episode] = {}
@@ -40,17 +57,38 @@ class Replay:
         """Read everything. Raises ConfigurationError when a file cannot be read."""
         transitions: list[Transition] = []
         self._source.poll(0.0)
-        self._source.resume(dict.fromkeys(self._source.partitions()))
-        while not self._source.finished:
-            for chunk in self._source.poll(0.0).chunks:
+        self._begin()
+        while self._left if not self._in_turn else not self._source.finished:
+            for chunk in self._source.poll(POLL_SECONDS).chunks:
                 shard = self._shard(chunk.partition)
                 decoded = self._decoder.decode(chunk)
                 shard.apply(chunk, decoded, self._rules, self._now)
                 self._keep_first(decoded.rejects)
                 self.judge.note_unknown(decoded.unknown_features)
+                self._note_end(chunk.partition, chunk.next_offset)
                 transitions += self._advance()
         transitions += self._advance(to_the_end=True)
         return self._outcome(transitions)
+
+    def _begin(self) -> None:
+        """Have the source begin. Side by side, nobody is passed before it was read."""
+        start = self._start
+        chosen = self._source.resume(
+            dict.fromkeys(self._source.partitions()) if start is None else start
+        )
+        if self._in_turn:
+            return
+        ends = self._source.ends()
+        for partition, at in chosen.items():
+            self.shards[partition] = Shard(partition, at, self._now)
+            self._left[partition] = ends.get(partition, at)
+            self._note_end(partition, at)
+
+    def _note_end(self, partition: Partition, position: int) -> None:
+        """A partition that was read to where it ended in the beginning holds nobody up any more."""
+        if partition in self._left and position >= self._left[partition]:
+            del self._left[partition]
+            self.shards[partition].caught_up_seconds = math.inf
 
     def _advance(self, *, to_the_end: bool = False) -> list[Transition]:
         """Judge what is closed, and keep of each episode how it stands."""
@@ -67,7 +105,7 @@ class Replay:
             self._rejects.setdefault(reject.reason, reject)
 
     def _shard(self, partition: Partition) -> Shard:
-        """The shard of the file that is being read; those before it are over."""
+        """The shard of what is being read; in turn, those before it are over."""
         if partition not in self.shards:
             for earlier in self.shards.values():
                 earlier.caught_up_seconds = math.inf

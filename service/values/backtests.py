@@ -1,6 +1,7 @@
 """What a replay found, frozen, for the terminal, for JSON and for the report."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -177,6 +178,75 @@ class Setting(Struct, frozen=True):
     missed: tuple[int, ...]
 
 
+class Largest(Struct, frozen=True):
+    """The largest evidence that there was, over its alarm level: of which stream, in the pane that
+    starts at `at_seconds`, by which detector.
+    """
+
+    stream: StreamKey
+    at_seconds: float
+    score: float
+    detector: str
+
+
+class Answer(Struct, frozen=True):
+    """What became of an episode of the record when its time was judged again.
+
+    `would_start_seconds` is when an episode of its kind would have started, None if none would
+    have; `configured_start_seconds` the same as configured, without other settings (None also when
+    there were none). `largest` is None when nothing of the time could be compared.
+
+    Of the `rows_then` that the record says the episode rests on, the files hold `rows`. They reach
+    back `history_seconds` before its onset, where `history_wanted_seconds` are needed to know what
+    a judge knew. Hashes are of the references, and of the configurations: those in force `then`,
+    and those that it was judged again by.
+    """
+
+    episode: Episode
+    would_start_seconds: float | None
+    configured_start_seconds: float | None
+    largest: Largest | None
+    rows: int
+    rows_then: int
+    history_seconds: float
+    history_wanted_seconds: float
+    reference_hash: str
+    reference_hash_then: str
+    config_hash: str
+    config_hash_then: str
+
+
+class Fate(StrEnum):
+    """What other settings make of an episode."""
+
+    GAINED = "gained"
+    LOST = "lost"
+    EARLIER = "earlier"
+    LATER = "later"
+    SAME = "same"
+
+
+class EpisodeChange(Struct, frozen=True):
+    """An episode as configured, and the one in its place under other settings; either may not be
+    there. They are of one model version (or source) and category, and overlap in time.
+    """
+
+    fate: Fate
+    before: Episode | None
+    after: Episode | None
+
+
+class Reconsidered(Struct, frozen=True):
+    """What a replay under other settings was asked. `settings` are these, as they were typed.
+
+    `answer` is None when no episode was asked about, `changes` are None without other settings.
+    """
+
+    settings: tuple[str, ...]
+    answer: Answer | None = None
+    changes: tuple[EpisodeChange, ...] | None = None
+
+
 class InputFile(Struct, frozen=True):
     """A file that was read, so that it can be known again."""
 
@@ -202,6 +272,7 @@ class Backtest(Struct, frozen=True):
     none of them. `what_if` is empty when it was not asked for. `budget_allows` is how many false
     alarms the budget accepts in this time. `tolerance_sd` None: the models have different ones.
     `warnings` say what was not used or not judged, `notes` what was left out as configured.
+    `reconsidered` is None when nothing was asked of an episode or of other settings.
     """
 
     outcome: Outcome
@@ -219,3 +290,4 @@ class Backtest(Struct, frozen=True):
     origin: Origin
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    reconsidered: Reconsidered | None = None

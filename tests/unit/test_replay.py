@@ -8,8 +8,10 @@ from config.limits import LimitsSettings
 from config.sources import SourceSettings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
+from service.ingest.memory import MemorySource
 from service.monitor.counting.shard import TimeRules
 from service.replay import Replay
+from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.streams import LATENCY, PREDICTION
 from tests.unit.monitor.events import (
@@ -27,6 +29,7 @@ from tests.unit.monitor.events import (
 
 RULES = TimeRules(use_host_clock=False)
 NORMAL = reference()
+NATIVE = SourceSettings.model_validate({"name": "t", "topics": ["t"]})
 CALM = stream_of(0.0, 15, 100)
 SHIFTED = stream_of(900.0, 10, 100, shift=1.5, seed=1)
 CALM_AGAIN = stream_of(1500.0, 15, 100, seed=2)
@@ -47,6 +50,16 @@ def replay(tmp_path):
         return Replay(source, decoder, judge, RULES, T0 + 1e8).run()
 
     return run
+
+
+def topic(*partitions):
+    """A topic of lists of events, read in pieces that end in the midst of things."""
+    source = MemorySource(records_max=170)
+    for number, events in enumerate(partitions):
+        source.assign(Partition("t", number))
+        for event in events:
+            source.append(Partition("t", number), event.record(0).value, T0 + event.at)
+    return source
 
 
 def test_an_alarm_is_told_with_its_start_and_its_end(replay):
@@ -80,6 +93,31 @@ def test_how_the_events_lie_in_files_and_chunks_changes_nothing(replay, tmp_path
     ]
     assert parts.models[0].unjudged_total == 0
     assert [book.applied for book in parts.books] == [700, 1800, 1500]
+
+
+def test_partitions_side_by_side_are_judged_as_one_log(replay):
+    """A topic's partitions overlap in time, and are read in no order of time."""
+    events = CALM + SHIFTED + CALM_AGAIN
+    source = topic(*(events[n::3] for n in range(3)))
+    judge = judge_of(NORMAL, watch(), RULES)
+    decoder = Decoder(NATIVE, judge, LimitsSettings(), RULES.pane_seconds)
+    outcome = Replay(source, decoder, judge, RULES, T0 + 1e8, in_turn=False).run()
+    whole = replay(events)
+    assert outcome.alarms == whole.alarms != ()
+    (model,) = outcome.models
+    assert (model.unjudged_total, model.late_total) == (0, 0)
+    assert sum(book.applied for book in outcome.books) == len(events)
+
+
+def test_a_log_is_read_from_where_one_says_to_where_it_ends(replay):
+    """What is appended meanwhile would never end; what is not named is not read."""
+    source = topic(CALM, CALM, [])
+    judge = judge_of(NORMAL, watch(), RULES)
+    decoder = Decoder(NATIVE, judge, LimitsSettings(), RULES.pane_seconds)
+    start = {Partition("t", 0): 500, Partition("t", 2): None}
+    outcome = Replay(source, decoder, judge, RULES, T0 + 1e8, in_turn=False, start=start).run()
+    assert outcome.from_seconds == T0 + 5 * PANE
+    assert sum(book.applied for book in outcome.books) == 1000
 
 
 def test_rows_of_files_that_overlap_in_time_are_counted_as_unjudged(replay):
