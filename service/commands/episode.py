@@ -1,6 +1,5 @@
 """`anchorwatch episode`: what drifted, why, and what people made of it."""
 
-import difflib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +10,12 @@ import click
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
 from service.commands.episode_advice import Where
+from service.commands.episode_source import find_history, read_histories
 from service.commands.episode_view import as_json, as_list, as_text
 from service.commands.moments import parse_moment
 from service.errors import ConfigurationError
-from service.state.episode_history import EpisodeHistory, histories
-from service.state.episode_record import DIRECTORY, add_verdict, read_record
+from service.state.episode_history import EpisodeHistory
+from service.state.episode_record import DIRECTORY, add_verdict
 from service.values.episodes import Verdict
 
 _record_option = click.option(
@@ -90,7 +90,7 @@ def show(episode: str, config_file: Path | None, record: Path | None, *, json: b
     \b
     anchorwatch episode show credit-risk-20261123-1020
     """  # noqa: D301 - click reads \b as its paragraph mark
-    history = _find(_read(config_file, record), episode)
+    history = find_history(_read(config_file, record), episode)
     if json:
         click.echo(as_json([history], every_event=True))
     else:
@@ -125,7 +125,7 @@ def verdict(
     anchorwatch episode verdict credit-risk-20261123-1020 false --by a.name --why "campaign"
     """  # noqa: D301 - click reads \b as its paragraph mark
     directory = _directory(config_file, record)
-    history = _find(_read(config_file, record), episode)
+    history = find_history(_read(config_file, record), episode)
     newest, before = history.newest, history.verdict
     # A verdict that is changed is counted where the first one was.
     severity = newest.severity if before is None else before.severity
@@ -164,24 +164,4 @@ def _directory(config_file: Path | None, record: Path | None) -> Path:
 
 
 def _read(config_file: Path | None, record: Path | None) -> Mapping[str, EpisodeHistory]:
-    directory = _directory(config_file, record)
-    if not directory.is_dir():
-        raise ConfigurationError(
-            f"there is no record of episodes at {directory}: the first episode makes it. Name the "
-            "configuration of the service by --config, or the directory by --record"
-        )
-    try:
-        return histories(read_record(directory))
-    except OSError as error:
-        raise ConfigurationError(
-            f"the record {directory} cannot be read: {error.strerror}. Run this as the user of the "
-            "service"
-        ) from error
-
-
-def _find(known: Mapping[str, EpisodeHistory], episode: str) -> EpisodeHistory:
-    if episode in known:
-        return known[episode]
-    near = difflib.get_close_matches(episode, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "anchorwatch episode list says which there are."
-    raise click.UsageError(f"no episode {episode!r} is in the record. {hint}")
+    return read_histories(_directory(config_file, record))
