@@ -106,5 +106,6 @@ def _log(events: Iterable[Episode]) -> None:
             streams=streams[:_NAMED_MAX],
             streams_total=episode.streams_total,
             what=episode.words,
+            **({"escalated_because": why} if (why := episode.escalated_because) else {}),
             likely=episode.likely,
         )

@@ -176,5 +176,5 @@ def _of_episode(episode: Episode, *, is_new: bool) -> list[str]:
             f"{episode.model}: likely {episode.likely}",
         ]
     if episode.phase is Phase.ESCALATED:
-        return [f"{episode.model}: escalated: {episode.words} (score {episode.score:.1f})"]
+        return [f"{episode.model}: escalated ({episode.escalated_because}): {episode.words}"]
     return []

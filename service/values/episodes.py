@@ -13,8 +13,8 @@ UPSTREAM = "upstream"
 class Phase(StrEnum):
     """What happened to an episode.
 
-    ESCALATED: a stream joined, the score doubled, or it ceased to be a matter of the past. ONGOING:
-    it goes on, and something else that is known of it changed.
+    ESCALATED: it became worse, and `escalated_because` says in what. ONGOING: it goes on, and
+    something else that is known of it changed.
     """
 
     STARTED = "started"
@@ -174,6 +174,11 @@ class Member(Struct, frozen=True):
     episode: str
     since_seconds: float
 
+    @property
+    def key(self) -> ModelKey:
+        """The model version."""
+        return ModelKey(self.model, self.version)
+
 
 class Episode(Struct, frozen=True, kw_only=True):
     """An episode as it stands after the event that `phase` and `sequence` (from 1) name.
@@ -181,15 +186,18 @@ class Episode(Struct, frozen=True, kw_only=True):
     Identity (`id`, `category`, `kind`, `model`, `version`) never changes. An upstream episode has
     `kind` "upstream", no model, and `members`. `onset_seconds`: when the change began by estimate;
     `started_seconds`: the start of the pane of the first alarm; `updated_seconds`: the end of the
-    last pane judged; `ended_seconds` None while it lasts. `told_score` is the score of the last
-    event that was worse. `streams` are all that ever drifted in it, `streams_total` how many, where
-    not all are kept. `upstream` links to the episode of the source. `backlog`: it was already past
-    when it was judged, so nobody was told.
+    last pane judged; `ended_seconds` None while it lasts. `escalated_because` says of an event that
+    ESCALATED what became worse since it was last told so; as of then are `told_score`, and
+    `told_size`: how many streams, of an upstream episode models, there were.
+    `streams` are all that ever drifted in it, `streams_total` how many, where not all are kept.
+    `upstream` links to the episode of the source. `backlog`: it was already past when it was
+    judged, so nobody was told.
     """
 
     id: str
     sequence: int
     phase: Phase
+    escalated_because: str = ""
     category: Category
     kind: str
     model: str
@@ -206,6 +214,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     score: float
     peak: float
     told_score: float = 0.0
+    told_size: int = 0
     streams: tuple[EpisodeStream, ...]
     streams_total: int
     members: tuple[Member, ...] = ()

@@ -44,6 +44,16 @@ class ModelKey(NamedTuple):
     model: str
     version: str
 
+    @property
+    def words(self) -> str:
+        """`credit-risk v3`."""
+        return f"{self.model} {version_words(self.version)}".rstrip()
+
+
+def version_words(version: str) -> str:
+    """`v3`; what begins with no digit is said as it is: `canary`, `unversioned`."""
+    return f"v{version}" if version[:1].isdecimal() else version
+
 
 PREDICTION = StreamKey(Kind.OUTPUT, "prediction")
 LATENCY = StreamKey(Kind.LATENCY, "latency")

@@ -9,17 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from service.monitor.episodes import upstream
-from service.monitor.episodes import words as episode_words
 from service.monitor.episodes.causes import LIKELY, Cause, likely_cause, situation_of
 from service.monitor.episodes.counts import EpisodeCounts
+from service.monitor.episodes.ledger import Ledger, Place
 from service.monitor.episodes.pane_verdicts import Describe, Drifting, PaneVerdict
-from service.monitor.episodes.severity import Severities, is_worse
-from service.monitor.episodes.steps import begun, described, kept, moved_on
+from service.monitor.episodes.severity import Severities
+from service.monitor.episodes.steps import begun, moved_on
 from service.values.episodes import (
     CATEGORIES,
     UPSTREAM,
@@ -35,15 +34,6 @@ from service.values.streams import Kind, ModelKey, StreamKey
 
 BACKLOG_SECONDS = 3600.0
 """What ended longer ago when it was judged is recorded, and nobody is told."""
-
-ENDED_MAX = 50
-"""Episodes that are over and still shown; all of them are in the record."""
-
-IDS_MAX = 2000
-"""Names of episodes that are not given again."""
-
-Place = tuple[Category, str, str]
-"""Where there is one open episode at most: category, model (or source), version."""
 
 
 class Owner(NamedTuple):
@@ -62,28 +52,31 @@ class EpisodeRules(Struct, frozen=True):
 
 
 class Episodes:
-    """All episodes of all models. `outbox` holds the events that are not in the record yet; who has
-    written them takes them out.
-    """
+    """All episodes of all models."""
 
     def __init__(self, rules: EpisodeRules | None = None) -> None:
         self.rules = rules or EpisodeRules()
-        self.outbox: list[Episode] = []
-        self.counts = EpisodeCounts()
-        self._open: dict[Place, Episode] = {}
-        self._ended: list[Episode] = []
-        self._ids: dict[str, None] = {}
-        self._due: dict[Place, Phase] = {}
+        self._ledger = Ledger()
+
+    @property
+    def outbox(self) -> list[Episode]:
+        """The events that are not in the record yet; who has written them takes them out."""
+        return self._ledger.outbox
+
+    @property
+    def counts(self) -> EpisodeCounts:
+        """How many there were, and what was decided on them."""
+        return self._ledger.counts
 
     @property
     def open(self) -> tuple[Episode, ...]:
         """Those that last, in the order in which they started."""
-        return tuple(self._open.values())
+        return tuple(self._ledger.open.values())
 
     @property
     def ended(self) -> tuple[Episode, ...]:
         """The last ones that are over, the newest last."""
-        return tuple(self._ended)
+        return self._ledger.ended
 
     def has_open(self, model: ModelKey) -> bool:
         """True while a model version has an open episode of its own."""
@@ -100,22 +93,19 @@ class Episodes:
             self._follow(category, drifting.get(category, {}), verdict)
         self._follow_sources(verdict)
         self._look_again(verdict)
-        self._tell(verdict, describe)
+        self._ledger.tell(verdict.model, describe)
         return self.outbox[first_new:]
 
     def end(self, model: ModelKey, at_seconds: float, because: str) -> list[Episode]:
         """A model version is watched no more; `because` says in words why."""
         first_new = len(self.outbox)
-        for place in [place for place, episode in self._open.items() if episode.key == model]:
-            self._open[place] = replace(
-                self._open[place], ended_seconds=at_seconds, ended_because=because
-            )
-            self._append(place, Phase.RECOVERED)
+        for category, episode in self._mine(model).items():
+            over = replace(episode, ended_seconds=at_seconds, ended_because=because)
+            self._ledger.end((category, *model), over)
         for place, episode in list(self._open.items()):
             live = upstream.live_on(episode.source, self._open.values())
             if upstream.includes(episode, model) and upstream.is_over(episode, live):
-                self._open[place] = upstream.ended(episode, at_seconds)
-                self._append(place, Phase.RECOVERED)
+                self._ledger.end(place, upstream.ended(episode, at_seconds))
         return self.outbox[first_new:]
 
     def hear(self, verdict: Verdict) -> None:
@@ -147,22 +137,15 @@ class Episodes:
 
     def state(self) -> dict[str, Any]:
         """Plain values for a snapshot."""
-        return {
-            "open": msgspec.to_builtins(list(self._open.values())),
-            "ended": msgspec.to_builtins(self._ended),
-            "outbox": msgspec.to_builtins(self.outbox),
-            "ids": list(self._ids),
-            "counts": self.counts.state(),
-        }
+        return self._ledger.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from where `state` was taken."""
-        opened = msgspec.convert(state["open"], list[Episode])
-        self._open = {_place(episode): episode for episode in opened}
-        self._ended = msgspec.convert(state["ended"], list[Episode])
-        self.outbox = msgspec.convert(state["outbox"], list[Episode])
-        self._ids = dict.fromkeys(state["ids"])
-        self.counts = EpisodeCounts.from_state(state["counts"])
+        self._ledger = Ledger.from_state(state)
+
+    @property
+    def _open(self) -> Mapping[Place, Episode]:
+        return self._ledger.open
 
     def _mine(self, model: ModelKey) -> dict[Category, Episode]:
         places = ((category, *model) for category in Category)
@@ -174,11 +157,11 @@ class Episodes:
         place = (category, *verdict.model)
         episode = self._open.get(place)
         if episode is not None:
-            self._step(place, *moved_on(episode, drifting, verdict))
+            self._ledger.step(place, *moved_on(episode, drifting, verdict))
             self._catch_up(place, verdict.age_seconds)
             return
         started = begun(category, drifting, verdict, self.rules.config_hash)
-        named = replace(started, id=self._name(verdict.model.model, started.onset_seconds))
+        named = replace(started, id=self._ledger.new_id(verdict.model.model, started.onset_seconds))
         severity = self.rules.severities.of(category, verdict.tier)
         self._start(place, named, severity, verdict)
 
@@ -187,8 +170,7 @@ class Episodes:
     ) -> None:
         past = verdict.age_seconds > BACKLOG_SECONDS
         told = replace(episode, severity=Severity.LOG if past else severity, backlog=past)
-        self._step(place, told, Phase.STARTED)
-        self.counts.started(told)
+        self._ledger.start(place, told)
 
     def _catch_up(self, place: Place, age_seconds: float) -> None:
         """What began in a backlog and still lasts is a matter of today."""
@@ -196,19 +178,7 @@ class Episodes:
         if not episode.backlog or not episode.is_open or age_seconds > BACKLOG_SECONDS:
             return
         severity = self.rules.severities.of(episode.category, episode.tier)
-        self._raise(place, replace(episode, backlog=False), severity)
-
-    def _raise(self, place: Place, episode: Episode, severity: Severity) -> None:
-        """Let an episode reach further, if `severity` does: the only change of its labels."""
-        if is_worse(severity, episode.severity):
-            episode = replace(episode, severity=severity)
-            self.counts.started(episode)
-        self._step(place, episode, Phase.ESCALATED)
-
-    def _step(self, place: Place, episode: Episode, phase: Phase | None) -> None:
-        self._open[place] = episode
-        if phase is not None and self._due.get(place) is not Phase.STARTED:
-            self._due[place] = phase
+        self._ledger.reach(place, replace(episode, backlog=False), severity)
 
     def _follow_sources(self, verdict: PaneVerdict) -> None:
         """Gather the models that drift on one source, and let go of a source that is well again."""
@@ -225,14 +195,14 @@ class Episodes:
             if upstream.includes(episode, verdict.model):
                 live = upstream.live_on(episode.source, self._open.values())
                 mine = self._mine(verdict.model).values()
-                self._step(place, *upstream.moved_on(episode, live, verdict, mine))
+                self._ledger.step(place, *upstream.moved_on(episode, live, verdict, mine))
 
     def _start_upstream(
         self, place: Place, members: upstream.Members, live: upstream.Live, verdict: PaneVerdict
     ) -> None:
         source = place[1]
         onset = min(member.since_seconds for member in members)
-        episode = upstream.begun(source, members, live, verdict, self._name(source, onset))
+        episode = upstream.begun(source, members, live, verdict, self._ledger.new_id(source, onset))
         self._start(place, episode, self._severity(episode), verdict)
         self._link(episode)
 
@@ -241,7 +211,7 @@ class Episodes:
         episode = upstream.joined(before, live)
         if episode.members != before.members:
             past = verdict.age_seconds > BACKLOG_SECONDS
-            self._raise(place, episode, before.severity if past else self._severity(episode))
+            self._ledger.reach(place, episode, before.severity if past else self._severity(episode))
             self._link(episode)
         else:
             self._catch_up(place, verdict.age_seconds)
@@ -258,7 +228,7 @@ class Episodes:
                 if episode.cause != Cause.BROKEN_DATA:
                     cause = Cause.UPSTREAM_SOURCE
                     linked = replace(linked, cause=cause.value, likely=LIKELY[cause])
-                self._step(place, linked, self._due.get(place, Phase.ONGOING))
+                self._ledger.step(place, linked, Phase.ONGOING)
 
     def _look_again(self, verdict: PaneVerdict) -> None:
         """The likely cause, by all that is known now; where it changed, that is an event."""
@@ -279,39 +249,7 @@ class Episodes:
             if cause != episode.cause:
                 place = (category, *verdict.model)
                 changed = replace(episode, cause=cause.value, likely=LIKELY[cause])
-                self._step(place, changed, self._due.get(place, Phase.ONGOING))
-
-    def _tell(self, verdict: PaneVerdict, describe: Describe) -> None:
-        """Put what is due into the outbox, with the evidence as of now where it is at hand."""
-        places = sorted(self._due, key=lambda place: place[0] is Category.UPSTREAM)
-        for place in places:
-            episode, phase = self._open[place], self._due[place]
-            if episode.key == verdict.model and phase is not Phase.RECOVERED:
-                self._open[place] = described(episode, describe)
-            self._append(place, phase)
-        self._due.clear()
-
-    def _append(self, place: Place, phase: Phase) -> None:
-        episode = self._open[place]
-        worse = phase in {Phase.STARTED, Phase.ESCALATED}
-        told = replace(
-            episode,
-            sequence=episode.sequence + 1,
-            phase=phase,
-            told_score=max(episode.score, episode.told_score) if worse else episode.told_score,
-        )
-        self._open[place] = told
-        self.outbox.append(kept(told))
-        if not told.is_open:
-            del self._open[place]
-            self._ended = [*self._ended[1 - ENDED_MAX :], kept(told, with_counts=False)]
-
-    def _name(self, name: str, onset_seconds: float) -> str:
-        chosen = episode_words.new_id(name, onset_seconds, self._ids)
-        self._ids[chosen] = None
-        while len(self._ids) > IDS_MAX:
-            del self._ids[next(iter(self._ids))]
-        return chosen
+                self._ledger.step(place, changed, Phase.ONGOING)
 
 
 def _by_category(
@@ -321,9 +259,3 @@ def _by_category(
     for stream in drifting:
         grouped[CATEGORIES[stream.key.kind]][stream.key] = stream
     return dict(grouped)
-
-
-def _place(episode: Episode) -> Place:
-    if episode.category is Category.UPSTREAM:
-        return (episode.category, episode.source, "")
-    return (episode.category, episode.model, episode.version)

@@ -18,9 +18,6 @@ from service.values.episodes import (
 )
 from service.values.streams import Kind, StreamKey
 
-DOUBLED = 2.0
-"""A score so many times that of the last event is another."""
-
 DESCRIBED_MAX = 10
 """Streams of an episode, the worst ones, of which an event holds words, distances and counts."""
 
@@ -102,7 +99,9 @@ def moved_on(
         because = _why_over(after)
         after = replace(after, ended_seconds=verdict.end_seconds, ended_because=because)
         return after, Phase.RECOVERED
-    return after, _phase(episode, after)
+    drifted = [stream.drifts for stream in episode.streams]
+    same = drifted == [stream.drifts for stream in after.streams]
+    return after, None if same else Phase.ONGOING
 
 
 def described(episode: Episode, describe: Describe) -> Episode:
@@ -138,14 +137,6 @@ def kept(episode: Episode, *, with_counts: bool = True) -> Episode:
         return episode
     worst = sorted(episode.streams, key=lambda stream: (not stream.drifts, -stream.peak))
     return replace(episode, streams=tuple(worst[:STREAMS_MAX]), evidence=evidence)
-
-
-def _phase(before: Episode, after: Episode) -> Phase | None:
-    if len(after.streams) > len(before.streams) or after.score >= DOUBLED * before.told_score:
-        return Phase.ESCALATED
-    drifted = [stream.drifts for stream in before.streams]
-    drifts = [stream.drifts for stream in after.streams]
-    return None if drifted == drifts else Phase.ONGOING
 
 
 def _stream(known: EpisodeStream | None, now: Drifting) -> EpisodeStream:

@@ -81,7 +81,7 @@ def near(live: Live, model: ModelKey, pane_seconds: float) -> Members:
 
 def includes(episode: Episode, model: ModelKey) -> bool:
     """True of a source's episode in which the model version is."""
-    return any(model == (member.model, member.version) for member in episode.members)
+    return any(model == member.key for member in episode.members)
 
 
 def begun(
@@ -118,7 +118,7 @@ def begun(
 
 def joined(episode: Episode, live: Live) -> Episode:
     """The episode with every model that drifts on its source among its members."""
-    known = {(member.model, member.version) for member in episode.members}
+    known = {member.key for member in episode.members}
     new = [one.member for key, one in live.items() if key not in known]
     if not new:
         return episode
@@ -159,7 +159,7 @@ def moved_on(
 
 def is_over(episode: Episode, live: Live) -> bool:
     """True when no member drifts on the source any more."""
-    return not any(ModelKey(m.model, m.version) in live for m in episode.members)
+    return not any(member.key in live for member in episode.members)
 
 
 def ended(episode: Episode, at_seconds: float, because: str = RECOVERED) -> Episode:
@@ -177,7 +177,7 @@ def _streams(live: Live, members: Members) -> tuple[EpisodeStream, ...]:
     """The streams of the source that drift, each as in the model where it is worst."""
     worst: dict[str, EpisodeStream] = {}
     for member in members:
-        one = live.get(ModelKey(member.model, member.version))
+        one = live.get(member.key)
         for stream in () if one is None else one.streams:
             known = worst.get(stream.name)
             if known is None or stream.score > known.score:

@@ -37,18 +37,24 @@ def of_streams(streams: Sequence[EpisodeStream]) -> str:
 
 def of_members(members: Sequence[Member], streams: Sequence[EpisodeStream]) -> str:
     """Who drifted within what time, and in what: "3 models drifted within 4 min: ..."."""
-    names = [f"{member.model} v{member.version}" for member in members]
+    names = [member.key.words for member in members]
     times = [member.since_seconds for member in members]
     minutes = max(1, round((max(times) - min(times)) / 60))
     models = len({member.model for member in members})
-    changed = ", ".join(f"{s.name} {s.score:.1f} x alarm level" for s in streams[:NAMED_MAX])
-    return f"{models} models drifted within {minutes} min: {_listed(names)}; {changed}"
+    changed = ", ".join(f"{s.name} {figure(s.score)} x alarm level" for s in streams[:NAMED_MAX])
+    return f"{models} models drifted within {minutes} min: {listed(names)}; {changed}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names: "age, state, income, ..."."""
+    further = ", ..." if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + further
+
+
+def figure(score: float) -> str:
+    """A score: "2.1", and without decimals from 10."""
+    return f"{score:.1f}" if score < 9.95 else f"{score:,.0f}"
 
 
 def _and_more(names: list[str]) -> str:
-    return f"; {len(names)} more: {_listed(names)}" if names else ""
-
-
-def _listed(names: list[str]) -> str:
-    further = ", ..." if len(names) > NAMED_MAX else ""
-    return ", ".join(names[:NAMED_MAX]) + further
+    return f"; {len(names)} more: {listed(names)}" if names else ""

@@ -193,6 +193,7 @@ class TestSeverity:
         timeline.draw({"income": "111"}, first=2)
         assert timeline.phases == ["started 0", "escalated 2"]
         assert timeline.told[-1].severity is Severity.TICKET
+        assert timeline.told[-1].escalated_because == "severity log to ticket"
         assert not timeline.told[-1].backlog
 
 
@@ -252,7 +253,7 @@ class TestUpstream:
         timeline = self.draw(2, 4, 5)
         first, second = self.upstream(timeline)
         assert (first.phase, first.id) == (Phase.STARTED, "bureau-20261123-1002")
-        assert (second.phase, len(second.members)) == (Phase.ESCALATED, 3)
+        assert (second.phase, len(second.members)) == (Phase.ONGOING, 3)
         assert (first.kind, first.model, first.version) == ("upstream", "", "")
         assert first.severity is Severity.PAGE
         assert second.words.startswith(
