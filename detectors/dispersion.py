@@ -7,10 +7,6 @@ Multivariate Analysis 97, 2006), is V_w: 1 for independent events, and for a blo
 most phi + N_w / kappa. phi is dependence that ends within a pane or a few (clusters,
 autocorrelation): counts are divided by it. kappa is slow wander that all events share: it becomes
 the mass of the null.
-
-Every line that covers all points (N_w, V_w) is safe; of those, the one is taken with which the
-smallest shift is noticed within a pane and within an hour of panes. The steepest of them, through
-V_1, would take a correlation that merely reaches over the end of a pane for endless wander.
 """
 
 from collections.abc import Mapping
@@ -24,6 +20,7 @@ from numpy.typing import NDArray
 
 from detectors.carried import Carried
 from detectors.change.ragged import Floats, Indices, Ragged
+from detectors.covering_line import covering_line, spiked
 
 GROUPS = 16
 """Cells looked at of each stream: the 15 largest, and all others as one."""
@@ -44,12 +41,6 @@ EXPECTED_MIN = 0.5
 """A count that is expected to be smaller is standardised as if it were this: one event in a cell
 that never had any is no sign of dependence."""
 
-HORIZON_PANES = 60
-"""Shifts are to be noticed within a pane, and within so many."""
-
-TOLERATED = 1 / 6_000
-"""The relative variance that the tolerance allows anyway."""
-
 ARRAYS = ("blocks", "events", "sums", "products", "pending_counts", "pending_expected")
 
 
@@ -59,6 +50,51 @@ class Status(IntEnum):
     LEARNING = 0
     UNSTABLE = 1
     READY = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """phi and kappa of D streams as they are estimated from so many `panes`, arrays of shape (D,).
+
+    phi is at least 1, kappa positive; of no pane they are 1 and infinity.
+    """
+
+    phi: Floats
+    kappa: Floats
+    panes: Indices
+
+    @classmethod
+    def unknown(cls, streams: int) -> Self:
+        """Nothing is known of any."""
+        return cls(np.ones(streams), np.full(streams, inf), np.zeros(streams, dtype=np.int64))
+
+    def where(self, mask: np.ndarray, other: "Line") -> "Line":
+        """This one for the streams of the mask (D,), `other` for the rest."""
+        return Line(
+            np.where(mask, self.phi, other.phi),
+            np.where(mask, self.kappa, other.kappa),
+            np.where(mask, self.panes, other.panes),
+        )
+
+    def careful(self, other: "Line") -> "Line":
+        """By stream the more careful of both, and the panes of the one that rests on more."""
+        return Line(
+            np.maximum(self.phi, other.phi),
+            np.minimum(self.kappa, other.kappa),
+            np.maximum(self.panes, other.panes),
+        )
+
+    def believed(self, settled_panes: int) -> "Dispersion":
+        """What may be believed of it: kappa of streams that show `settled_panes`, of others so far
+        as a wander that has not shown yet allows.
+        """
+        known, settled = self.panes >= PANES_MIN, self.panes >= settled_panes
+        keeps = self.kappa >= MASS_MIN
+        status: Indices = np.where(known & ~keeps, Status.UNSTABLE, Status.LEARNING)
+        status = np.where(settled & keeps, Status.READY, status)
+        early = np.where(known, np.minimum(self.kappa, WIDENED_MASS), 0.0)
+        kappa = np.where(settled, self.kappa, early)
+        return Dispersion(np.where(known, self.phi, 1.0), kappa, status, self.panes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,15 +161,18 @@ class DispersionLearner:
         self.ticks += 1
 
     def estimate(self) -> Dispersion:
-        """What is known now. Costs an eigenvalue for each stream and size of block."""
+        """What may be believed now. Costs an eigenvalue for each stream and size of block."""
+        return self.line().believed(self.settled_panes)
+
+    def line(self) -> Line:
+        """Phi and kappa as the panes so far have them, however few these are."""
         streams = self.cells.streams
-        panes = self.blocks[0] if len(self.blocks) else np.zeros(streams)
         if not streams or not len(self.blocks):
-            return _verdict(np.ones(streams), np.full(streams, inf), panes, self.settled_panes)
+            return Line.unknown(streams)
         events = self.events / np.maximum(self.blocks, 1)
         variance, known = self._variances()
         phi, kappa = covering_line(events, variance, known)
-        return _verdict(phi, kappa, panes, self.settled_panes)
+        return Line(phi, kappa, self.blocks[0].astype(np.int64))
 
     def carry(self, previous: Self, carried: Carried) -> None:
         """Go on with the streams of `previous` that are carried, and with its panes' order."""
@@ -215,60 +254,6 @@ class DispersionLearner:
         first = spiked(largest[0], free[0])
         rest = first * spiked(largest / first, free)
         return np.concatenate((first[None], rest[1:])), known
-
-
-def spiked(eigenvalue: Floats, ratio: Floats) -> Floats:
-    """The population's largest eigenvalue behind a sample's, noise being 1; at least 1.
-
-    1 up to the edge of the noise (1 + sqrt(ratio))^2, `ratio` being dimensions over samples; beyond
-    (b + sqrt(b^2 - 4 lambda)) / 2 with b = lambda + 1 - ratio.
-    """
-    b = eigenvalue + 1 - ratio
-    root = np.sqrt(np.maximum(b * b - 4 * eigenvalue, 0.0))
-    return np.where(eigenvalue <= (1 + np.sqrt(ratio)) ** 2, 1.0, (b + root) / 2)
-
-
-def covering_line(events: Floats, variance: Floats, known: np.ndarray) -> tuple[Floats, Floats]:
-    """The phi and kappa (D,) with phi + N_w / kappa >= V_w for every known w; arrays (L, D).
-
-    The candidates touch the points at one size and have the least slope that covers all larger
-    sizes; the largest known size is no candidate unless it is the only one, as nothing beyond says
-    whether it goes on growing. Nothing known gives 1 and infinity.
-    """
-    streams = events.shape[1]
-    best, phi, slope = np.full(streams, inf), np.ones(streams), np.zeros(streams)
-    last = known.sum(axis=0) - 1
-    for size in range(len(events)):
-        intercept, rise = _touching(events, variance, known, size)
-        near, far = events[0], HORIZON_PANES * events[0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            noticed = np.log(intercept / near + rise + TOLERATED)
-            noticed = noticed + np.log(intercept / far + rise + TOLERATED)
-        better = known[size] & (size < np.maximum(last, 1)) & (noticed < best)
-        best = np.where(better, noticed, best)
-        phi, slope = np.where(better, intercept, phi), np.where(better, rise, slope)
-    with np.errstate(divide="ignore"):
-        return np.maximum(phi, 1.0), np.where(slope > 0, 1 / slope, inf)
-
-
-def _touching(
-    events: Floats, variance: Floats, known: np.ndarray, size: int
-) -> tuple[Floats, Floats]:
-    """Intercept and slope of the line with the least slope that covers, from `size` on."""
-    apart = events - events[size]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = np.where(known & (apart > 0), (variance - variance[size]) / apart, 0.0)
-    slope = np.maximum(slopes.max(axis=0), 0.0)
-    needed = np.where(known, variance - slope * events, -inf)
-    return needed.max(axis=0), slope
-
-
-def _verdict(phi: Floats, kappa: Floats, panes: Floats, settled_panes: int) -> Dispersion:
-    known, settled = panes >= PANES_MIN, panes >= settled_panes
-    status: Indices = np.where(known & (kappa < MASS_MIN), Status.UNSTABLE, Status.LEARNING)
-    status = np.where(settled & (kappa >= MASS_MIN), Status.READY, status)
-    kappa = np.where(settled, kappa, np.where(known, np.minimum(kappa, WIDENED_MASS), 0.0))
-    return Dispersion(np.where(known, phi, 1.0), kappa, status, panes.astype(np.int64))
 
 
 def _groups(cells: Ragged, shares: Floats) -> Indices:

@@ -19,7 +19,8 @@ from detectors.change.e_detector import EVerdict
 from detectors.change.observation import Flags, per_stream
 from detectors.change.onsets import slot_to_use
 from detectors.change.ragged import Floats
-from detectors.dispersion import BLOCKS_MIN, covering_line
+from detectors.covering_line import covering_line
+from detectors.dispersion import BLOCKS_MIN
 from detectors.season import HOURS_A_DAY, HOURS_A_WEEK, neighbours
 
 ALTERNATIVE_MASS = 0.3

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from detectors.change.ragged import Ragged
-from detectors.dispersion import (
-    PANES_MIN,
-    WIDENED_MASS,
-    DispersionLearner,
-    Status,
-    covering_line,
-    spiked,
-)
+from detectors.covering_line import covering_line, spiked
+from detectors.dispersion import PANES_MIN, WIDENED_MASS, DispersionLearner, Status
 
 SHARES = np.array([0.05, 0.1, 0.15, 0.2, 0.2, 0.15, 0.1, 0.05, 0, 0])
 CELLS = len(SHARES)
