@@ -26,6 +26,47 @@ class Lineage(Struct, frozen=True):
     metadata: Mapping[str, str] = {}
 
 
+class Dependence(Struct, frozen=True):
+    """How far from independent events are (`detectors.dispersion`), as `panes` panes have shown it.
+
+    `phi` is at least 1; `kappa` is infinite where there is no wander. `events` were in a pane on
+    average: at another rate the same dependence gives another phi. Where `seasonal`, all of it is
+    about what the hour of the `Season` does not tell, and worth nothing without it.
+    """
+
+    phi: float
+    kappa: float
+    panes: int
+    events: float
+    seasonal: bool = False
+
+
+class Season(Struct, frozen=True):
+    """Rows by hour: `counts` (H, cells) of the `hours` (H,), ascending.
+
+    An hour is that of the week (0 = Monday 0:00) where `period` is week, else of the day, on the
+    wall clock of `timezone`. `days` days are in it. Cells are those of the stream's counts, then
+    missing and invalid.
+    """
+
+    timezone: str
+    period: str
+    days: int
+    hours: tuple[int, ...]
+    counts: NDArray[np.int64]
+
+
+class InTime(Struct, frozen=True):
+    """What the order of time taught about a stream: in panes of `pane_seconds`, about its values,
+    and of an input about its quality. `season` is there where one of them has one.
+    """
+
+    pane_seconds: float
+    values: Dependence
+    quality: Dependence | None = None
+    season: Season | None = None
+
+
 class StreamReference(Struct, frozen=True):
     """One stream's normal. Counts are rows of the reference.
 
@@ -37,7 +78,8 @@ class StreamReference(Struct, frozen=True):
     The outermost cells of a numeric stream that is `fenced` are empty: what is in them is
     implausible, as a category is that was never seen (`NumericCells.fenced`).
     `mean`, `sd`, `minimum`, `maximum` and `quantiles` (probability -> value) are NaN or empty when
-    categorical or without a valid value. `distinct` is an estimate (3 % standard error).
+    categorical or without a valid value. `distinct` is an estimate (3 % standard error). `in_time`
+    is None where the rows were in no order of time, or too few.
     """
 
     key: StreamKey
@@ -57,6 +99,7 @@ class StreamReference(Struct, frozen=True):
     maximum: float = float("nan")
     quantiles: Mapping[float, float] = {}
     distinct: int = 0
+    in_time: InTime | None = None
 
     @property
     def valid(self) -> int:

@@ -23,6 +23,34 @@ class LineageShape(Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
+class DependenceShape(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How far from independent; no wander gives a kappa of null."""
+
+    phi: float
+    kappa: float | None
+    panes: int
+    events: float
+    seasonal: bool = False
+
+
+class SeasonShape(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Counts by hour: `Mon 00` to `Sun 23`, or `00` to `23`."""
+
+    timezone: str
+    period: str
+    days: int
+    hours: dict[str, list[int]]
+
+
+class InTimeShape(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a stream has as `in_time`."""
+
+    pane_seconds: float
+    values: DependenceShape
+    quality: DependenceShape | None = None
+    season: SeasonShape | None = None
+
+
 class StreamShape(Struct, forbid_unknown_fields=True, kw_only=True):
     """One of `streams`; a number that is null is not known."""
 
@@ -45,6 +73,7 @@ class StreamShape(Struct, forbid_unknown_fields=True, kw_only=True):
     maximum: float | None = None
     quantiles: dict[str, float] = {}
     distinct: int = 0
+    in_time: InTimeShape | None = None
 
 
 class FeatureShape(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -23,6 +23,7 @@ from service.monitor.references.checks import (
     check_order,
     check_stream,
 )
+from service.monitor.references.order_of_time import in_time_tree, read_in_time
 from service.monitor.references.projection import projection_tree, read_projection
 from service.monitor.references.reference import content_hash
 from service.values.references import Lineage, Reference, StreamReference
@@ -115,7 +116,7 @@ def _stream(stream: StreamShape, field: str, check: Checks) -> StreamReference:
     check_stream(stream, field, check)
     numeric = stream.type is ValueType.NUMERIC
     counts = stream.counts if numeric else [*stream.counts, stream.other]
-    return StreamReference(
+    read = StreamReference(
         key=StreamKey(stream.kind, stream.name),
         type=stream.type,
         counts=np.array(counts, dtype=np.int64),
@@ -134,6 +135,8 @@ def _stream(stream: StreamShape, field: str, check: Checks) -> StreamReference:
         quantiles=_quantiles(stream.quantiles, f"{field}.quantiles", check),
         distinct=stream.distinct,
     )
+    in_time = read_in_time(stream.in_time, read, f"{field}.in_time", check)
+    return msgspec.structs.replace(read, in_time=in_time)
 
 
 def _quantiles(texts: Mapping[str, float], field: str, check: Checks) -> dict[float, float]:
@@ -182,19 +185,24 @@ def _stream_tree(stream: StreamReference) -> dict[str, Any]:
         "distinct": stream.distinct,
     }
     counts = stream.counts.tolist()
+    in_time = {} if stream.in_time is None else {"in_time": in_time_tree(stream.in_time)}
     if stream.type is not ValueType.NUMERIC:
         categorical = {"categories": list(stream.categories), "counts": counts[:-1]}
         tree |= categorical | {"other": counts[-1], "singletons": stream.singletons}
-        return tree | {"rare": list(stream.rare), "open_ended": stream.open_ended}
+        return tree | {"rare": list(stream.rare), "open_ended": stream.open_ended} | in_time
     moments = ("mean", "sd", "minimum", "maximum")
     tree |= {what: _finite(getattr(stream, what)) for what in moments}
     tree["quantiles"] = {repr(float(p)): float(v) for p, v in stream.quantiles.items()}
     fences = {"fenced": True} if stream.fenced else {}
-    return tree | fences | {"edges": stream.edges.tolist(), "counts": counts}
+    return tree | fences | {"edges": stream.edges.tolist(), "counts": counts} | in_time
 
 
 def _json_text(value: Any, indent: str, nested_levels: int) -> str:
-    """JSON with line breaks down to `nested_levels`, and only where something is nested."""
+    """JSON with line breaks down to `nested_levels`, and only where something is nested; an object
+    that holds another one, or arrays, always has them.
+    """
+    if nested_levels == 0 and isinstance(value, dict):
+        nested_levels = any(isinstance(item, dict | list) for item in value.values())
     plain = not isinstance(value, dict | list) or not value or nested_levels == 0
     if plain or (isinstance(value, list) and not isinstance(value[0], dict)):
         return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -20,10 +20,11 @@ from detectors.joint import Projection
 from detectors.scaling import Scaling
 from detectors.summary.layout import Layout
 from detectors.summary.profile import Profile
+from service.monitor.references.order_of_time import in_time_tree, rounded
 from service.monitor.references.projection import projection_tree, scaling_of
 from service.monitor.references.streams import stream_reference
 from service.values.plans import Plan
-from service.values.references import Lineage, Reference, StreamReference
+from service.values.references import InTime, Lineage, Reference, StreamReference
 from service.values.streams import JOINT, Kind, StreamKey, ValueType
 
 
@@ -83,6 +84,18 @@ def with_joint(reference: Reference, projection: Projection, errors: Profile) ->
         _reference(reference.model, reference.version, reference.rows, streams, lineage),
         projection,
     )
+
+
+def with_order_of_time(reference: Reference, taught: Mapping[StreamKey, InTime]) -> Reference:
+    """The reference that also knows what its order of time taught of these streams."""
+    streams = tuple(
+        msgspec.structs.replace(stream, in_time=rounded(taught[stream.key]))
+        if stream.key in taught
+        else stream
+        for stream in reference.streams
+    )
+    hash_ = content_hash(reference.rows, streams, reference.lineage, reference.projection)
+    return msgspec.structs.replace(reference, streams=streams, hash=hash_)
 
 
 def same_cells(one: Reference, other: Reference) -> bool:
@@ -222,7 +235,9 @@ def _at_microseconds(lineage: Lineage) -> Lineage:
 
 
 def canonical(stream: StreamReference) -> list[Any]:
-    """Fences are told only where there are any, so that files of before keep their hash."""
+    """Fences and what time taught are told only where they are there, so that files of before keep
+    their hash.
+    """
     return [
         stream.key.kind.value,
         stream.key.name,
@@ -239,4 +254,5 @@ def canonical(stream: StreamReference) -> list[Any]:
         sorted(stream.quantiles.items()),
         stream.distinct,
         *(["fenced"] if stream.fenced else []),
+        *([] if stream.in_time is None else [in_time_tree(stream.in_time)]),
     ]

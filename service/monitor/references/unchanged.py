@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from service.monitor.references.acceptance import ACCEPTED
+from service.monitor.references.order_of_time import in_time_tree
 from service.monitor.references.projection import projection_tree
 from service.monitor.references.reference import canonical
 from service.values.references import Reference, StreamReference
@@ -21,9 +22,9 @@ _UNTOLD = {"mean": math.nan, "sd": math.nan, "minimum": math.nan, "maximum": mat
 def unchanged(before: Reference, after: Reference) -> frozenset[StreamKey]:
     """The streams of which what was counted and judged by one can be gone on with by the other.
 
-    Those with the same cells and counts in both, and the quality of the inputs among them; of the
-    reconstruction error, if the inputs are related alike. The volume always is among them. Moments
-    and quantiles play no part.
+    Those with the same cells, counts and season in both, and the quality of the inputs among them;
+    of the reconstruction error, if the inputs are related alike. The volume always is among them.
+    Moments, quantiles and dependence play no part.
     """
     known = {stream.key: _counted(stream) for stream in before.streams}
     same = {s.key for s in after.streams if known.get(s.key) == _counted(s)}
@@ -69,4 +70,6 @@ def _related_alike(before: Reference, after: Reference) -> bool:
 
 def _counted(stream: StreamReference) -> bytes:
     """All that decides how values are counted and what is normal of them."""
-    return msgspec.json.encode(canonical(replace(stream, quantiles={}, distinct=0, **_UNTOLD)))
+    told = replace(stream, quantiles={}, distinct=0, in_time=None, **_UNTOLD)
+    season = None if stream.in_time is None else in_time_tree(stream.in_time).get("season")
+    return msgspec.json.encode([canonical(told), season])
