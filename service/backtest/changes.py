@@ -6,8 +6,6 @@ from collections.abc import Hashable, Iterable, Sequence
 from service.values.backtests import EpisodeChange, Fate
 from service.values.episodes import Episode
 
-_ORDER = (Fate.LOST, Fate.GAINED, Fate.LATER, Fate.EARLIER, Fate.SAME)
-
 
 def changes_of(before: Iterable[Episode], after: Sequence[Episode]) -> tuple[EpisodeChange, ...]:
     """Every episode of either once, in order of time; those of `before` each with the first of
@@ -21,12 +19,6 @@ def changes_of(before: Iterable[Episode], after: Sequence[Episode]) -> tuple[Epi
         pairs.append(_change(episode, None if place is None else left.pop(place)))
     pairs += [_change(None, episode) for episode in left]
     return tuple(sorted(pairs, key=_since))
-
-
-def counted(changes: Iterable[EpisodeChange]) -> dict[Fate, int]:
-    """How many there are of each fate, the worst first; fates of nobody are left out."""
-    fates = [change.fate for change in changes]
-    return {fate: fates.count(fate) for fate in _ORDER if fate in fates}
 
 
 def lasts_through(episode: Episode) -> float:

@@ -81,15 +81,16 @@ class Witness:
                 self._look(model.comparison, start)
 
     def answer(
-        self, episodes: Iterable[Episode], configured: Iterable[Episode], config_hash: str
+        self, episodes: Iterable[Episode], configured: Iterable[Episode] | None, config_hash: str
     ) -> Answer:
         """What became of it, out of the episodes that there were under the settings asked about,
-        and as configured.
+        and as configured (None: that is the same). `config_hash` is of what is configured.
         """
         return Answer(
             episode=self.episode,
             would_start_seconds=self._start(episodes),
-            configured_start_seconds=self._start(configured),
+            configured_start_seconds=self._start(episodes if configured is None else configured),
+            as_configured=configured is not None,
             largest=self.largest,
             rows=self.rows,
             rows_then=self.evidence.rows,

@@ -10,9 +10,17 @@ from config.settings import Settings
 from config.sources import SourceSettings
 from service.backtest.assembly import Asked
 from service.backtest.incidents import read_incidents
-from service.commands import config_option, load_settings, require_references
+from service.commands import config_option, require_references
 from service.commands.columns import role_options, sentinels, version_option
 from service.commands.command_line import as_typed
+from service.commands.replay_episode import (
+    Remembered,
+    find_episode,
+    question_of,
+    reference_of,
+    require_model,
+    source_of,
+)
 from service.commands.replay_heads import columns_of, heads_of
 from service.commands.replay_json import as_json
 from service.commands.replay_references import read_references, require_fit
@@ -40,6 +48,25 @@ _WIDTH = 120
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Reference to compare with; may be repeated. Without one the first events become it.",
+)
+@click.option(
+    "--episode",
+    metavar="NAME",
+    help="Judge an episode of the record again: would it fire? Its model, time and reference are "
+    "known then.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory of the record.  [default: episodes in state.path of the configuration]",
+)
+@click.option(
+    "--set",
+    "said",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A setting over that of the configuration, and what it changes: tolerance.shift=0.25, "
+    "detection.false_alarm_budget='1 per 7d per team'. May be repeated.",
 )
 @click.option("--source", help="Read the files as this source of the configuration says.")
 @click.option(
@@ -87,6 +114,9 @@ def command(  # noqa: PLR0913 - one argument an option
     files: tuple[str, ...],
     config_file: Path | None,
     reference_files: tuple[Path, ...],
+    episode: str | None,
+    record: Path | None,
+    said: tuple[str, ...],
     source: str | None,
     model: str | None,
     version: str | None,
@@ -119,16 +149,28 @@ def command(  # noqa: PLR0913 - one argument an option
     \b
     Were the incidents found that you know of, and how would other settings have done?
       anchorwatch replay 'events-*.jsonl' --expected incidents.csv --html report.html
+    \b
+    Would an episode fire again with another setting, and what else would change?
+      anchorwatch replay 'events-*.jsonl' --config anchorwatch.yaml \\
+          --episode credit-risk-20261123-1020 --set tolerance.shift=0.25
     """  # noqa: D301 - click reads \b as its paragraph mark
-    loaded = load_settings(config_file)
+    asked = None if episode is None else find_episode(episode, config_file, record)
+    if asked is None and record is not None:
+        raise click.UsageError("--record is where an --episode is looked for")
+    own = require_model(asked, model, version)
+    question, loaded = question_of(asked, said, own, config_file)
     require_references(loaded)
     configure("console", "error")
     _require_directories(html_file, json_file)
     columns = Columns(time_column, prediction, latency, latency_unit, ignore, sentinels(missing))
     references = read_references(reference_files)
+    if asked is not None:
+        references = reference_of(asked, references, loaded.settings)
+        if model is None and columns != Columns():
+            model, version = asked.episode.key
     if model is None:
         no_table(columns, version)
-        chosen = _events(loaded.settings, source, files)
+        chosen = _events(loaded.settings, source, files, asked)
         material = Material(references, is_native=source is None)
     elif source is not None:
         raise click.UsageError("--source and --model exclude each other")
@@ -150,6 +192,7 @@ def command(  # noqa: PLR0913 - one argument an option
             jobs=jobs,
         ),
         as_typed(click.get_current_context()),
+        question,
     )
     backtest = run(task, loaded)
     _tell(backtest, files, html_file, json_file)
@@ -158,8 +201,15 @@ def command(  # noqa: PLR0913 - one argument an option
         raise ConfigurationError(fault)
 
 
-def _events(settings: Settings, name: str | None, files: tuple[str, ...]) -> SourceSettings:
-    """The source of this name in the configuration; without a name native events."""
+def _events(
+    settings: Settings, name: str | None, files: tuple[str, ...], asked: Remembered | None
+) -> SourceSettings:
+    """The source of this name in the configuration; without a name that by which the events of the
+    episode came, else native events.
+    """
+    known_source = None if asked is None else source_of(asked, settings)
+    if name is None and known_source is not None:
+        return known_source
     if name is None:
         require_models(heads_of(files))
         return SourceSettings(name="replay", files=files)

@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from service.commands.replay_answer_json import reconsidered_tree
 from service.commands.replay_policy import distances_tree, policy_tree
 from service.publish.backtest_sentences import unseen
 from service.values.backtests import (
@@ -37,6 +38,9 @@ def as_json(backtest: Backtest, files: tuple[str, ...]) -> str:
         "budget": backtest.budget,
         "budget_allows": round(backtest.budget_allows, 4),
         "tolerance_sd": backtest.tolerance_sd,
+        "reconsidered": (
+            None if backtest.reconsidered is None else reconsidered_tree(backtest.reconsidered)
+        ),
         "episodes": [_case(case) for case in backtest.cases],
         "alarms": [
             _alarm(alarm, evidence)

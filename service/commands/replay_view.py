@@ -5,15 +5,17 @@ Its warnings are not among them: they belong on standard error.
 
 from collections.abc import Iterator
 
+from msgspec import structs
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from service.commands.replay_policy import policy_parts
+from service.publish import backtest_answers as answers
 from service.publish import backtest_sentences as told
 from service.publish.pictures.time_axis import minute
 from service.publish.words import decimals
-from service.values.backtests import Backtest, Finding, NearMiss, Setting
+from service.values.backtests import Backtest, Finding, NearMiss, Reconsidered, Setting
 from service.values.episodes import Episode
 from service.values.reports import ModelReport, ReferenceState
 
@@ -31,6 +33,8 @@ def show(backtest: Backtest, console: Console) -> None:
 
 
 def _parts(backtest: Backtest) -> Iterator[RenderableType]:
+    if backtest.reconsidered is not None:
+        yield from _reconsidered(backtest.reconsidered)
     yield told.opening(backtest)
     if backtest.findings is not None:
         yield told.of_incidents(backtest)
@@ -51,6 +55,31 @@ def _parts(backtest: Backtest) -> Iterator[RenderableType]:
     yield from _unseen(backtest)
     yield from _books(backtest)
     yield from backtest.notes
+
+
+def _reconsidered(asked: Reconsidered) -> Iterator[RenderableType]:
+    """The answer first, then what else changes; a blank line before all that follows."""
+    for sentence in (answers.headline(asked), *answers.further(asked)):
+        if sentence:
+            yield sentence
+    rows = answers.change_rows(asked.changes or ())
+    if rows:
+        headings = (
+            "What changes",
+            "Model",
+            "Episode",
+            "Severity",
+            "Now (UTC)",
+            "Then (UTC)",
+            "Score",
+        )
+        table = _table(f"With {', '.join(asked.settings)}", *headings)
+        for row in rows[:EPISODES_SHOWN_MAX]:
+            table.add_row(*map(Text, structs.astuple(row)))
+        yield table
+    if len(rows) > EPISODES_SHOWN_MAX:
+        yield f"And {len(rows) - EPISODES_SHOWN_MAX:,} more: --json or --html tells them all."
+    yield ""
 
 
 def _episode_table(backtest: Backtest) -> Table:

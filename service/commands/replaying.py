@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,18 +17,24 @@ from config.settings import Settings
 from config.show import show
 from config.sources import SourceSettings
 from service.backtest.assembly import Asked, backtest_of
+from service.backtest.changes import changes_of
+from service.backtest.recall import Witness
 from service.backtest.recorder import Recorder
 from service.clock import SystemClock
 from service.commands.columns import fits
 from service.commands.partly_watched import partly_watched
+from service.commands.replay_episode import Question, require_events
 from service.commands.replay_warnings import Material, notes, warnings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
+from service.monitor.counting.panes import Pane
 from service.monitor.episodes.book import Episodes
-from service.monitor.judging.judge import GivenReference, Judge
+from service.monitor.judging.comparison import Transition
+from service.monitor.judging.judge import GivenReference, Judge, Judged
+from service.monitor.judging.model_judge import ModelJudge
 from service.monitor.references.planning import plan_for, watched_part
 from service.replay import Replay
-from service.values.backtests import Backtest, InputFile, Origin, Outcome
+from service.values.backtests import Backtest, InputFile, Origin, Outcome, Reconsidered
 from service.values.references import Reference
 from service.values.streams import ModelKey
 from service.values.watches import FeatureWatch
@@ -48,30 +54,27 @@ class Task(Struct, frozen=True):
     further: tuple[Path, ...]
     asked: Asked
     command: str
+    question: Question = Question()
 
 
 def run(task: Task, loaded: Loaded) -> Backtest:
-    """Replay it all, and judge the panes again as often as was asked for."""
-    settings = loaded.settings
+    """Replay it all, and judge the panes again as often as was asked for.
+
+    Raises ConfigurationError when an episode is asked about of which the files hold nothing.
+    """
+    settings, question = loaded.settings, task.question
     references = [one.reference for one in task.material.references]
-    rules = time_rules(settings.detection, use_host_clock=False)
-    recorder = Recorder(rules.pane_seconds, keep_panes=task.asked.what_if)
-    judge = Judge(
-        watches(settings),
-        _given(task, settings),
-        plan_for,
-        rules,
-        settings.detection.idle_after,
-        settings.limits.models,
-        judged=recorder.record,
-        episodes=Episodes(episode_rules(settings, loaded.hash)),
-    )
-    decoder = Decoder(task.source, judge, settings.limits, rules.pane_seconds)
+    recorder = Recorder(settings.detection.pane, keep_panes=task.asked.what_if)
+    witness = None if question.episode is None else question.episode.witness(settings)
+
+    def judged(model: ModelJudge, pane: Pane, changed: list[Transition]) -> None:
+        recorder.record(model, pane, changed)
+        if witness is not None:
+            witness.record(model, pane)
+
     with closing(recorder):
-        with _bar("replaying", DownloadColumn()) as progress:
-            reader = FilesSource(FilesParameters(task.files), progress)
-            outcome = Replay(reader, decoder, judge, rules, SystemClock().now()).run()
-        paths = sorted(Path(partition.topic) for partition in reader.partitions())
+        outcome, paths = _replayed(task, loaded, judged, "replaying")
+        reconsidered = _reconsidered(task, loaded, outcome, witness)
         with _bar("judging again") as progress:
             backtest = backtest_of(
                 outcome,
@@ -86,6 +89,51 @@ def run(task: Task, loaded: Loaded) -> Backtest:
         backtest,
         warnings=warnings(outcome, task.material, partly_watched(settings, references), settings),
         notes=notes(task.material, settings),
+        reconsidered=reconsidered,
+    )
+
+
+def _replayed(
+    task: Task, loaded: Loaded, judged: Judged, words: str
+) -> tuple[Outcome, Sequence[Path]]:
+    """What the judge made of it under these settings, and the files that were read."""
+    settings = loaded.settings
+    rules = time_rules(settings.detection, use_host_clock=False)
+    judge = Judge(
+        watches(settings),
+        _given(task, settings),
+        plan_for,
+        rules,
+        settings.detection.idle_after,
+        settings.limits.models,
+        judged=judged,
+        episodes=Episodes(episode_rules(settings, loaded.hash)),
+    )
+    decoder = Decoder(task.source, judge, settings.limits, rules.pane_seconds)
+    with _bar(words, DownloadColumn()) as progress:
+        reader = FilesSource(FilesParameters(task.files), progress)
+        outcome = Replay(reader, decoder, judge, rules, SystemClock().now()).run()
+    return outcome, sorted(Path(partition.topic) for partition in reader.partitions())
+
+
+def _reconsidered(
+    task: Task, loaded: Loaded, outcome: Outcome, witness: Witness | None
+) -> Reconsidered | None:
+    """What was asked of an episode or of other settings, which takes a replay without these."""
+    configured = task.question.configured
+    if witness is None and configured is None:
+        return None
+    if witness is not None:
+        require_events(witness)
+    before = None
+    if configured is not None:
+        plain, _ = _replayed(task, configured, lambda *_: None, "replaying as configured")
+        before = plain.episodes
+    config_hash = (configured or loaded).hash
+    return Reconsidered(
+        settings=task.question.settings,
+        answer=(None if witness is None else witness.answer(outcome.episodes, before, config_hash)),
+        changes=None if before is None else changes_of(before, outcome.episodes),
     )
 
 

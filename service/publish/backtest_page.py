@@ -9,7 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from service.publish import backtest_sentences as told
-from service.publish.backtest_view import DRAWN_MAX, ROWS_MAX, backtest_view
+from service.publish.backtest_episodes import ROWS_MAX
+from service.publish.backtest_view import backtest_view
 from service.publish.pictures.time_axis import minute
 from service.publish.templating import environment
 from service.values.backtests import Backtest
@@ -33,7 +34,6 @@ def backtest_page(backtest: Backtest) -> bytes:
             view=backtest_view(backtest),
             style=Markup(style),  # noqa: S704 - our own file
             policy=_policy(style),
-            drawn_max=DRAWN_MAX,
             rows_max=ROWS_MAX,
         )
     )

@@ -193,8 +193,8 @@ class Answer(Struct, frozen=True):
     """What became of an episode of the record when its time was judged again.
 
     `would_start_seconds` is when an episode of its kind would have started, None if none would
-    have; `configured_start_seconds` the same as configured, without other settings (None also when
-    there were none). `largest` is None when nothing of the time could be compared.
+    have; `configured_start_seconds` the same as configured, if that was replayed too:
+    `as_configured`. `largest` is None when nothing of the time could be compared.
 
     Of the `rows_then` that the record says the episode rests on, the files hold `rows`. They reach
     back `history_seconds` before its onset, where `history_wanted_seconds` are needed to know what
@@ -205,6 +205,7 @@ class Answer(Struct, frozen=True):
     episode: Episode
     would_start_seconds: float | None
     configured_start_seconds: float | None
+    as_configured: bool
     largest: Largest | None
     rows: int
     rows_then: int
