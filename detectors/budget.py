@@ -8,7 +8,7 @@ sqrt(n), a harmless offset would follow the rate of events up and down. So it is
 """
 
 from collections.abc import Mapping
-from math import exp, inf
+from math import exp, inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ ALLOWANCE = 0.5
 
 _OVERSHOOT = 1.166
 """By how much a random walk of unit steps overshoots two boundaries (Siegmund, 1985)."""
+
+WANDERS = 3.0
+"""How many of its own sd a slow wander may go astray, beside the tolerance: of 0.05 sd it reaches
+0.15 sd within days."""
 
 _REFERENCE_ERRORS = 3.0
 """How many standard errors of its own mean the reference may be off."""
@@ -106,17 +110,26 @@ def prepare(
     dispersion: NDArray[np.float64] | float,
     reference_rows: NDArray[np.float64] | float,
     tolerance: NDArray[np.float64] | float,
+    wander: NDArray[np.float64] | float = 0.0,
 ) -> Observation:
     """What the detector `name` is fed of an observation of scores (`weigh` or `standardise`)."""
     if name in WEIGHED:
-        return weigh(observation, dispersion)
-    return standardise(observation, dispersion, reference_rows, tolerance)
+        return weigh(observation, dispersion, wander)
+    return standardise(observation, dispersion, reference_rows, tolerance, wander)
 
 
-def weigh(observation: Observation, dispersion: NDArray[np.float64] | float) -> Observation:
-    """The observation with weight and spread divided by the over-dispersion (at least 1)."""
+def weigh(
+    observation: Observation,
+    dispersion: NDArray[np.float64] | float,
+    wander: NDArray[np.float64] | float = 0.0,
+) -> Observation:
+    """The observation with weight and spread divided by the over-dispersion (at least 1).
+
+    Two means of a stream that wanders by `wander` (sd) lie sqrt(2) times as far apart: three times
+    that is the slack.
+    """
     n, m2 = observation.n / dispersion, observation.m2 / dispersion
-    return Observation(n, observation.mean, m2)
+    return Observation(n, observation.mean, m2, slack=WANDERS * sqrt(2) * wander)
 
 
 def standardise(
@@ -124,13 +137,14 @@ def standardise(
     dispersion: NDArray[np.float64] | float,
     reference_rows: NDArray[np.float64] | float,
     tolerance: NDArray[np.float64] | float,
+    wander: NDArray[np.float64] | float = 0.0,
 ) -> Observation:
     """The observation as one value z of weight 1 and variance 1 for each stream that was seen.
 
     `observation` is of scores with mean 0 and variance 1; then z = mean sqrt(n / dispersion).
-    `reference_rows` (m) and `tolerance` (sd) give the slack
-    sqrt(n / dispersion) (3 sqrt(dispersion / m) + tolerance): the reference's own error is an
-    offset that stays, not noise. With `reference_rows` 0 a stream counts as not seen.
+    `reference_rows` (m), `tolerance` and `wander` (sd) give the slack sqrt(n / dispersion)
+    (3 sqrt(dispersion / m) + tolerance + 3 wander): the reference's own error and slow wander are
+    offsets that stay, not noise. With `reference_rows` 0 a stream counts as not seen.
     """
     seen = observation.seen
     has_rows = np.asarray(reference_rows) > 0
@@ -141,5 +155,5 @@ def standardise(
         n=known.astype(np.float64),
         mean=np.where(known, observation.mean, 0.0) * effective,
         m2=np.zeros(len(seen)),
-        slack=effective * (_REFERENCE_ERRORS * error + tolerance),
+        slack=effective * (_REFERENCE_ERRORS * error + tolerance + WANDERS * wander),
     )

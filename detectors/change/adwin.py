@@ -24,7 +24,7 @@ from detectors.change.observation import (
     per_stream,
 )
 
-ARRAYS = ("n", "total", "m2", "counts", "ticks", "width", "sum", "variance")
+ARRAYS = ("n", "total", "m2", "counts", "ticks", "width", "sum", "variance", "slack")
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,22 @@ class AdwinParameters:
 
 
 class Adwin:
-    """A bank of adaptive windows, vectorised over D streams. It ignores an observation's slack.
+    """A bank of adaptive windows, vectorised over D streams. The slack of a stream's last
+    observation is tolerated beside its tolerance.
 
     A window is rows of buckets: row r holds up to `max_buckets` buckets of 2^r observations each,
     the oldest first. With every n = 1 and m2 = 0 and a reset after each alarm it alarms exactly
     where `river.drift.ADWIN` does: operations stand in the same order. Without the reset it goes on
     with what is left of the window, as in the paper.
 
-    Evidence is the largest |mean0 - mean1| / (epsilon_cut + tolerance) over the cuts of the window,
-    before anything is dropped; the level is 1; it is 0 where no cut was tested. It depends on the
-    state alone, so that a stream which is not seen keeps it.
+    Evidence is the largest |mean0 - mean1| / (epsilon_cut + tolerance + slack) over the cuts of the
+    window, before anything is dropped; the level is 1; it is 0 where no cut was tested. It depends
+    on the state alone, so that a stream which is not seen keeps it.
 
     State, per stream: `n`, `total`, `m2` of shape (D, rows, max_buckets + 1), empty slots 0;
     `counts` of shape (D, rows), how many slots are used; `ticks` (observations so far), `width`
-    (weight), `sum` and `variance` (sum of squared deviations) of the whole window, shape (D,).
+    (weight), `sum` and `variance` (sum of squared deviations) of the whole window, and `slack`,
+    shape (D,).
     """
 
     def __init__(self, streams: int, parameters: AdwinParameters | None = None) -> None:
@@ -84,7 +86,7 @@ class Adwin:
         self._n, self._total, self._m2 = np.zeros(slots), np.zeros(slots), np.zeros(slots)
         self._counts = np.zeros(slots[:2], dtype=np.int64)
         self._ticks = np.zeros(streams, dtype=np.int64)
-        self._width, self._sum, self._variance = (np.zeros(streams) for _ in range(3))
+        self._width, self._sum, self._variance, self._slack = np.zeros((4, streams))
 
     @property
     def streams(self) -> int:
@@ -93,7 +95,8 @@ class Adwin:
 
     def update(self, observation: Observation) -> Verdict:
         """Take one observation of each stream; see `Detector.update`."""
-        n, mean, m2, _ = columns(observation, self.streams)
+        n, mean, m2, slack = columns(observation, self.streams)
+        self._slack = np.where(n > 0, slack, self._slack)
         self._insert(np.flatnonzero(n > 0), n, mean, m2)
         due = np.flatnonzero(
             (self._ticks % self.parameters.clock == 0)
@@ -139,7 +142,8 @@ class Adwin:
         bank = cls(len(state["ticks"]), parameters)
         for name in ARRAYS:
             kind = np.int64 if name in ("counts", "ticks") else np.float64
-            setattr(bank, f"_{name}", np.array(state[name], dtype=kind))
+            kept = state.get(name, getattr(bank, f"_{name}"))  # no slack was kept once
+            setattr(bank, f"_{name}", np.array(kept, dtype=kind))
         return bank
 
     def _insert(
@@ -246,7 +250,7 @@ class Adwin:
             harmonic = 1 / (n0 - least + 1) + 1 / (n1 - least + 1)
             spread = 2 * harmonic * (self._variance[streams] / width)[:, None] * confidence
             epsilon = np.sqrt(spread) + 2 / 3 * confidence * harmonic * self._range[streams, None]
-            bound = epsilon + self._tolerance[streams, None]
+            bound = epsilon + (self._tolerance + self._slack)[streams, None]
             apart = np.abs(u0 / n0 - u1 / n1)
             ratio = np.where(tested, apart / bound, 0.0)
         holds: Flags = np.any(tested & (apart > bound), axis=1)

@@ -26,8 +26,9 @@ class Observation:
     finite, was not seen: a detector leaves its state untouched.
 
     `slack` is how far `mean` may lie from the reference without that being a change: the
-    reference's own error and the tolerance, in the unit of `mean`. A detector that compares live
-    values with live values has no use for it and ignores it.
+    reference's own error, the tolerance and the wander of the stream, in the unit of `mean`. For a
+    detector that compares live values with live values it is how far those may lie apart besides
+    what it tolerates by its parameters.
     """
 
     n: Floats

@@ -58,14 +58,16 @@ class Detection:
         self.watch = watch
         self.pane_seconds = pane_seconds
         self.watched = WatchedCells(plan)
-        self.scores = CellScores.from_reference(plan.layout, counts)
-        self.reference_values = observe(plan.layout, self.scores, counts).n
-        self.normal = self.watched.reference(reference, counts)
+        expected = self.watched.reference(reference, counts)
+        self.normal = self.watched.take(expected)
         shares, cells = self._shares(), self.watched.cells
         self.dispersions = Dispersions(cells, shares, pane_seconds)
         self.seasons = Seasons(watch.season, cells, shares, cells.total(self.normal))
         self._level_parts = thresholds.shares(choice.name for choice in watch.detectors)
         has_shapes = E_DETECTOR in self._level_parts
+        of_means = self.watched.without_strangers(expected) if has_shapes else expected
+        self.scores = CellScores.from_reference(plan.layout, of_means)
+        self.reference_values = observe(plan.layout, self.scores, of_means).n
         self.streams: tuple[StreamKey, ...] = (
             (*self.watched.streams, ROWS) if has_shapes else plan.streams
         )
@@ -230,6 +232,8 @@ class Detection:
         """The mean scores of a pane, less what the season makes of them, and how many values what
         is normal of each stream rests on.
         """
+        if self.shapes is not None:  # which watches them in the quality of an input
+            cells = self.watched.without_strangers(cells)
         scored = observe(self.plan.layout, self.scores, cells)
         if usual is None:
             return scored, self.reference_values
@@ -252,11 +256,11 @@ class Detection:
         values, streams = len(self.plan.streams), len(self.streams)
         scored, rows = self._scored(cells, usual)
         phi = self.dispersions.phi_of_means(scored.n, values)
-        known = (phi, rows, self.watch.tolerance_sd)
-        fed: Observation = standardise(scored, *known)
+        wander = self.dispersions.wander[:values]
+        fed: Observation = standardise(scored, phi, rows, self.watch.tolerance_sd, wander)
         alarmed, insisting, seen, calm = np.zeros((4, streams), dtype=np.bool_)
         for bank in self.means:
-            alarmed |= bank.update(weigh(scored, phi) if bank.name in WEIGHED else fed)
+            alarmed |= bank.update(weigh(scored, phi, wander) if bank.name in WEIGHED else fed)
             insisting |= bank.insisting
         seen[:values], calm[:values] = fed.seen, np.abs(fed.mean) <= fed.slack + QUIET_ERRORS
         over = np.ones(streams, dtype=np.bool_)

@@ -87,6 +87,13 @@ class Dispersions:
         """Phi as far as it was learned, 1 where nothing is known."""
         return np.where(self.estimated, self.phi, 1.0)
 
+    @property
+    def wander(self) -> Floats:
+        """How far the mean of a stream wanders slowly by itself, in sd."""
+        known = self.kappa > 0
+        wander: Floats = np.where(known, 1 / np.sqrt(np.where(known, self.kappa, 1.0)), 0.0)
+        return wander
+
     def phi_of_means(self, events: Floats | float, streams: int) -> Floats:
         """Phi of the means of the first `streams`, of so many events in a pane each."""
         if self.estimated[:streams].all():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.budget import ALLOWANCE
+from detectors.budget import ALLOWANCE, WANDERS
 from detectors.change.e_detector import EDetectorParameters
 from detectors.change.pool import with_prior
 from detectors.change.ragged import Floats, Indices
@@ -165,6 +165,8 @@ def _page_hinkley(
     rows = detection.reference_values[: detection.plan.layout.numeric_count]
     learned = detection.dispersions.phi_of_means(events, len(rows))
     phi = np.ones_like(learned) if settled else learned
-    slack = detection.watch.tolerance_sd + _REFERENCE_ERRORS * np.sqrt(phi / np.maximum(rows, 1))
+    wander = 0.0 if settled else detection.dispersions.wander[: len(rows)]
+    slack = detection.watch.tolerance_sd + WANDERS * wander
+    slack = slack + _REFERENCE_ERRORS * np.sqrt(phi / np.maximum(rows, 1))
     noticed: Floats = slack + (parameters["threshold"] / panes + ALLOWANCE) * np.sqrt(phi / events)
     return np.where(rows > 0, noticed, math.inf)

@@ -1,8 +1,8 @@
 """The streams that the e-detector watches, and where their cells lie in a pane's counts.
 
 The values of every stream of the plan, and of every input how many values were there, missing,
-invalid and of unknown categories or beyond the fences: its quality. What is missing says nothing of
-the values, so that a broken feed and a changed world are told apart.
+invalid and strange (of unknown categories, or beyond the fences): its quality. What is missing or
+strange says nothing of the values, so that a broken feed and a changed world are told apart.
 """
 
 from functools import cached_property
@@ -45,12 +45,20 @@ class WatchedCells:
     def cells(self) -> Ragged:
         """Which of the flat cells are whose."""
         quality = self._quality_table.sum(axis=1)
-        sizes = np.concatenate((self.plan.layout.value_cells, quality))
+        owner = np.searchsorted(self.plan.layout.offsets, self._value_cells, side="right") - 1
+        values = np.bincount(owner, minlength=len(self.values))
+        sizes = np.concatenate((values, quality))
         return Ragged(np.concatenate(([0], np.cumsum(sizes))).astype(np.int64))
 
     def take(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """From counts by cell of the layout to those of the streams watched."""
         return np.concatenate((counts[self._value_cells], self._quality_of(counts)))
+
+    def without_strangers(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same counts by cell of the layout, none of inputs that are strange."""
+        kept = counts.copy()
+        kept[self._strange_cells] = 0
+        return kept
 
     @property
     def value_count(self) -> int:
@@ -78,21 +86,35 @@ class WatchedCells:
         return np.array([rows, 0, 0, 0, 0], dtype=np.int64)
 
     def reference(self, reference: Reference, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What is normal: the reference's `counts` by cell of the layout, and what of categories
+        """What is normal, by cell of the layout: the reference's `counts`, and what of categories
         not seen yet is to be expected.
         """
         layout = self.plan.layout
         singletons = np.array(
             [s.singletons for s in reference.streams[layout.numeric_count :]], dtype=np.int64
         )
-        return self.take(with_unseen(layout, counts, singletons))
+        return with_unseen(layout, counts, singletons)
 
     @cached_property
     def _value_cells(self) -> NDArray[np.int64]:
         layout = self.plan.layout
         inside = np.ones(layout.cell_count, dtype=bool)
         inside[layout.missing_cells()] = inside[layout.invalid_cells()] = False
+        inside[self._strange_cells] = False
         return np.flatnonzero(inside)
+
+    @cached_property
+    def _strange_cells(self) -> NDArray[np.int64]:
+        """Where the inputs have unknown categories, and numbers beyond the fences."""
+        layout, inputs = self.plan.layout, self.inputs
+        categorical = inputs[inputs >= layout.numeric_count] - layout.numeric_count
+        fenced = [i for i in inputs.tolist() if self.values[i] in self.plan.fenced]
+        first = layout.offsets[fenced]
+        last = first + layout.value_cells[fenced] - 1
+        strange: NDArray[np.int64] = np.concatenate(
+            (layout.unseen_cells()[categorical], first, last)
+        )
+        return strange
 
     @cached_property
     def _quality_table(self) -> NDArray[np.bool_]:

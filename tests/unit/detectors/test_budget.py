@@ -121,3 +121,24 @@ def test_harmless_offset_does_not_alarm_when_the_rate_of_events_varies_tenfold()
 
 def test_nothing_is_calibrated_for_rivers_own_detectors():
     assert budget.calibrated("river.KSWIN", 1e6, 0.1, RANGE) == {}
+
+
+@pytest.mark.parametrize("name", ["adwin", "page_hinkley"])
+def test_a_stream_that_wanders_as_is_known_does_not_alarm(name):
+    """0.05 sd over 360 panes, so many events that a pane's own noise is nothing beside it."""
+    rng = np.random.default_rng(5)
+    streams, keep = 40, np.exp(-1 / 360)
+    mean = budget.alarm_mean_panes(1, 30 * 86_400, 60, streams=22, share=0.1)
+    alarms = {}
+    for known in (0.05, 0.0):
+        detector = build(name, streams, budget.calibrated(name, mean, 0.1, RANGE))
+        offset, alarms[known] = np.zeros(streams), 0
+        for seen in panes(rng, 3_000, streams, 60_000, 0.0):
+            offset = keep * offset + 0.05 * np.sqrt(1 - keep**2) * rng.normal(size=streams)
+            moved = Observation(seen.n, seen.mean + offset, seen.m2)
+            fed = budget.prepare(name, moved, 1.0, 10_000, 0.1, known)
+            alarm = detector.update(fed).alarm
+            detector.reset(alarm)
+            alarms[known] += int(alarm.sum())
+    assert alarms[0.05] == 0
+    assert alarms[0.0] > 0

@@ -151,11 +151,19 @@ class TestConstantColumns:
         assert not Outcome(built(x=[value] * 5000), x=always(value)).drifted
 
     @pytest.mark.parametrize(
-        ("value", "live"), [(3.0, 4.0), (3.0, 3.0000001), (0.0, -1.0), ("a", "b"), (True, False)]
+        ("value", "live", "kind"),
+        [
+            (3.0, 4.0, "input"),
+            (3.0, 3.0000001, "input"),
+            (3.0, -999.0, "quality"),
+            (0.0, -1.0, "quality"),
+            ("a", "b", "quality"),
+            (True, False, "input"),
+        ],
     )
-    def test_any_other_value_is_a_drift(self, value, live):
+    def test_any_other_value_is_a_drift_or_strange(self, value, live, kind):
         outcome = Outcome(built(x=[value] * 5000), x=always(live))
-        assert ("input", "x") in outcome.drifted
+        assert outcome.drifted == {(kind, "x")}
 
     def test_its_distances_that_need_a_spread_are_not_defined(self):
         outcome = Outcome(built(x=[3.0] * 5000), x=always(4.0))

@@ -89,9 +89,9 @@ def test_nothing_drifts_while_all_is_as_in_the_reference():
 
 
 def test_a_shift_starts_a_drift_in_its_first_panes_and_names_who_noticed():
-    compared = Compared().feed(20).feed(3, shift=0.8)
+    compared = Compared().feed(20).feed(4, shift=0.8)
     ((name, drifted, pane),) = compared.told()
-    assert (name, drifted, pane in (20, 21, 22)) == ("x", True, True)
+    assert (name, drifted, pane in range(20, 24)) == ("x", True, True)
     (started,) = compared.transitions
     assert started.score >= 1
     assert set(started.detectors) <= {"adwin", "page_hinkley"} != set()
@@ -123,7 +123,7 @@ def test_the_score_is_at_least_one_while_a_drift_lasts():
 def test_a_long_drift_is_over_so_many_quiet_panes_after_its_end(recover):
     compared = Compared(recover_panes=recover).feed(20).feed(200, shift=0.8).feed(30)
     (_, started), (_, ended) = [told[1:] for told in compared.told()]
-    assert started in (20, 21, 22)
+    assert started in range(20, 24)
     assert 220 + recover - 1 <= ended <= 220 + recover + 5
     assert compared.score() < 1
 

@@ -27,7 +27,7 @@ def drifted(**changes):
     world.now = T0 + 1200.0
     for partition, seed in ((P0, 1), (P1, 2)):
         steady = stream_of(0.0, 10, 200, seed=seed)
-        world.send(partition, steady + stream_of(600.0, 10, 200, shift=1.0, seed=seed + 10))
+        world.send(partition, steady + stream_of(600.0, 10, 200, shift=2.0, seed=seed + 10))
     world.advance(to_the_end=True)
     return world
 
@@ -37,7 +37,7 @@ def test_a_drift_of_real_panes_is_an_episode_with_all_that_it_rests_on():
     started = world.judge.episodes.outbox[0]
     assert (started.phase, started.category, started.kind) == (Phase.STARTED, "drift", "input")
     assert started.onset_seconds == started.started_seconds == T0 + 600.0
-    assert started.words == "x up 1.00 sd, PSI 1.04; share of [1.64, 2.25) from 4 % to 16 %"
+    assert started.words == "x up 1.97 sd, PSI 3.87; share of [2.25, 3.01) from 0.9 % to 29 %"
     (x,) = started.streams
     assert {seen.name for seen in x.detectors} <= {"adwin", "page_hinkley"}
     assert all(seen.evidence >= seen.level for seen in x.detectors)

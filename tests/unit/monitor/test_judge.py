@@ -217,7 +217,7 @@ def test_features_that_no_plan_watches_are_noted_from_events():
 
 def test_a_judge_goes_on_from_its_state_as_if_nothing_had_happened():
     worlds = [World(NORMAL), World(NORMAL)]
-    log = stream_of(0.0, 10, 50) + stream_of(600.0, 10, 50, shift=1.0, seed=1)
+    log = stream_of(0.0, 10, 50) + stream_of(600.0, 10, 50, shift=2.0, seed=1)
     for first in range(0, len(log), 100):
         for world in worlds:
             world.now = T0 + first * 60 / 50 + 120

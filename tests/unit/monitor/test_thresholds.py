@@ -92,8 +92,10 @@ def test_quality_is_of_inputs_alone_and_its_cells_add_up_to_the_rows():
     for quality, stream in zip((-2, -1), watched.inputs.tolist(), strict=True):
         offsets = watched.plan.layout.offsets
         assert taken[quality] == rows[offsets[stream] : offsets[stream + 1]].sum()
-    values = [rows[watched.plan.layout.values_of(i)].sum() for i in range(len(watched.values))]
+    kept = watched.without_strangers(rows)
+    values = [kept[watched.plan.layout.values_of(i)].sum() for i in range(len(watched.values))]
     assert taken[:-2].tolist() == values
+    assert rows.sum() - kept.sum() == watched.plan.unseen_of(rows).sum()
 
 
 def test_what_is_counted_of_quality_is_where_it_is_said_to_be():
