@@ -21,7 +21,7 @@ from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.snapshot import encode_part
 from service.state.store import Store
 from service.telling import Telling
-from service.values.records import Chunk, Partition, Turn
+from service.values.records import Chunk, Partition, Turn, in_rounds
 from service.values.rejects import Reject
 from service.vitals import CatchingUp, Checkpoints, Solitude, Timings, Watchdog
 
@@ -39,6 +39,10 @@ class DeadLetters(Protocol):
 _OPEN_PANES = 6
 """Panes a model has open in a partition before they are judged ahead of the flush. Live there are
 two or three; in a backlog hundreds would gather between two flushes."""
+
+
+LEARNING_RECORDS = 250
+"""So many records of a partition are read between two judgements while something is learned."""
 
 
 class Cadence(Struct, frozen=True):
@@ -125,7 +129,7 @@ class Loop:
             turn = self.source.poll(self.cadence.poll_seconds)
         self._in_touch, self.obstacle, self.absent = turn.in_touch, turn.obstacle, turn.absent
         self._follow(turn)
-        applied = sum(self._apply(chunk) for chunk in turn.chunks)
+        applied = self._apply_all(turn.chunks)
         now = self.clock.monotonic()
         if now >= self._next_judge and self._holds_many_panes():
             self._judge(self.clock.now())
@@ -203,6 +207,19 @@ class Loop:
             "shards": [shard.state() for shard in self.shards.values()],
             "episode_record": self.telling.state(),
         }
+
+    def _apply_all(self, chunks: list[Chunk]) -> int:
+        """What is learned holds from after the newest event that was read: so that a backlog is not
+        over by then, it is read in small pieces as long as something is learned.
+        """
+        if not self.judge.is_learning:
+            return sum(self._apply(chunk) for chunk in chunks)
+        applied = 0
+        for number, together in enumerate(in_rounds(chunks, LEARNING_RECORDS)):
+            if number:
+                self._judge(self.clock.now())
+            applied += sum(self._apply(piece) for piece in together)
+        return applied
 
     def _apply(self, chunk: Chunk) -> int:
         shard = self.shards[chunk.partition]

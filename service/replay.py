@@ -1,6 +1,7 @@
 """Recorded events through the same decoder, shards and judge: when would it have alarmed?"""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 from service.backtest.transitions import alarms_of
@@ -12,8 +13,12 @@ from service.monitor.judging.reporting import model_reports, topic_reports
 from service.routing import Decoder
 from service.values.backtests import Outcome
 from service.values.episodes import Episode
-from service.values.records import Partition
+from service.values.records import Chunk, Partition, in_rounds
 from service.values.rejects import Reason, Reject
+
+LEARNING_RECORDS = 250
+"""So many records of a partition are read between two judgements while something is learned: what
+is learned holds from after the newest event that was read."""
 
 POLL_SECONDS = 0.1
 """So long a source that has nothing now may wait for more."""
@@ -59,14 +64,12 @@ class Replay:
         self._source.poll(0.0)
         self._begin()
         while self._left if not self._in_turn else not self._source.finished:
-            for chunk in self._source.poll(POLL_SECONDS).chunks:
-                shard = self._shard(chunk.partition)
-                decoded = self._decoder.decode(chunk)
-                shard.apply(chunk, decoded, self._rules, self._now)
-                self._keep_first(decoded.rejects)
-                self.judge.note_unknown(decoded.unknown_features)
-                self._note_end(chunk.partition, chunk.next_offset)
-                transitions += self._advance()
+            chunks = self._source.poll(POLL_SECONDS).chunks
+            most = LEARNING_RECORDS if self.judge.is_learning else sys.maxsize
+            for together in in_rounds(chunks, most):
+                for piece in together:
+                    self._apply(piece)
+                    transitions += self._advance()
         transitions += self._advance(to_the_end=True)
         return self._outcome(transitions)
 
@@ -83,6 +86,14 @@ class Replay:
             self.shards[partition] = Shard(partition, at, self._now)
             self._left[partition] = ends.get(partition, at)
             self._note_end(partition, at)
+
+    def _apply(self, chunk: Chunk) -> None:
+        shard = self._shard(chunk.partition)
+        decoded = self._decoder.decode(chunk)
+        shard.apply(chunk, decoded, self._rules, self._now)
+        self._keep_first(decoded.rejects)
+        self.judge.note_unknown(decoded.unknown_features)
+        self._note_end(chunk.partition, chunk.next_offset)
 
     def _note_end(self, partition: Partition, position: int) -> None:
         """A partition that was read to where it ended in the beginning holds nobody up any more."""

@@ -1,6 +1,7 @@
 """What a source hands over: raw records, still bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -44,6 +45,22 @@ class Chunk(Struct, frozen=True):
     records: list[Record]
     next_offset: int
     skipped: tuple[Skipped, ...] = ()
+
+    def pieces(self, records_max: int) -> Iterator["Chunk"]:
+        """The same in pieces of at most so many records; what was skipped is in the last one."""
+        firsts = range(0, max(1, len(self.records)), records_max)
+        for first in firsts:
+            records = self.records[first : first + records_max]
+            if first == firsts[-1]:
+                yield Chunk(self.partition, records, self.next_offset, self.skipped)
+            else:
+                yield Chunk(self.partition, records, records[-1].offset + 1)
+
+
+def in_rounds(chunks: Iterable[Chunk], records_max: int) -> Iterator[list[Chunk]]:
+    """Pieces of all chunks side by side, round by round."""
+    for together in zip_longest(*(chunk.pieces(records_max) for chunk in chunks)):
+        yield [piece for piece in together if piece is not None]
 
 
 class Turn(Struct, frozen=True):

@@ -132,6 +132,15 @@ def test_events_without_a_reference_are_learned_from_first(replay):
     assert [alarm.stream for alarm in outcome.alarms] == [X]
 
 
+def test_a_sparse_stream_is_judged_though_all_of_it_is_read_in_one_piece(replay):
+    """One event a minute: what is read at once is days, and learned is the first half of a day."""
+    calm = stream_of(0.0, 3000, 1)
+    outcome = replay(calm + stream_of(180_000.0, 500, 1, shift=5.0, seed=1), given=None)
+    (model,) = outcome.models
+    assert 1000 <= model.reference_rows < 1100
+    assert X in [alarm.stream for alarm in outcome.alarms]
+
+
 def test_what_is_learned_beside_a_reference_makes_no_second_episode_of_a_drift(replay):
     """Prediction and latency are learned from ten panes, then compared: in the midst of a drift."""
     given = reference(outputs=False)

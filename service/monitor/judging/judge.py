@@ -71,6 +71,15 @@ class Judge:
             model = self._admit(key, None)
         return model.references.schedule()
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether a reference may be learned of the very next events, so that it matters how many
+        of them are read before it is.
+        """
+        return not self.models or any(
+            model.references.newest.plan.learns for model in self.models.values()
+        )
+
     def plan(self, key: ModelKey, reference_hash: str) -> Plan:
         """The plan a kept pane was counted under. Raises KeyError if it is not in force."""
         return self.models[key].references.with_hash(reference_hash).plan

@@ -4,6 +4,7 @@ import json
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from config.settings import Settings
 from config.sources import SourceSettings
@@ -14,6 +15,7 @@ from service.ingest.memory import MemorySource
 from service.monitor.counting.shard import TimeRules
 from service.state.memory import MemoryStore
 from service.values.records import Partition
+from service.wiring import watches
 
 PANE_SECONDS = 60.0
 PANES = 200
@@ -60,6 +62,23 @@ def test_a_backlog_is_judged_pane_by_pane_to_the_same_end(service):
     service.run(threading.Event())
     (model,) = service.judge.models.values()
     assert (model.panes_judged, model.rows_unjudged) == (PANES, 0)
+
+
+def test_a_reference_is_learned_of_few_events_though_many_are_read_at_once(service):
+    service.parts.source.records_max = 5000
+    for pane in range(PANES, 2_000):
+        time = START + pane * PANE_SECONDS
+        event = {"model": "m", "version": "1", "timestamp": time, "features": {"x": pane % 7}}
+        service.parts.source.append(Partition("predictions", 0), json.dumps(event).encode(), time)
+    service.judge._watch_for = lambda _: replace(
+        watches(service.settings)("m"), learn_events=300, learn_seconds=0.0
+    )
+    service.parts.clock.time_seconds += 2_000 * PANE_SECONDS
+    service.run(threading.Event())
+    (model,) = service.judge.models.values()
+    assert model.comparison is not None
+    assert model.comparison.reference.rows < 600
+    assert model.comparison.windows[-1].total.rows > 0
 
 
 def test_the_judge_is_not_asked_again_and_again_while_it_has_nothing_to_close(service):
