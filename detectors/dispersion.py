@@ -138,6 +138,12 @@ class DispersionLearner:
         self.products: NDArray[np.float32] = np.zeros((*wide, GROUPS), dtype=np.float32)
         self.pending_counts, self.pending_expected = np.zeros(wide), np.zeros(wide)
 
+    @property
+    def panes(self) -> Indices:
+        """How many panes of each stream (D,) were learned from."""
+        first: Indices = self.blocks[:1].sum(axis=0).astype(np.int64)
+        return first
+
     def update(
         self,
         counts: np.ndarray,
@@ -172,7 +178,7 @@ class DispersionLearner:
         events = self.events / np.maximum(self.blocks, 1)
         variance, known = self._variances()
         phi, kappa = covering_line(events, variance, known)
-        return Line(phi, kappa, self.blocks[0].astype(np.int64))
+        return Line(phi, kappa, self.panes)
 
     def carry(self, previous: Self, carried: Carried) -> None:
         """Go on with the streams of `previous` that are carried, and with its panes' order."""

@@ -3,13 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.change.ragged import Floats
+from detectors.change.ragged import Floats, Ragged
 from detectors.summary.layout import Layout
 
 
 def with_prior(pool: Floats, prior: float) -> Floats:
     """Counts with what their cells have beforehand: `prior`, a tenth of it where there is none."""
     return pool + np.minimum(np.maximum(pool, prior / 10), prior)
+
+
+def shares_of(cells: Ragged, pool: NDArray[np.int64], prior: float) -> Floats:
+    """The share (C,) of each cell in its stream, by counts (C,) with their prior."""
+    weights = with_prior(pool.astype(np.float64), prior)
+    shares: Floats = weights / cells.spread(cells.total(weights))
+    return shares
 
 
 def without_prior(weights: Floats, prior: float) -> Floats:

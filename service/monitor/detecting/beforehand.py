@@ -1,15 +1,14 @@
 """What is known of streams before their first live pane, out of a reference in order of time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from config.units import format_duration
 from detectors.change.observation import Flags
-from detectors.change.ragged import Floats
+from detectors.change.ragged import Floats, Ragged
 from detectors.dispersion import Line
 from detectors.season import HOURS_A_WEEK
 from service.monitor.detecting.watched_cells import WatchedCells
@@ -33,13 +32,19 @@ class Told(NamedTuple):
 
 
 class Hours(NamedTuple):
-    """The seasons of D streams of C cells: which are `active` (D,), out of how many `days` (D,), and
-    `counts` (168, C), of which those of a day are the first 24.
+    """The seasons of D streams of C cells: which are `active` (D,), out of how many `days` (D,),
+    and `counts` (168, C), of which those of a day are the first 24.
     """
 
     active: Flags
     days: Floats
     counts: Floats
+
+    @classmethod
+    def nothing(cls, cells: Ragged) -> "Hours":
+        """Nothing is told of any."""
+        counts = np.zeros((HOURS_A_WEEK, cells.cells))
+        return cls(np.zeros(cells.streams, dtype=np.bool_), np.zeros(cells.streams), counts)
 
 
 class Beforehand(Struct, frozen=True):
@@ -56,77 +61,48 @@ def beforehand(
 
     Dependence that is about what the hour does not tell is known only where the hour is.
     """
-    cells, streams = watched.cells, len(watched.streams)
-    told, active, days = Told.nothing(streams), np.zeros(streams, dtype=np.bool_), np.zeros(streams)
+    cells = watched.cells
+    told, hours = Told.nothing(cells.streams), Hours.nothing(cells)
     known = {s.key: s.in_time for s in reference.streams if s.in_time is not None}
-    for place, (key, (in_time, dependence)) in enumerate(_by_stream(known, watched)):
+    for place, (in_time, dependence) in enumerate(_by_stream(known, watched)):
         if in_time is None or dependence is None:
             continue
-        told_by_hour = dependence.seasonal and in_time.season is not None
-        usable = told_by_hour and _fits_hours(in_time, season)
-        if usable and in_time.season is not None:
-            active[place], days[place] = True, in_time.season.days
-        if _fits_panes(in_time, pane_seconds) and (usable or not told_by_hour):
+        by_hour = fits_hours(in_time, season)
+        if dependence.seasonal and by_hour and in_time.season is not None:
+            hours.active[place], hours.days[place] = True, in_time.season.days
+        if fits_panes(in_time, pane_seconds) and (by_hour or not dependence.seasonal):
             told.line.phi[place], told.line.kappa[place] = dependence.phi, dependence.kappa
             told.line.panes[place], told.events[place] = dependence.panes, dependence.events
-    counts = np.zeros((HOURS_A_WEEK, cells.cells))
-    if active.any():
-        rows = _by_hour(reference, watched)
-        counts = np.where(cells.spread(active), rows, 0.0)
-    return Beforehand(told, Hours(active, days, counts))
+    if hours.active.any():
+        hours.counts[:] = _by_hour(reference, watched) * cells.spread(hours.active)
+    return Beforehand(told, hours)
 
 
-def not_used(reference: Reference, season: SeasonWatch, pane_seconds: float) -> tuple[str, ...]:
-    """What of a reference is not used, since the settings are others, a sentence each."""
-    known = [s.in_time for s in reference.streams if s.in_time is not None]
-    found = []
-    other = [k for k in known if not _fits_panes(k, pane_seconds)]
-    if other:
-        found.append(
-            "how far events depend on each other was learned from panes of "
-            f"{format_duration(other[0].pane_seconds)}, and panes last "
-            f"{format_duration(pane_seconds)} now: it is learned live. Build the reference again "
-            f"with --pane {format_duration(pane_seconds)}"
-        )
-    other = [k for k in known if k.season is not None and not _fits_hours(k, season)]
-    if other and other[0].season is not None:
-        theirs = other[0].season
-        now = "season.period is none now"
-        if season.period != "none":
-            now = f"season is by the {season.period} in {season.timezone} now"
-        found.append(
-            f"its seasons are by the {theirs.period} in {theirs.timezone}, and {now}: they are "
-            "not used, nor is the dependence of such streams. Build the reference again with "
-            "--config, or with --timezone"
-        )
-    return tuple(found)
-
-
-def _by_stream(
-    known: Mapping[StreamKey, InTime], watched: WatchedCells
-) -> list[tuple[StreamKey, tuple[InTime | None, Dependence | None]]]:
-    """Of each stream watched, values, then quality, what is known of it."""
-    found: list[tuple[StreamKey, tuple[InTime | None, Dependence | None]]] = []
-    for key in watched.streams:
-        is_quality = key.kind is Kind.QUALITY
-        in_time = known.get(StreamKey(Kind.INPUT, key.name) if is_quality else key)
-        if in_time is None:
-            found.append((key, (None, None)))
-        else:
-            found.append((key, (in_time, in_time.quality if is_quality else in_time.values)))
-    return found
-
-
-def _fits_panes(known: InTime, pane_seconds: float) -> bool:
+def fits_panes(known: InTime, pane_seconds: float) -> bool:
+    """Whether it is about panes of this length."""
     return abs(known.pane_seconds - pane_seconds) <= 1e-9 * pane_seconds
 
 
-def _fits_hours(known: InTime, season: SeasonWatch) -> bool:
+def fits_hours(known: InTime, season: SeasonWatch) -> bool:
+    """Whether it has a season, by the hours of this one."""
     theirs = known.season
     return theirs is not None and (theirs.period, theirs.timezone) == (
         season.period,
         season.timezone,
     )
+
+
+def _by_stream(
+    known: Mapping[StreamKey, InTime], watched: WatchedCells
+) -> Iterator[tuple[InTime | None, Dependence | None]]:
+    """What is known of each stream watched: of values, then of quality."""
+    for key in watched.streams:
+        is_quality = key.kind is Kind.QUALITY
+        in_time = known.get(StreamKey(Kind.INPUT, key.name) if is_quality else key)
+        if in_time is None:
+            yield None, None
+        else:
+            yield in_time, in_time.quality if is_quality else in_time.values
 
 
 def _by_hour(reference: Reference, watched: WatchedCells) -> Floats:

@@ -12,12 +12,13 @@ from detectors.catalogue import E_DETECTOR
 from detectors.change.e_detector import CellCounts
 from detectors.change.mean_recovery import MeanRecovery
 from detectors.change.observation import Flags, Floats, Observation
-from detectors.change.pool import with_prior
+from detectors.change.pool import shares_of
 from detectors.dispersion import Status
 from detectors.scores import CellScores, observe
 from service.monitor.counting.panes import Pane
 from service.monitor.detecting import thresholds
 from service.monitor.detecting.banks import Bank
+from service.monitor.detecting.beforehand import beforehand
 from service.monitor.detecting.calibration import Calibration, counted_up
 from service.monitor.detecting.dispersions import Dispersions
 from service.monitor.detecting.drift import DriftStates, PaneFlags
@@ -60,9 +61,12 @@ class Detection:
         self.watched = WatchedCells(plan)
         expected = self.watched.reference(reference, counts)
         self.normal = self.watched.take(expected)
-        shares, cells = self._shares(), self.watched.cells
-        self.dispersions = Dispersions(cells, shares, pane_seconds)
-        self.seasons = Seasons(watch.season, cells, shares, cells.total(self.normal))
+        cells = self.watched.cells
+        self._shares = shares_of(cells, self.normal, PRIOR)
+        known = beforehand(reference, self.watched, watch.season, pane_seconds)
+        self.dispersions = Dispersions(cells, self._shares, pane_seconds, known.told)
+        mass = cells.total(self.normal)
+        self.seasons = Seasons(watch.season, cells, self._shares, mass, known.hours)
         self._level_parts = thresholds.shares(choice.name for choice in watch.detectors)
         has_shapes = E_DETECTOR in self._level_parts
         of_means = self.watched.without_strangers(expected) if has_shapes else expected
@@ -108,6 +112,7 @@ class Detection:
         `forget` the latter once that was told.
         """
         counts = self.watched.take(pane.summary.cells)
+        self.dispersions.meet(counts)
         middle = pane.start_seconds + self.pane_seconds / 2
         usual = self.seasons.usual(middle, self.dispersions.phi)
         alarmed, seen, quiet, over = self._judge_means(pane.summary.cells, usual)
@@ -226,7 +231,7 @@ class Detection:
             return self.shapes.normal
         if usual is None:
             return None
-        return np.where(self.watched.cells.spread(usual.mass > 0), usual.shares, self._shares())
+        return np.where(self.watched.cells.spread(usual.mass > 0), usual.shares, self._shares)
 
     def _scored(self, cells: NDArray[np.int64], usual: Usual | None) -> tuple[Observation, Floats]:
         """The mean scores of a pane, less what the season makes of them, and how many values what
@@ -294,12 +299,6 @@ class Detection:
         if shapes.volume.alarming:
             onset[-1] = shapes.volume.onset_seconds
         return onset
-
-    def _shares(self) -> Floats:
-        weights = with_prior(self.normal.astype(np.float64), PRIOR)
-        cells = self.watched.cells
-        shares: Floats = weights / cells.spread(cells.total(weights))
-        return shares
 
     def _settings(self) -> list[float | str]:
         """What the detectors of means judge by, beside the parameters that were set by hand."""

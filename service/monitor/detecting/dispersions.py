@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from detectors.carried import Carried
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Indices, Ragged
-from detectors.dispersion import GROUPS, PANES_MIN, DispersionLearner, Status
+from detectors.dispersion import ARRAYS, PANES_MIN, DispersionLearner, Line, Status
+from service.monitor.detecting.beforehand import Told
+from service.monitor.detecting.dispersion_state import levels_state, restored_learner
 from service.monitor.detecting.suspicion import Suspicion
 from service.monitor.detecting.windows import Freeze
 
@@ -48,9 +50,6 @@ SETTLED_SECONDS = 3 * 86_400.0
 
 HOUR_SECONDS = 3600.0
 
-_LEVEL = ("blocks", "events", "sums")
-_PENDING = ("pending_counts", "pending_expected")
-
 
 class _Waiting(Struct, frozen=True):
     """One pane that is not learned from yet."""
@@ -66,7 +65,9 @@ class Dispersions:
     `phi` is that of shapes; that of means (`phi_of_means`) differs only in the beginning.
     """
 
-    def __init__(self, cells: Ragged, shares: Floats, pane_seconds: float) -> None:
+    def __init__(
+        self, cells: Ragged, shares: Floats, pane_seconds: float, told: Told | None = None
+    ) -> None:
         self.pane_seconds = pane_seconds
         settled = max(PANES_MIN, round(SETTLED_SECONDS / pane_seconds))
         self._learner = DispersionLearner(cells, shares, settled)
@@ -76,11 +77,14 @@ class Dispersions:
         self._since: Indices = np.zeros(cells.streams, dtype=np.int64)
         self._suspicion = Suspicion(cells.streams, pane_seconds)
         self._frozen: dict[int, tuple[int, Any]] = {}
-        streams = cells.streams
-        self.phi: Floats = np.full(streams, EARLY_PHI)
-        self.kappa: Floats = np.full(streams, EARLY_MASS)
-        self.estimated: Flags = np.zeros(streams, dtype=np.bool_)
-        self.status: Indices = np.full(streams, int(Status.LEARNING))
+        self._told = told or Told.nothing(cells.streams)
+        self._untold: Flags = np.zeros(cells.streams, dtype=np.bool_)
+        self.live = Line.unknown(cells.streams)
+        self.phi: Floats = np.full(cells.streams, EARLY_PHI)
+        self.kappa: Floats
+        self.estimated: Flags
+        self.status: Indices
+        self._believe()
 
     @property
     def learned_phi(self) -> Floats:
@@ -100,6 +104,24 @@ class Dispersions:
             return self.phi[:streams]
         early = np.clip(EARLY_EVENTS / np.maximum(events, 1), *EARLY_PHI_OF_MEANS)
         return np.where(self.estimated[:streams], self.phi[:streams], early)
+
+    @property
+    def events(self) -> Floats:
+        """How many events a pane had of each stream, of those learned from."""
+        blocks, events = self._learner.blocks, self._learner.events
+        mean: Floats = events[:1].sum(axis=0) / np.maximum(blocks[:1].sum(axis=0), 1)
+        return mean
+
+    def meet(self, counts: np.ndarray) -> None:
+        """A pane of counts (C,) comes. Until live panes have shown what holds, phi that was told is
+        taken for that of a sample: of events k times as many dependence shows k times as much.
+        """
+        told = self._told
+        early = self.estimated & (self.live.panes < PANES_MIN)
+        if not early.any():
+            return
+        more = np.maximum(self._learner.cells.total(counts) / told.events, 1.0)
+        self.phi = np.where(early, 1 + (told.line.phi - 1) * more, self.phi)
 
     def learn(
         self,
@@ -138,13 +160,19 @@ class Dispersions:
             self._estimate(grown)
         return self.estimated & ~before
 
+    def settle(self) -> None:
+        """Learn from the panes that wait, and estimate: no further one comes."""
+        for pane in self._waiting:
+            self._learner.update(pane.counts, pane.expected, pane.quiet)
+        self._waiting = []
+        self._estimate(np.ones(len(self.phi), dtype=np.bool_))
+
     def forget(self, streams: Flags) -> None:
         """Learn these streams (D,) anew: other shares are expected of them from now on."""
         self._clear(streams)
-        self.phi = np.where(streams, EARLY_PHI, self.phi)
-        self.kappa = np.where(streams, EARLY_MASS, self.kappa)
-        self.status = np.where(streams, int(Status.LEARNING), self.status)
-        self.estimated = self.estimated & ~streams
+        self.live = self.live.where(~streams, Line.unknown(len(streams)))
+        self._untold = self._untold | streams
+        self._believe()
         self._since = np.where(streams, self._ticks, self._since)
 
     def carry(self, previous: Self, carried: Carried) -> None:
@@ -153,8 +181,14 @@ class Dispersions:
         self._suspicion.carry(previous._suspicion, carried)
         self._ticks = previous._ticks
         self._since = np.full_like(self._since, self._ticks)
-        for name in ("phi", "kappa", "estimated", "status", "_since"):
+        for name in ("_untold", "_since"):
             setattr(self, name, carried.into(getattr(self, name), getattr(previous, name)))
+        self.live = Line(
+            carried.into(self.live.phi, previous.live.phi),
+            carried.into(self.live.kappa, previous.live.kappa),
+            carried.into(self.live.panes, previous.live.panes),
+        )
+        self._believe()
         cells = carried.of_cells(previous._learner.cells.offsets, self._learner.cells.offsets)
         self._waiting = [
             _Waiting(
@@ -171,10 +205,6 @@ class Dispersions:
         A size of block changes as seldom as it is long, so that most are frozen.
         """
         learner = self._learner
-        for level in range(len(learner.blocks)):
-            changed = learner.ticks >> level
-            if self._frozen.get(level, (-1, None))[0] != changed:
-                self._frozen[level] = (changed, freeze(self._level_state(level)))
         return {
             "offsets": learner.cells.offsets,
             "ticks": learner.ticks,
@@ -182,10 +212,12 @@ class Dispersions:
             "kappa": self.kappa,
             "status": self.status,
             "estimated": self.estimated,
+            "live": [self.live.phi, self.live.kappa, self.live.panes],
+            "untold": self._untold,
             "suspicion": self._suspicion.state(),
             "since": [self._ticks, self._since],
             "waiting": [[pane.counts, pane.expected, pane.quiet] for pane in self._waiting],
-            "levels": [self._frozen[level][1] for level in range(len(learner.blocks))],
+            "levels": levels_state(learner, freeze, self._frozen),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -193,20 +225,13 @@ class Dispersions:
         learner = self._learner
         if not np.array_equal(state["offsets"], learner.cells.offsets):
             return
-        for name in ("phi", "kappa", "status", "estimated"):
-            setattr(self, name, np.array(state[name]))
         self._ticks, self._since = state["since"][0], np.array(state["since"][1])
         self._waiting = [
             _Waiting(np.array(counts), None if expected is None else np.array(expected), quiet)
             for counts, expected, quiet in state["waiting"]
         ]
-        kept = learner.state() | {"ticks": state["ticks"]}
-        if state["levels"]:
-            nothing = np.zeros((learner.cells.streams, GROUPS))
-            for name in (*_LEVEL, *_PENDING):
-                kept[name] = np.array([level.get(name, nothing) for level in state["levels"]])
-            kept["products"] = np.array([self._unpacked(p["products"]) for p in state["levels"]])
-        self._learner = DispersionLearner.from_state(kept)
+        self._learner = restored_learner(learner, state["ticks"], state["levels"])
+        self._believe_as_kept(state)
         if "suspicion" in state:
             self._suspicion.restore(state["suspicion"])
         self._frozen = {}
@@ -225,7 +250,7 @@ class Dispersions:
     def _clear(self, streams: Flags) -> None:
         """Begin to learn these streams again."""
         self._suspicion.forget(streams)
-        for name in (*_LEVEL, *_PENDING, "products"):
+        for name in ARRAYS:
             getattr(self._learner, name)[:, streams] = 0.0
         self._waiting = [replace(pane, quiet=pane.quiet & ~streams) for pane in self._waiting]
         self._frozen = {}
@@ -245,30 +270,30 @@ class Dispersions:
         return later
 
     def _estimate(self, streams: Flags) -> None:
-        found = self._learner.estimate()
-        known = found.panes >= PANES_MIN
-        self.phi = np.where(streams, np.where(known, found.phi, EARLY_PHI), self.phi)
-        self.kappa = np.where(streams, np.where(known, found.kappa, EARLY_MASS), self.kappa)
-        self.estimated = np.where(streams, known, self.estimated)
-        self.status = np.where(streams, found.status, self.status)
+        self.live = self._learner.line().where(streams, self.live)
+        self._believe()
 
-    def _level_state(self, level: int) -> dict[str, Any]:
-        learner = self._learner
-        told = {name: getattr(learner, name)[level].copy() for name in _LEVEL}
-        if learner.ticks >> level & 1:  # else nothing waits for its second half
-            told |= {name: getattr(learner, name)[level].copy() for name in _PENDING}
-        return told | {"products": learner.products[level][self._half()]}
+    def _believe(self) -> None:
+        """Of what was told and what is known live the more careful of both, until the latter rests
+        on enough panes; what neither says anything of is guessed.
+        """
+        settled = self._learner.settled_panes
+        unknown = Line.unknown(len(self.phi))
+        taken = (self.live.panes < settled) & ~self._untold & (self._told.line.panes >= PANES_MIN)
+        live = self.live.where(self.live.panes >= PANES_MIN, unknown)
+        found = live.careful(self._told.line.where(taken, unknown)).believed(settled)
+        self.estimated = found.panes >= PANES_MIN
+        self.phi = np.where(self.estimated, found.phi, EARLY_PHI)
+        self.kappa = np.where(self.estimated, found.kappa, EARLY_MASS)
+        self.status = found.status
 
-    def _half(self) -> tuple[Indices, Indices, Indices]:
-        """Where in (D, G, G) the products lie that are told: one half, of cells that there are."""
-        used = np.minimum(self._learner.cells.sizes, GROUPS)
-        rows, columns = np.triu_indices(GROUPS)
-        stream, pair = np.nonzero(columns[None, :] < used[:, None])
-        return stream, rows[pair], columns[pair]
-
-    def _unpacked(self, half: NDArray[np.float32]) -> NDArray[np.float32]:
-        stream, row, column = self._half()
-        shape = (self._learner.cells.streams, GROUPS, GROUPS)
-        products: NDArray[np.float32] = np.zeros(shape, dtype=np.float32)
-        products[stream, row, column] = products[stream, column, row] = half
-        return products
+    def _believe_as_kept(self, state: dict[str, Any]) -> None:
+        """Snapshots of before know nothing of references that tell."""
+        if "live" in state:
+            self.live = Line(*(np.array(column) for column in state["live"]))
+            self._untold = np.array(state["untold"])
+        else:
+            panes = np.where(state["estimated"], self._learner.panes, 0)
+            self.live = Line(np.array(state["phi"]), np.array(state["kappa"]), panes)
+            self._untold = np.ones_like(self._untold)
+        self._believe()

@@ -1,9 +1,9 @@
 """Which streams follow the hour of the day or week, and what is usual of them at a time.
 
-Everything is learned live. An hour is told beforehand twice: by the same hours of days before, and
-by all hours alike. A stream is taken to have a season once the hours have told it better, over two
-days at least, by so much evidence as a recovery needs. A change that stays is told no better by the
-hour, so that it is not taken for a season, nor is slow wander.
+What a reference does not tell is learned live. An hour is told beforehand twice: by the same hours
+of days before, and by all hours alike. A stream is taken to have a season once the hours have told
+it better, over two days at least, by so much evidence as a recovery needs. A change that stays is
+told no better by the hour, so that it is not taken for a season, nor is slow wander.
 """
 
 import math
@@ -19,6 +19,7 @@ from detectors.change.bayes_factor import log_dirichlet_multinomial
 from detectors.change.observation import Flags
 from detectors.change.ragged import Floats, Ragged
 from detectors.season import DAY_WEIGHT, HOURS_A_DAY, HOURS_A_WEEK, Expected, Season, hour_of_week
+from service.monitor.detecting.beforehand import Hours
 from service.values.watches import SeasonWatch
 
 DAY_SECONDS = 86_400.0
@@ -53,21 +54,32 @@ class Seasons:
     """The seasons of D streams. `active` (D,): which have one.
 
     `shares` (C,) and `mass` (D,) are the reference's: what is taken where an hour is not known.
+    `told` are the seasons that it knows: as if their days had been the last ones.
     """
 
-    def __init__(self, watch: SeasonWatch, cells: Ragged, shares: Floats, mass: Floats) -> None:
-        self.active: Flags = np.zeros(cells.streams, dtype=np.bool_)
+    def __init__(
+        self,
+        watch: SeasonWatch,
+        cells: Ragged,
+        shares: Floats,
+        mass: Floats,
+        told: Hours | None = None,
+    ) -> None:
+        told = told or Hours.nothing(cells)
+        self.active: Flags = told.active.copy()
+        self._told_seconds = told.days * DAY_SECONDS
         self._watch = watch
         self._zone = ZoneInfo(watch.timezone)
         self._cells = cells
         self._shares = shares
         self._season = Season(cells, shares, mass)
+        self._season.counts += told.counts.astype(np.float32)
         self._evidence: Floats = np.zeros(cells.streams)
         self._first_seconds: Floats = np.full(cells.streams, math.nan)
         self._hour = -1
         self._counts: Floats = np.zeros(cells.cells)
         self._doubted: Floats = np.zeros(cells.cells)
-        self._told: tuple[float, Expected] | None = None
+        self._now: tuple[float, Expected] | None = None
 
     def usual(self, middle_seconds: float, phi: Floats) -> Usual | None:
         """What is usual of a pane with this middle, where counts are worth 1 / `phi` (D,) each;
@@ -75,8 +87,13 @@ class Seasons:
         """
         if not self.active.any():
             return None
-        expected = self._expected(self._position(middle_seconds))
+        expected = self._expected(self.position(middle_seconds))
         return Usual(expected.shares, np.where(self.active, expected.mass / phi, 0.0))
+
+    def position(self, at_seconds: float) -> float:
+        """The hour of the period, a fraction, that is on the clock at a time."""
+        position = hour_of_week(at_seconds, self._zone, self._is_holiday)
+        return position % (HOURS_A_WEEK if self._watch.period == "week" else HOURS_A_DAY)
 
     def learn(
         self, middle_seconds: float, counts: NDArray[np.int64], phi: Floats, quiet: Flags
@@ -94,12 +111,13 @@ class Seasons:
             return new
         unknown = np.isnan(self._first_seconds)
         if unknown.any():
-            self._first_seconds = np.where(unknown, middle_seconds, self._first_seconds)
+            first = middle_seconds - self._told_seconds
+            self._first_seconds = np.where(unknown, first, self._first_seconds)
         known_seconds = middle_seconds - self._first_seconds
         open_ = known_seconds <= LEARNING_SECONDS
         if not open_.any():
             return new
-        position = self._position(middle_seconds)
+        position = self.position(middle_seconds)
         if int(position) != self._hour:
             new = self._end_hour(known_seconds, phi)
             self._hour = int(position)
@@ -119,7 +137,7 @@ class Seasons:
             setattr(self, name, cells.into(getattr(self, name), getattr(previous, name)))
         for name in ("active", "_evidence", "_first_seconds"):
             setattr(self, name, carried.into(getattr(self, name), getattr(previous, name)))
-        self._hour, self._told = previous._hour, None
+        self._hour, self._now = previous._hour, None
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot: hours that were seen alone."""
@@ -152,7 +170,7 @@ class Seasons:
         self._first_seconds = np.full(len(self.active), state["first_seconds"], dtype=np.float64)
         self._hour = state["hour"]
         self._counts, self._doubted = (np.array(counts) for counts in state["in_hour"])
-        self._told = None
+        self._now = None
 
     def _end_hour(self, known_seconds: Floats, phi: Floats) -> Flags:
         """Weigh how well the hour was told beforehand, then learn it."""
@@ -165,7 +183,7 @@ class Seasons:
         # Kept as single floats: what a snapshot holds is what there is.
         row[:] = (row + self._counts).astype(np.float32)
         self._counts, self._doubted = np.zeros_like(self._counts), np.zeros_like(self._counts)
-        self._told = None
+        self._now = None
         decided = known_seconds >= DECIDED_SECONDS
         in_time = ~decided & (known_seconds >= KNOWN_SECONDS)
         new: Flags = in_time & (self._evidence > LEVEL) & ~self.active
@@ -206,13 +224,9 @@ class Seasons:
         self._evidence = np.maximum(self._evidence + np.where(before > 0, gained, 0), EVIDENCE_MIN)
 
     def _expected(self, position: float) -> Expected:
-        if self._told is None or self._told[0] != position:
-            self._told = (position, self._season.expected(position))
-        return self._told[1]
-
-    def _position(self, at_seconds: float) -> float:
-        position = hour_of_week(at_seconds, self._zone, self._is_holiday)
-        return position % (HOURS_A_WEEK if self._watch.period == "week" else HOURS_A_DAY)
+        if self._now is None or self._now[0] != position:
+            self._now = (position, self._season.expected(position))
+        return self._now[1]
 
     def _is_holiday(self, day: date) -> bool:
         return day in self._watch.holidays

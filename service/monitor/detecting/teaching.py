@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.change.pool import shares_of
 from detectors.dispersion import PANES_MIN
 from detectors.season import HOURS_A_WEEK
-from service.monitor.detecting.dispersions import Dispersions
+from service.monitor.detecting.dispersions import PRIOR, Dispersions
 from service.monitor.detecting.seasons import KNOWN_SECONDS, LEARNING_SECONDS, Seasons
 from service.monitor.detecting.watched_cells import WatchedCells
 from service.values.references import Dependence, InTime, Reference, Season
-from service.values.streams import Kind, StreamKey, ValueType
+from service.values.streams import Kind, StreamKey
 from service.values.watches import SeasonWatch
 
 TAUGHT_SECONDS = LEARNING_SECONDS
@@ -45,9 +46,9 @@ class Teaching:
         self._watched = watched
         self._season = season
         self._pane_seconds = pane_seconds
-        normal = watched.reference(reference, counts)
+        normal = watched.take(watched.reference(reference, counts))
         cells = watched.cells
-        self._shares = watched.shares(normal)
+        self._shares = shares_of(cells, normal, PRIOR)
         self._dispersions = Dispersions(cells, self._shares, pane_seconds)
         self._seasons = Seasons(season, cells, self._shares, cells.total(normal))
         self._all = np.ones(cells.streams, dtype=np.bool_)
