@@ -50,8 +50,8 @@ class Judged(NamedTuple):
     @property
     def name(self) -> str:
         """`credit-risk v3`."""
-        version = self.reference.version
-        return f"{self.reference.model} {'(any version)' if version is None else f'v{version}'}"
+        model, version = self.reference.model, self.reference.version
+        return f"{model} (any version)" if version is None else ModelKey(model, version).words
 
 
 def judged_by(settings: Settings, found: Found) -> list[Judged]:

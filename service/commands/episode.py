@@ -9,11 +9,11 @@ import click
 
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
-from service.commands.episode_advice import Where
 from service.commands.episode_source import find_history, read_histories
 from service.commands.episode_view import as_json, as_list, as_text
 from service.commands.moments import parse_moment
 from service.errors import ConfigurationError
+from service.publish.episode_advice import Where
 from service.state.episode_history import EpisodeHistory
 from service.state.episode_record import DIRECTORY, add_verdict
 from service.values.episodes import Verdict

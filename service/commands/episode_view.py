@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from service.commands.episode_advice import Where, what_now
+from service.publish.episode_advice import Where, what_now
+from service.publish.episode_view import about, stream_ends
 from service.publish.words import count, decimals, duration, moment, several
 from service.state.episode_history import EpisodeHistory
 from service.values.episodes import (
-    Category,
     Episode,
     EpisodeStream,
     Evidence,
@@ -19,11 +19,13 @@ from service.values.episodes import (
 _DOT = " \N{MIDDLE DOT} "
 _INDENT = 16
 _STREAMS_MAX = 10
+_EVENTS_MAX = 20
+_EVENTS_FIRST = 3
 _MARKS = {True: "\N{BLACK UP-POINTING TRIANGLE}", False: "\N{BLACK CIRCLE}"}
 
 
 def as_list(shown: Iterable[EpisodeHistory]) -> str:
-    """Two lines an episode: its name, whom it reaches, and when; and what changed."""
+    """An episode's name, whom it reaches, and when; what changed; and while it lasts the cause."""
     return "\n".join(line for history in shown for line in _entry(history))
 
 
@@ -52,20 +54,13 @@ def as_text(history: EpisodeHistory, now_seconds: float, where: Where) -> str:
         ("WHAT ELSE", _what_else(episode, where)),
         ("WHAT NOW", what_now(episode, now_seconds, where)),
         ("EVIDENCE", _evidence(episode.evidence)),
-        ("HISTORY", [_history(history.events)]),
+        ("HISTORY", _history(history.events)),
         ("VERDICT", [_verdict(verdict) for verdict in history.verdicts] or ["none yet"]),
     ]
     return "\n".join(_part(title, lines) for title, lines in parts if lines or title[0] in "▲●")
 
 
-def about(episode: Episode) -> str:
-    """The model version or the source."""
-    if episode.category is Category.UPSTREAM:
-        return episode.source
-    return f"{episode.model} v{episode.version}"
-
-
-def _entry(history: EpisodeHistory) -> tuple[str, str]:
+def _entry(history: EpisodeHistory) -> list[str]:
     episode, verdict = history.newest, history.verdict
     until = "lasts" if episode.ended_seconds is None else f"to {_time(episode.ended_seconds)}"
     parts = [
@@ -76,7 +71,10 @@ def _entry(history: EpisodeHistory) -> tuple[str, str]:
     ]
     if verdict is not None:
         parts.append(f"{'real' if verdict.real else 'not real'}, says {verdict.by}")
-    return _DOT.join(parts), f"    {about(episode)}: {episode.words}"
+    lines = [_DOT.join(parts), f"    {about(episode)}: {episode.words}"]
+    if episode.is_open and episode.likely:
+        lines.append(f"    likely {episode.likely}")
+    return lines
 
 
 def _part(title: str, lines: Sequence[str]) -> str:
@@ -152,18 +150,19 @@ def _since_when(episode: Episode) -> list[str]:
 
 def _what_else(episode: Episode, where: Where) -> list[str]:
     lines = [
-        f"{member.model} v{member.version} since {_time(member.since_seconds)}: "
+        f"{member.key.words} since {_time(member.since_seconds)}: "
         f"anchorwatch episode show {member.episode}{where.record}"
         for member in episode.members
     ]
     if episode.upstream:
         lines.append(f"part of {episode.upstream}, which models on one source share")
-    well = [stream.name for stream in episode.streams if not stream.drifts]
-    if well and episode.is_open:
-        lines.append(f"steady again: {', '.join(well[:_STREAMS_MAX])}")
-    more = episode.streams_total - _STREAMS_MAX
-    if more > 0:
-        lines.append(f"{several(more, 'further stream', 'further streams')}: --json names them")
+    for end in stream_ends(episode):
+        names = ", ".join(end.names[:_STREAMS_MAX])
+        more = ", ..." if len(end.names) > _STREAMS_MAX else ""
+        lines.append(f"no longer drifting: {names}{more} ({end.because} {_time(end.at_seconds)})")
+    further = episode.streams_total - _STREAMS_MAX
+    if further > 0:
+        lines.append(f"{several(further, 'further stream', 'further streams')}: --json names them")
     sources = sorted({stream.source for stream in episode.streams if stream.source})
     return [*lines, f"sources: {', '.join(sources)}"] if sources else lines
 
@@ -184,11 +183,21 @@ def _evidence(evidence: Evidence | None) -> list[str]:
     return lines
 
 
-def _history(events: Sequence[Episode]) -> str:
-    return _DOT.join(
-        f"{_clock(event.updated_seconds)} {event.phase.value.upper()} {decimals(event.score)}"
-        for event in events
-    )
+def _history(events: Sequence[Episode]) -> list[str]:
+    """A line an event, what became worse, or why it is over; of many the middle is left out."""
+    lines = [_event(event, events[0].updated_seconds) for event in events]
+    surplus = len(lines) - _EVENTS_MAX
+    if surplus <= 0:
+        return lines
+    left_out = f"... {several(surplus, 'more event', 'more events')}: --json has them"
+    return [*lines[:_EVENTS_FIRST], left_out, *lines[surplus + _EVENTS_FIRST :]]
+
+
+def _event(event: Episode, first_seconds: float) -> str:
+    time = moment(event.updated_seconds, first_seconds)
+    said = f"{time} {event.phase.value.upper()} {decimals(event.score)}"
+    why = event.escalated_because or event.ended_because
+    return f"{said}: {why}" if why else said
 
 
 def _verdict(verdict: Verdict) -> str:

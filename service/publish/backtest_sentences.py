@@ -8,7 +8,7 @@ from service.publish.pictures.time_axis import day, minute
 from service.publish.words import count, decimals, duration, several
 from service.values.backtests import Backtest, Finding, History, Incident
 from service.values.episodes import Episode, Severity
-from service.values.streams import Kind, ModelKey, StreamKey
+from service.values.streams import ModelKey, StreamKey
 
 NAMES_SHOWN_MAX = 20
 
@@ -61,12 +61,12 @@ def incident_name(incident: Incident) -> str:
 
 def stream_name(stream: StreamKey) -> str:
     """The name, with the kind where it is no feature: `prediction (output)`."""
-    return stream.name if stream.kind is Kind.INPUT else f"{stream.name} ({stream.kind.value})"
+    return stream.words
 
 
 def model_name(key: ModelKey) -> str:
     """`credit-risk v3`; the version only where there is one."""
-    return key.model if key.version == "unversioned" else f"{key.model} v{key.version}"
+    return key.model if key.version == "unversioned" else key.words
 
 
 def episode_model(episode: Episode) -> str:

@@ -11,15 +11,17 @@ import msgspec
 from service.clock import Clock
 from service.publish import words
 from service.publish.board import Published
-from service.publish.episode_view import EpisodeView
+from service.publish.episode_view import EpisodeView, MemberView
 from service.publish.service_view import service_view
 from service.publish.templating import environment
 from service.publish.view import GLYPHS, ModelView, StatusView, status_view
+from service.values.streams import version_words
 
 KEPT_SECONDS = 1.0
 STREAMS_SHOWN_MAX = 300
 """Rows of streams on the front page; beyond, models show what has drifted and link to the rest."""
 PARTITIONS_SHOWN_MAX = 100
+EPISODE_STREAMS_SHOWN_MAX = 20
 
 _WORDS = {
     "drifting": "drifted",
@@ -77,6 +79,9 @@ class StatusPage:
         service = service_view(published.report, published.page, self._resident_bytes())
         shown = {
             "view": view,
+            "attention": _of_model(view.attention, model, version),
+            "episodes": _of_model(view.episodes, model, version),
+            "episode_streams_max": EPISODE_STREAMS_SHOWN_MAX,
             "service": service,
             "now": self._clock.now(),
             "focus": chosen if model is not None else None,
@@ -90,6 +95,13 @@ class StatusPage:
         service = service_view(published.report, published.page, self._resident_bytes())
         document = msgspec.to_builtins(view) | {"service": msgspec.to_builtins(service)}
         return msgspec.json.encode(document)
+
+
+def _of_model(
+    episodes: tuple[EpisodeView, ...], model: str | None, version: str | None
+) -> list[EpisodeView]:
+    """All of them; of one model those that it has a part in."""
+    return [one for one in episodes if model is None or one.concerns(model, version)]
 
 
 def _sections(view: StatusView, focus: list[ModelView] | None) -> list[tuple[ModelView, int]]:
@@ -116,7 +128,7 @@ def _bar_length(score: float) -> str:
     return f"{_BAR_WIDTH * (math.log10(clamped) + 1) / 2:.1f}"
 
 
-def _link(model: ModelView | EpisodeView) -> str:
+def _link(model: ModelView | EpisodeView | MemberView) -> str:
     return "/?" + urlencode({"model": model.model, "version": model.version}, errors="replace")
 
 
@@ -136,6 +148,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "moment": words.moment,
     "machine_time": words.machine_time,
     "bar": _bar_length,
+    "version_words": version_words,
     "link": _link,
     "anchor": _anchor,
     "safe_url": _safe_url,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from service.publish import sentences
+from service.publish.episode_advice import Where
 from service.publish.episode_view import EpisodeView, episode_views, needs_attention
 from service.publish.policy_view import PolicyView, policy_view
 from service.publish.words import known
@@ -117,7 +118,10 @@ def status_view(report: Report) -> StatusView:
     models = [_model(model) for model in report.models] if report.caught_up else []
     models.sort(key=_by_attention)
     runbooks = {model.key: model.runbook for model in report.models}
-    episodes = episode_views(report.episodes, runbooks) if report.caught_up else ()
+    options = report.service.episode_options
+    where = None if options is None else Where(options, options)
+    told = report.episodes if report.caught_up else ()
+    episodes = episode_views(told, runbooks, report.at_seconds, where)
     return StatusView(
         at_seconds=report.at_seconds,
         ready=report.service.ready,

@@ -37,6 +37,11 @@ class StreamKey(NamedTuple):
     kind: Kind
     name: str
 
+    @property
+    def words(self) -> str:
+        """The name, with the kind where it is no feature: `prediction (output)`."""
+        return self.name if self.kind is Kind.INPUT else f"{self.name} ({self.kind.value})"
+
 
 class ModelKey(NamedTuple):
     """Identity of a model version."""

@@ -18,7 +18,7 @@ from service.monitor.episodes.counts import EpisodeCounts
 from service.monitor.episodes.ledger import Ledger, Place
 from service.monitor.episodes.pane_verdicts import Describe, Drifting, PaneVerdict
 from service.monitor.episodes.severity import Severities
-from service.monitor.episodes.steps import begun, moved_on
+from service.monitor.episodes.steps import begun, ended, moved_on
 from service.values.episodes import (
     CATEGORIES,
     UPSTREAM,
@@ -100,12 +100,11 @@ class Episodes:
         """A model version is watched no more; `because` says in words why."""
         first_new = len(self.outbox)
         for category, episode in self._mine(model).items():
-            over = replace(episode, ended_seconds=at_seconds, ended_because=because)
-            self._ledger.end((category, *model), over)
+            self._ledger.end((category, *model), ended(episode, at_seconds, because))
         for place, episode in list(self._open.items()):
             live = upstream.live_on(episode.source, self._open.values())
             if upstream.includes(episode, model) and upstream.is_over(episode, live):
-                self._ledger.end(place, upstream.ended(episode, at_seconds))
+                self._ledger.end(place, ended(episode, at_seconds, because))
         return self.outbox[first_new:]
 
     def hear(self, verdict: Verdict) -> None:

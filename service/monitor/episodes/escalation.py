@@ -68,7 +68,7 @@ def _joined(before: Episode, after: Episode) -> str:
 def _more_streams(after: Episode, told: int) -> str:
     """Streams stand in the order in which they joined; those of another kind are named first."""
     new = sorted(after.streams[told:], key=lambda stream: stream.kind == after.kind)
-    names = [s.name if s.kind == after.kind else f"{s.name} ({s.kind.value})" for s in new]
+    names = [stream.key.words for stream in new]
     return f"{len(new)} more {'stream' if len(new) == 1 else 'streams'}: {listed(names)}"
 
 

@@ -104,6 +104,19 @@ def moved_on(
     return after, None if same else Phase.ONGOING
 
 
+def ended(episode: Episode, at_seconds: float, because: str) -> Episode:
+    """The episode, over for this reason, with all of its streams that still drifted."""
+    over = {"score": 0.0, "recovered_seconds": at_seconds, "recovered_because": because}
+    return replace(
+        episode,
+        updated_seconds=max(episode.updated_seconds, at_seconds),
+        ended_seconds=at_seconds,
+        ended_because=because,
+        score=0.0,
+        streams=tuple(replace(s, **over) if s.drifts else s for s in episode.streams),
+    )
+
+
 def described(episode: Episode, describe: Describe) -> Episode:
     """The episode with words, distances and counts of the worst streams that drift."""
     live = sorted((s for s in episode.streams if s.drifts), key=lambda stream: -stream.score)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from service.monitor.episodes import words as episode_words
 from service.monitor.episodes.causes import LIKELY, Cause
 from service.monitor.episodes.pane_verdicts import PaneVerdict
-from service.monitor.episodes.steps import RECOVERED
+from service.monitor.episodes.steps import RECOVERED, ended
 from service.values.episodes import (
     CATEGORIES,
     UPSTREAM,
@@ -160,17 +160,6 @@ def moved_on(
 def is_over(episode: Episode, live: Live) -> bool:
     """True when no member drifts on the source any more."""
     return not any(member.key in live for member in episode.members)
-
-
-def ended(episode: Episode, at_seconds: float, because: str = RECOVERED) -> Episode:
-    """The episode, over."""
-    return replace(
-        episode,
-        updated_seconds=max(episode.updated_seconds, at_seconds),
-        ended_seconds=at_seconds,
-        ended_because=because,
-        score=0.0,
-    )
 
 
 def _streams(live: Live, members: Members) -> tuple[EpisodeStream, ...]:

@@ -13,10 +13,11 @@ from config.models import ModelRule
 from service.__main__ import COMMANDS, anchorwatch
 from service.commands.episode import command
 from service.errors import ConfigurationError
+from service.monitor.episodes.causes import LIKELY, Cause
 from service.state.episode_record import EpisodeRecord
 from service.values.episodes import Evidence, OffsetRange, Severity, StreamDistance
 from service.values.streams import Kind
-from tests.unit.monitor.verdicts import LIMIT, PANE, T0, Timeline, drifting, verdict
+from tests.unit.monitor.verdicts import LIMIT, PANE, T0, Timeline, drifting, stream, verdict
 
 EPISODE = "credit-20261123-1000"
 
@@ -46,6 +47,7 @@ class TestList:
         assert told.splitlines() == [
             "▲ limit-20261123-1100 · ticket · 2026-11-23 11:00 lasts · peak 1.0",
             "    limit v3: age up, age",
+            f"    likely {LIKELY[Cause.TOLERATED]}",
             f"● {EPISODE} · ticket · 2026-11-23 10:00 to 2026-11-23 10:04 · peak 4.0",
             "    credit v3: income up, income; 1 more: prediction",
         ]
@@ -93,8 +95,8 @@ class TestShow:
             f"anchorwatch episode verdict {EPISODE} false --by NAME --why REASON --record {record}",
             "EVIDENCE reference 9f2c · configuration 77ab · panes 2026-11-23 10:00 to",
             "t/0: 0 to 399",
-            "HISTORY 10:01:00 STARTED 1.0 · 10:02:00 ESCALATED 2.0 · 10:03:00 ESCALATED 4.0",
-            "ESCALATED 4.0 · 10:04:00 RECOVERED 0",
+            "HISTORY 10:01:00 STARTED 1.0 10:02:00 ESCALATED 2.0: score 1.0 to 2.0; 1 more stream:",
+            "prediction (output) 10:03:00 ESCALATED 4.0: score 2.0 to 4.0 10:04:00 RECOVERED 0:",
             "VERDICT none yet",
         ):
             assert said in text
@@ -103,6 +105,35 @@ class TestShow:
         _, told = run("show", "limit-20261123-1100", "--record", record)
         assert told.startswith("▲ limit v3: age up, age\n")
         assert "ongoing" in told
+
+    def test_a_stream_that_drifts_no_more_is_told_with_when_and_why(self, tmp_path):
+        timeline = Timeline().draw({"income": "111", "age": "111", "quality:age": "1.."})
+        accepted = {stream("income"): "accepted as normal by ada"}
+        timeline.take(verdict(3, drifting("age", 3), afresh=accepted))
+        EpisodeRecord(tmp_path, 1e9).append(timeline.told, T0)
+        lasting = run("show", EPISODE, "--record", tmp_path)[1]
+        said = "no longer drifting: income (accepted as normal by ada 2026-11-23 10:04)"
+        assert said in lasting
+        assert "no longer drifting" not in run("show", f"{EPISODE}-2", "--record", tmp_path)[1]
+        EpisodeRecord(tmp_path, 1e9).append(timeline.take(verdict(4)), T0)
+        over = run("show", EPISODE, "--record", tmp_path)[1]
+        assert said in over
+        assert "no longer drifting: age (recovered 2026-11-23 10:05)" in over
+
+    def test_of_a_long_history_the_beginning_and_the_end_are_told(self, tmp_path):
+        timeline = Timeline().draw({"income": "1" * 40, "age": "1." * 20})
+        EpisodeRecord(tmp_path, 1e9).append(timeline.told, T0)
+        told = run("show", EPISODE, "--record", tmp_path)[1]
+        history = told[told.index("HISTORY") : told.index("VERDICT")].splitlines()
+        assert len(history) == 21
+        assert history[3].strip() == "... 20 more events: --json has them"
+        assert "10:40:00 ONGOING" in history[-1]
+
+    def test_a_version_that_is_no_number_is_said_as_it_is(self, tmp_path):
+        timeline = Timeline().draw({"income": "1"}, model=LIMIT._replace(version="unversioned"))
+        EpisodeRecord(tmp_path, 1e9).append(timeline.told, T0)
+        told = run("show", timeline.told[0].id, "--record", tmp_path)[1]
+        assert told.startswith("▲ limit unversioned: income up")
 
     def test_what_to_do_is_told_as_it_is_typed(self, tmp_path, record):
         config = tmp_path / "my service.yaml"

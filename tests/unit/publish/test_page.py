@@ -11,7 +11,7 @@ from service.publish.board import Published
 from service.publish.exposition import Exposition
 from service.publish.page import STREAMS_SHOWN_MAX, StatusPage
 from service.publish.view import status_view
-from service.values.episodes import Category, Severity
+from service.values.episodes import Category, Member, Severity
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.reports import Knowledge, PartitionReport, TopicReport
@@ -95,6 +95,68 @@ def test_where_no_record_is_kept_no_command_is_shown_that_reads_it():
     demo = reports.service(episode_options=None)
     text = words_of(html(msgspec.structs.replace(reports.believable(), service=demo)))
     assert "anchorwatch episode" not in text
+    assert "--episode" not in text
+    assert "income: {mute: {until: 2026-12-07, by: NAME, why: REASON}}" in text
+
+
+def test_an_episode_that_is_worse_says_in_what():
+    worse = reports.episode(escalated_because="severity ticket to page; score 2.1 to 6.3")
+    text = words_of(html(reports.report(episodes=(worse,))))
+    assert "alarm level · worse: severity ticket to page; score 2.1 to 6.3 ·" in text
+
+
+def test_streams_that_drift_no_more_are_told_with_when_and_why():
+    (moved,) = reports.episode().streams
+    muted, well, also = (
+        msgspec.structs.replace(moved, name=name, recovered_seconds=reports.AT - ago,
+                                recovered_because=because)
+        for name, ago, because in (("age", 120, "muted"), ("state", 60, ""), ("city", 60, ""))
+    )  # fmt: skip
+    lasts = reports.episode(streams=(moved, muted, well, also), streams_total=4)
+    view = status_view(reports.report(episodes=(lasts,)))
+    ended = [stream.recovered_because for stream in view.attention[0].streams]
+    assert ended == ["", "muted", "recovered", "recovered"]
+    text = words_of(html(reports.report(episodes=(lasts,))))
+    assert "No longer drifting: age (muted 10:28:58 ); state, city (recovered 10:29:58 )" in text
+    assert "4 streams" in text
+    assert "10:28:58 , muted" in text
+    over = {"ended_seconds": reports.AT, "ended_because": "recovered"}
+    last = msgspec.structs.replace(moved, recovered_seconds=reports.AT)
+    alone = reports.episode(streams=(last,), **over)
+    assert "No longer drifting" not in words_of(html(reports.report(episodes=(alone,))))
+    several = reports.episode(streams=(last, muted), **over)
+    text = words_of(html(reports.report(episodes=(several,))))
+    assert "No longer drifting: age (muted 10:28:58 ); income (recovered 10:30:58 )" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("3", "v3"), ("2.1-rc1", "v2.1-rc1"), ("unversioned", "unversioned"), ("canary", "canary")],
+)
+def test_only_a_version_that_begins_with_a_digit_is_said_with_a_v(version, said):
+    model = reports.model("m", version, [reports.stream("x", drifted=True)])
+    episode = reports.episode(model="m", version=version)
+    text = words_of(html(reports.report([model], episodes=(episode,))))
+    assert text.count(f"m {said} ") == 4
+    assert "vunversioned" not in text
+    assert "vcanary" not in text
+    assert status_view(reports.report(episodes=(episode,))).attention[0].about == f"m {said}"
+
+
+def test_the_page_of_a_model_has_its_episodes_and_those_of_its_sources():
+    own, other = reports.episode("own"), reports.episode("other", model="fraud", version="7")
+    of_source = reports.episode(
+        "source", category=Category.UPSTREAM, kind="upstream", model="", version="",
+        members=(Member("credit-risk", "3", 1, "retail-credit", "own", reports.AT - 660),),
+    )  # fmt: skip
+    over = reports.episode("past", ended_seconds=reports.AT, ended_because="recovered")
+    report = msgspec.structs.replace(reports.believable(), episodes=(own, other, of_source, over))
+    text = html(report, "credit-risk", "3")
+    assert [f'id="{name}"' in text for name in ("own", "other", "source", "past")] == [
+        True, False, True, True,
+    ]  # fmt: skip
+    assert "credit-risk v3 since 10:19:58 , own" in words_of(text)
+    assert Outline(text).tags.count("h1") == 1
 
 
 def test_the_name_of_a_model_and_what_changed_in_it_are_two_words():
@@ -134,7 +196,14 @@ def test_what_drifted_is_told_with_since_when_how_badly_and_what_to_do():
         "ticket credit-risk v3 income up 0.41 sd, PSI 0.31; share of [52k, 61k) from 10 % to 27 %; "
         "1 more: bureau_score Likely the inputs changed and the score followed." in text
     )
-    assert "since 10:19:58 UTC (11 min) · score 6.3 · from bureau-feed · retail-credit" in text
+    assert (
+        "since 10:19:58 UTC (11 min) · evidence 6.3 x alarm level · from bureau-feed · "
+        "retail-credit · runbook" in text
+    )
+    assert (
+        "real, and here to stay? Make it the new normal: anchorwatch reference accept --episode "
+        "credit-risk-20261123-1020 --by NAME --why REASON --config anchorwatch.yaml" in text
+    )
     assert "anchorwatch episode show credit-risk-20261123-1020 --config anchorwatch.yaml" in text
     assert "income has drifted: up 0.41 sd, PSI 0.31. 1 other stream has drifted too." in text
 

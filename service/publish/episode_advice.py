@@ -21,8 +21,12 @@ class Where(NamedTuple):
     record: str = ""
 
 
-def what_now(episode: Episode, now_seconds: float, where: Where) -> list[str]:
-    """What may be done, as it is typed: accepted, muted, and decided on."""
+def what_now(episode: Episode, now_seconds: float, where: Where | None) -> list[str]:
+    """What may be done, as it is typed: accepted, muted, and decided on. Without a record (None) no
+    command finds the episode, so that it may only be muted.
+    """
+    if where is None:
+        return _mute(episode, now_seconds)
     verdict = f"anchorwatch episode verdict {episode.id}"
     return [
         *_acceptance(episode, where),
