@@ -1,4 +1,8 @@
-"""What belongs to each alarm: the counts before and at it, its score, and who saw it when."""
+"""What belongs to each alarm: the counts before and at it, its score, and who saw it when.
+
+A pane of few rows does not tell by itself what changed, and a window that ends with it holds mostly
+what was before. There the counts are of the window as of the highest score, not long after.
+"""
 
 import math
 from collections import deque
@@ -23,11 +27,14 @@ AlarmKey = tuple[ModelKey, StreamKey, float]
 
 
 class _Running(Struct):
+    """`vague`: its histogram is of a window, most of which was before the change."""
+
     peak: float
     seen_after: dict[str, float]
     histogram: Histogram
     times: list[float]
     scores: list[float]
+    vague: bool = False
     room: int = AFTER_PANES
     over: bool = False
 
@@ -55,7 +62,7 @@ class AlarmEvidence:
                 for (other, _), running in self._running.items():
                     running.over = running.over or other == stream
         for (stream, started), running in list(self._running.items()):
-            self._follow(stream, started, running, pane.start_seconds, float(scores[stream]))
+            self._follow(stream, started, running, pane, float(scores[stream]))
         self._recent.append((pane.start_seconds, scores))
 
     def finish(self) -> None:
@@ -72,11 +79,15 @@ class AlarmEvidence:
             histogram=histogram(self._comparison, pane, self._pane_seconds, stream),
             times=[time for time, _ in self._recent],
             scores=[float(earlier[stream]) for _, earlier in self._recent],
+            vague=pane.rows < ROWS_WORTH_TELLING,
         )
 
     def _follow(
-        self, stream: int, started: float, running: _Running, now: float, score: float
+        self, stream: int, started: float, running: _Running, pane: Pane, score: float
     ) -> None:
+        now = pane.start_seconds
+        if running.vague and running.room and not running.over and score > running.peak:
+            running.histogram = histogram(self._comparison, pane, self._pane_seconds, stream)
         if running.room:
             running.room -= 1
             running.times.append(now)

@@ -7,7 +7,7 @@ from service.publish import backtest_sentences as told
 from service.publish.backtest_answers import ChangeRow
 from service.publish.backtest_distances import ModelDistances, model_distances
 from service.publish.backtest_episodes import EpisodeView, MissView, episodes_of, miss_view
-from service.publish.backtest_settings import SettingRow, setting_rows
+from service.publish.backtest_settings import SettingRow, makes_no_difference, setting_rows
 from service.publish.backtest_streams import STREAMS_SHOWN_MAX, StreamView, streams_of
 from service.publish.pictures.svg import Picture
 from service.publish.pictures.timeline import Strip, timeline
@@ -31,6 +31,7 @@ class BacktestView(Struct, frozen=True):
     timelines: tuple[tuple[str, Picture], ...]
     budgets: tuple[str, ...]
     settings: tuple[SettingRow, ...]
+    tolerance_matters: bool
     episodes: tuple[EpisodeView, ...]
     misses: tuple[MissView, ...]
     unseen: tuple[tuple[str, tuple[str, ...]], ...]
@@ -41,6 +42,7 @@ class BacktestView(Struct, frozen=True):
 def backtest_view(backtest: Backtest) -> BacktestView:
     """The whole report."""
     asked = backtest.reconsidered
+    settings = setting_rows(backtest)
     names = sorted({model.key.model for model in backtest.outcome.models})
     return BacktestView(
         title=f"Backtest of {told.listed(names, 3)}" if names else "Backtest",
@@ -54,7 +56,8 @@ def backtest_view(backtest: Backtest) -> BacktestView:
             for history in backtest.histories[:MODELS_DRAWN_MAX]
         ),
         budgets=tuple(dict.fromkeys(setting.budget for setting in backtest.what_if)),
-        settings=setting_rows(backtest),
+        settings=settings,
+        tolerance_matters=not makes_no_difference(settings),
         episodes=episodes_of(backtest),
         misses=tuple(map(miss_view, backtest.near_misses)),
         unseen=tuple(

@@ -23,12 +23,21 @@ def cell_names(layout: Layout, stream: int) -> tuple[str, ...]:
 
 
 def intervals(edges: Sequence[float]) -> list[str]:
-    """Names of the k + 1 cells between k ascending edges."""
+    """Names of the k + 1 cells between k ascending edges. An edge that is the next float above
+    another ends a cell of that one value: `0.25`, and what follows is `(0.25, 0.5)`.
+    """
     if not edges:
         return ["any value"]
-    texts = _distinct(edges)
-    inner = [f"[{low}, {high})" for low, high in pairwise(texts)]
-    return [f"below {texts[0]}", *inner, f"{texts[-1]} or more"]
+    after = [high == np.nextafter(low, np.inf) for low, high in pairwise(edges)]
+    alone = [False, *after]
+    whole = _distinct([edge for edge, next_ in zip(edges, alone, strict=True) if not next_])
+    texts = [whole[position] for position in np.cumsum(~np.array(alone)) - 1]
+    inner = [
+        low if single else f"{'(' if above else '['}{low}, {high})"
+        for (low, high), single, above in zip(pairwise(texts), after, alone, strict=False)
+    ]
+    last = f"above {texts[-1]}" if alone[-1] else f"{texts[-1]} or more"
+    return [f"below {texts[0]}", *inner, last]
 
 
 def _distinct(edges: Sequence[float]) -> list[str]:

@@ -78,6 +78,16 @@ def test_every_alarm_has_its_counts_its_scores_and_who_saw_it(found):
     assert evidence.line.scores[at] == alarm.score
 
 
+def test_where_panes_have_few_rows_the_counts_are_of_the_window_at_the_highest_score(tmp_path):
+    """At the alarm the window of five minutes holds four panes of before: then it does not."""
+    calm, shifted = stream_of(0.0, 60, 40), stream_of(3600.0, 40, 40, shift=4.0, seed=1)
+    told = backtest(tmp_path / "e.jsonl", calm + shifted, asked=Asked())
+    alarm, evidence = told.outcome.alarms[0], told.evidence[0]
+    assert evidence.histogram.to_seconds > alarm.started_seconds + 4 * PANE
+    live = evidence.histogram.live
+    assert sum(live[len(live) // 2 :]) == sum(live)
+
+
 def test_episodes_hold_their_alarms_and_know_whether_they_were_expected(found):
     assert len(found.cases) == episode_count(found.outcome.alarms)
     assert sorted(a for case in found.cases for a in case.alarms) == list(

@@ -1,5 +1,7 @@
 """From real panes to what an episode says: cells by name, counts, distances, offsets."""
 
+from math import nextafter
+
 import pytest
 
 from detectors.summary.layout import Layout
@@ -140,6 +142,11 @@ def test_a_snapshot_from_before_there_were_episodes_is_taken_up():
         ([999.9, 9996.0], ["below 1000", "[1000, 10000)", "10000 or more"]),
         ([-2.5e6, 3.0e9], ["below -2.5M", "[-2.5M, 3G)", "3G or more"]),
         ([1e-7, 2e-7], ["below 1e-07", "[1e-07, 2e-07)", "2e-07 or more"]),
+        ([0.25, nextafter(0.25, 1.0)], ["below 0.25", "0.25", "above 0.25"]),
+        (
+            [0.0, nextafter(0.0, 1.0), 7.0, 9.0],
+            ["below 0", "0", "(0, 7)", "[7, 9)", "9 or more"],
+        ),
     ],
 )
 def test_intervals_are_named_in_as_few_digits_as_tell_them_apart(edges, names):

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from service.publish.backtest_page import backtest_page
 from service.publish.backtest_sentences import almost, of_incidents, opening, unseen
-from service.values.backtests import Outcome
+from service.values.backtests import EpisodeChange, Fate, Outcome, Reconsidered
 from service.values.streams import Kind, ModelKey, StreamKey
 from tests.unit.publish import reports
-from tests.unit.publish.backtests import believable, history
+from tests.unit.publish.backtests import HOUR, T0, believable, history
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,55 @@ def test_the_what_if_table_marks_what_is_configured(page):
     rows = re.findall(r"<tr><th scope=\"row\">(0\.\d+ sd.*?)</tr>", page, re.DOTALL)
     assert len(rows) == 3
     assert [row.count('"number now"') for row in rows] == [0, 1, 0]
+
+
+def test_the_what_if_table_points_at_what_a_setting_misses():
+    """The second incident is missed at 0.25 under every budget, the first one under one of them."""
+    plain = believable()
+    settings = tuple(
+        replace(
+            setting,
+            missed=((0, 1) if setting.budget == "1 per 30 d" else (1,))
+            if setting.tolerance_sd == 0.25
+            else (),
+        )
+        for setting in plain.what_if
+    )
+    page = backtest_page(replace(plain, what_if=settings)).decode()
+    rows = re.findall(r"<tr><th scope=\"row\">0\.\d+ sd.*?</tr>", page, re.DOTALL)
+    told = [re.sub(r"<[^>]+>", "", row[row.rindex("<td>") :]) for row in rows]
+    assert told == [
+        "–",  # noqa: RUF001
+        "–",  # noqa: RUF001
+        "← misses the one of 21 Sep 2026; 1 per 30 d also misses the feed broke (21 Sep 2026)",
+    ]
+    assert "makes no difference here" not in page
+
+
+def test_a_tolerance_that_changes_nothing_is_told_with_what_does():
+    plain = believable()
+    same = tuple(replace(setting, episodes=3, alarms=4) for setting in plain.what_if)
+    page = backtest_page(replace(plain, what_if=same)).decode()
+    assert "The tolerance of a shift makes no difference here." in page
+
+
+def test_what_other_settings_change_stands_before_all_else():
+    plain = believable()
+    before, after = plain.outcome.episodes
+    changes = (
+        EpisodeChange(Fate.LOST, before, None),
+        EpisodeChange(Fate.LATER, before, replace(before, started_seconds=T0 + 2 * HOUR)),
+        EpisodeChange(Fate.GAINED, None, after),
+        EpisodeChange(Fate.SAME, after, after),
+    )
+    asked = Reconsidered(("tolerance.shift=0.25",), None, changes)
+    page = backtest_page(replace(plain, reconsidered=asked)).decode()
+    assert (
+        "<h1>With tolerance.shift=0.25 of 3 episodes 1 would not be told, 1 would be told later "
+        "and 1 would start as now; 1 episode comes in addition.</h1>"
+    ) in page
+    assert page.index("60 min later") < page.index('id="timeline"')
+    assert page.count("→") >= 1
 
 
 def test_ids_are_unique_and_every_link_inside_has_its_target(page):
