@@ -50,10 +50,12 @@ def read_tables(
     """
     for path in paths:
         rows = bad = 0
+        example = ""
 
         def count_bad(line: BadLine) -> None:
-            nonlocal bad
+            nonlocal bad, example
             bad += 1
+            example = example or f"line {line.line}: {line.detail}"
             on_bad_line(line)
 
         kind = kind_of(path)
@@ -66,7 +68,9 @@ def read_tables(
         except READ_ERRORS as error:
             raise ConfigurationError(f"{path} cannot be read: {_short(error)}") from error
         if bad and not rows:
-            raise ConfigurationError(f"{path}: none of its {bad} lines can be read as {kind}")
+            raise ConfigurationError(
+                f"{path}: none of its {bad:,} lines can be read as {kind}; {example}"
+            )
 
 
 def has_header(path: Path) -> bool:

@@ -265,7 +265,11 @@ def test_a_truncated_archive_is_named(tmp_path, ending):
         ("a.jsonl.gz", "x", "cannot be read: "),
         ("a.xlsx", "x", "cannot tell the format from the name"),
         ("a.jsonl", "x\ny\n", "none of its 2 lines can be read as JSON Lines"),
-        ("a.csv", "x,y\n1\n2\n", "none of its 2 lines can be read as CSV"),
+        (
+            "a.csv",
+            "x,y\n1\n2\n",
+            "none of its 2 lines can be read as CSV; line 2: 1 cells where the header has 2",
+        ),
         ("a.csv", "x,x\n1,2\n", "more than one column is named 'x'"),
     ],
 )
