@@ -1,6 +1,6 @@
 """From tables to the profiles of a model's streams."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, repeat
 
 import numpy as np
@@ -84,19 +84,26 @@ class Profiling:
     def add(self, table: Table) -> None:
         """Take a table. Its columns need not be those of the tables before."""
         for name, column in table.columns.items():
-            key = self._stream(name)
+            self._register(name)
             if name == self.roles.time:
                 self._widen(time_range(column))
-            if key is not None:
-                add_column(self._profiles[key], self._scaled(key, column))
+        for key, column in self.streams(table):
+            add_column(self._made(key), column)
             if key == PREDICTION:
                 self._split(numbers_of(column))
-        for name, column in table.probabilities.items():
-            add_column(self._made(probability_stream(name)), column)
-        if self.roles.probabilities:
-            add_column(self._made(PREDICTION), self._prediction(table))
         self.leading_zeros.update(table.leading_zeros)
         self.rows += table.rows
+
+    def streams(self, table: Table) -> Iterator[tuple[StreamKey, Column]]:
+        """The columns of a table that was added, by stream; not those derived of others."""
+        for name, column in table.columns.items():
+            key = self.columns[name]
+            if key is not None:
+                yield key, self._scaled(key, column)
+        for name, column in table.probabilities.items():
+            yield probability_stream(name), column
+        if self.roles.probabilities:
+            yield PREDICTION, self._prediction(table)
 
     def profiles(self) -> Mapping[StreamKey, Profile]:
         """A profile a stream; a row whose table lacked the column counts as missing."""
@@ -104,16 +111,16 @@ class Profiling:
             profile.update(repeat(None, self.rows - profile.rows))
         return self._profiles
 
-    def _stream(self, name: str) -> StreamKey | None:
-        if name not in self.columns:
-            key = self.columns[name] = self.roles.stream(name)
-            if key in self._profiles:
-                raise ConfigurationError(
-                    f"column {name!r} and another one have the same printable name: rename one"
-                )
-            if key is not None:
-                self._profiles[key] = Profile()
-        return self.columns[name]
+    def _register(self, name: str) -> None:
+        if name in self.columns:
+            return
+        key = self.columns[name] = self.roles.stream(name)
+        if key in self._profiles:
+            raise ConfigurationError(
+                f"column {name!r} and another one have the same printable name: rename one"
+            )
+        if key is not None:
+            self._profiles[key] = Profile()
 
     def _split(self, predictions: NDArray[np.float64]) -> None:
         for cutoff in self.roles.cutoffs:

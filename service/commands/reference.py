@@ -5,10 +5,14 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
+from msgspec.structs import replace
+from pydantic import ValidationError
 from rich.console import Console
 
+from config.detection import DetectionSettings
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
 from service.commands.columns import (
@@ -29,11 +33,14 @@ from service.commands.reference_view import (
     stream_table,
     warnings,
 )
+from service.commands.time_order import Cut
 from service.commands.whole_file import require_writable, write_whole
 from service.errors import ConfigurationError
 from service.ingest.decode.admission import clean_name
 from service.monitor.references.file import write
 from service.values.streams import ValueType
+from service.values.watches import SeasonWatch
+from service.wiring import watches
 
 CATEGORIES_BOUNDS = (2, 10_000)
 """As of limits.categories."""
@@ -86,6 +93,17 @@ command.add_command(accept_command)
     type=click.IntRange(*CATEGORIES_BOUNDS),
     help="Categories of a feature that are counted each.  [default: limits.categories, 100]",
 )
+@click.option(
+    "--pane",
+    metavar="DURATION",
+    help="The pane of the service, of which rows in order of time teach how far events depend on "
+    "each other.  [default: detection.pane, 1m]",
+)
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    help="Whose hours their seasons follow.  [default: season.timezone, UTC]",
+)
 @click.option("--dataset", metavar="ID", help="Identifies the data set, for the audit.")
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Anything else to keep with it.")
 @click.option("--force", is_flag=True, help="Overwrite the output.")
@@ -106,6 +124,8 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     cutoffs: tuple[float, ...],
     kinds: tuple[str, ...],
     categories_max: int | None,
+    pane: str | None,
+    timezone: str | None,
     dataset: str | None,
     meta: tuple[str, ...],
     force: bool,
@@ -114,6 +134,9 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
 
     The files may be larger than memory. Kinds of columns are inferred. Features that the service
     ignores are left out: those called *_id, or what models.*.features says in the configuration.
+
+    Rows in the order of --time also teach how far events depend on each other, and which seasons
+    they follow, so that this need not be learned live.
 
     \b
       anchorwatch reference build train.parquet \\
@@ -142,6 +165,10 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
         dataset=dataset,
         metadata=_pairs(meta, "--meta"),
         categories_max=categories_max or settings.limits.categories,
+        cut=Cut(
+            settings.detection.pane if pane is None else _pane(pane),
+            _season(watches(settings)(model).season, timezone),
+        ),
     )
     bad_lines = BadLines()
     options = (("--prediction", prediction), ("--latency", latency), ("--time", time_column))
@@ -183,6 +210,27 @@ def _kind(text: str) -> ValueType:
         raise ConfigurationError(f"--kind: {text!r} is no kind; there are {kinds}") from error
 
 
+def _pane(text: str) -> float:
+    try:
+        return DetectionSettings.model_validate({"pane": text}).pane
+    except ValidationError as error:
+        fault = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"--pane {text}: {fault}") from error
+
+
+def _season(watch: SeasonWatch, timezone: str | None) -> SeasonWatch:
+    if timezone is None:
+        return watch
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"--timezone {timezone}: must be a time zone such as Europe/London, known to this "
+            "system"
+        ) from error
+    return replace(watch, timezone=timezone)
+
+
 def _probabilities(texts: Sequence[str], prediction: str | None) -> dict[str, str]:
     """Columns by class."""
     found = {clean_name(name): column for name, column in _pairs(texts, "--probability").items()}
@@ -218,6 +266,8 @@ def _tell(built: Built, bad_lines: BadLines, output: Path) -> None:
     for line in bad_lines.first:
         place = f"{line.path}:{line.line}" if line.line else str(line.path)
         click.echo(f"  {place}: {line.detail}", err=True)
+    for note in built.notes:
+        click.echo(note, err=True)
     if built.left_out:
         click.echo(left_out(built), err=True)
     click.echo(f"{output}: reference {reference.hash[:12]} of {reference.rows:,} rows", err=True)

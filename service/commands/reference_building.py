@@ -13,6 +13,7 @@ from service.clock import Clock
 from service.commands.columns import EPOCH_MIN_SECONDS, fits, require_columns
 from service.commands.profiling import Profiling, Roles
 from service.commands.relations import with_relations
+from service.commands.time_order import Cut, Ordered, with_time_order
 from service.errors import ConfigurationError
 from service.ingest.files.tables import BadLine, Cells, Table, has_header, hash_files, read_tables
 from service.monitor.references.reference import build_reference
@@ -55,6 +56,7 @@ class Request(Struct, frozen=True):
     dataset: str | None
     metadata: Mapping[str, str]
     categories_max: int
+    cut: Cut = Cut()
 
     def kind(self, column: str) -> ValueType | None:
         """The kind that was set for a column; of several globs that fit the last one holds."""
@@ -75,7 +77,8 @@ class Built(Struct, frozen=True):
 
     `left_out` are those that the service ignores, `taken` those that it would but that were taken;
     `idle_globs` are those of --ignore and --take that fit no column, with the option. `zeros_lost`
-    are columns of which zeros in front of numbers are not kept.
+    are columns of which zeros in front of numbers are not kept. `notes` and `warnings` are about
+    the order of time.
     """
 
     reference: Reference
@@ -83,6 +86,8 @@ class Built(Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
     idle_globs: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def build_from_files(
@@ -143,11 +148,12 @@ def build_from_files(
         )
         _check_cutoffs(reference)
         reference = with_relations(reference, profiling.columns, read_again)
-    return _built(reference, profiling, request.roles)
+        ordered = with_time_order(reference, profiling, request.cut, read_again)
+    return _built(ordered, profiling, request.roles)
 
 
-def _built(reference: Reference, profiling: Profiling, roles: Roles) -> Built:
-    columns = profiling.columns
+def _built(ordered: Ordered, profiling: Profiling, roles: Roles) -> Built:
+    columns, reference = profiling.columns, ordered.reference
     features = {name: key for name, key in columns.items() if key and key.kind is Kind.INPUT}
     globs = [*(("--ignore", g) for g in roles.ignored), *(("--take", g) for g in roles.taken)]
     return Built(
@@ -158,6 +164,8 @@ def _built(reference: Reference, profiling: Profiling, roles: Roles) -> Built:
         idle_globs=tuple(
             (option, glob) for option, glob in globs if not any(fits(c, glob) for c in columns)
         ),
+        notes=ordered.notes,
+        warnings=ordered.warnings,
     )
 
 

@@ -51,7 +51,7 @@ def column_warnings(built: Built) -> list[str]:
             f" have the configuration say models.{model}.features.{built.taken[0]}: "
             "{ignore: false}"
         )
-    return [*found, *map(_zeros_warning, built.zeros_lost)]
+    return [*found, *map(_zeros_warning, built.zeros_lost), *built.warnings]
 
 
 def left_out(built: Built) -> str:

@@ -112,17 +112,21 @@ def column_of_values(values: Sequence[Any], missing: Sentinels = ()) -> Column:
     return without_sentinels(coded_values(map(_value_of_json, values)), missing)
 
 
-def time_range(column: Column) -> tuple[float, float] | None:
-    """Earliest and latest of a column of times, epoch seconds; None without a readable one.
+def times_of(column: Column) -> NDArray[np.float64]:
+    """A column of times as epoch seconds, shape (n,); NaN where there is none that can be read.
 
     Times are read as those of events are (`service.ingest.decode.times`).
     """
     if isinstance(column, Codes):
-        seconds = np.array([_event_time(value) for value in column.values], dtype=np.float64)
-        seconds = seconds[np.bincount(column.codes + 1, minlength=len(seconds) + 1)[1:] > 0]
-    else:
-        seconds = np.where(column >= MILLISECONDS_FROM, column / 1000.0, column)
-        seconds = seconds[(seconds >= 0) & (seconds <= TIME_MAX_SECONDS)]
+        values = [*map(_event_time, column.values), math.nan]
+        return np.array(values, dtype=np.float64)[column.codes]
+    seconds = np.where(column >= MILLISECONDS_FROM, column / 1000.0, column)
+    return np.where((seconds >= 0) & (seconds <= TIME_MAX_SECONDS), seconds, math.nan)
+
+
+def time_range(column: Column) -> tuple[float, float] | None:
+    """Earliest and latest of a column of times, epoch seconds; None without a readable one."""
+    seconds = times_of(column)
     seconds = seconds[~np.isnan(seconds)]
     return (float(seconds.min()), float(seconds.max())) if len(seconds) else None
 

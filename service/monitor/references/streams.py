@@ -38,6 +38,11 @@ def stream_reference(
     return _categorical(key, profile, categories_max)
 
 
+def text_of_number(value: float) -> str:
+    """The category that a number is."""
+    return str(int(value)) if value.is_integer() and abs(value) < 2.0**53 else repr(value)
+
+
 def _inferred(profile: Profile) -> ValueType:
     if profile.rows == profile.missing + profile.invalid:
         return ValueType.CATEGORICAL
@@ -135,13 +140,9 @@ def _counted_numbers(profile: Profile) -> dict[str, int]:
         return {}
     buckets = profile.quantiles.buckets(0)
     return {
-        _text_of_number(value): count
+        text_of_number(value): count
         for value, count in zip(buckets.lower.tolist(), buckets.counts.tolist(), strict=True)
     }
-
-
-def _text_of_number(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 2.0**53 else repr(value)
 
 
 def _rounded(mean: float, sd: float) -> tuple[float, float]:
