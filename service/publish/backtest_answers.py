@@ -68,7 +68,7 @@ def change_rows(changes: Sequence[EpisodeChange]) -> list[ChangeRow]:
 
 
 def _under(asked: Reconsidered) -> str:
-    return f"With {', '.join(asked.settings)} " if asked.settings else "As configured now "
+    return f"With {', '.join(asked.settings)}, " if asked.settings else "As configured now, "
 
 
 def _would(answer: Answer) -> str:

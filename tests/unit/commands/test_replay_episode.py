@@ -93,7 +93,7 @@ def replay(place):
 
 def test_an_episode_that_fires_again_is_said_to_at_the_same_time(replay, episodes):
     text = told(replay("--episode", episodes[0].id))
-    assert text.startswith("As configured now it would have alarmed at 02:")
+    assert text.startswith("As configured now, it would have alarmed at 02:")
     assert ", as it did. " in text
     assert episodes[0].id in text
     assert "than the service did" not in text
@@ -103,7 +103,7 @@ def test_one_that_would_not_have_fired_tells_how_near_it_came(replay, episodes):
     result = replay("--episode", episodes[0].id, "--set", "tolerance.shift=0.6")
     text = told(result)
     assert re.match(
-        r"With tolerance.shift=0.6 it would not have alarmed: the largest evidence was 0\.\d+ of "
+        r"With tolerance.shift=0.6, it would not have alarmed: the largest evidence was 0\.\d+ of "
         r"the alarm level \(x, \w+, 2023-11-15 0\d:\d\d\)\.",
         text,
     )
@@ -131,11 +131,11 @@ def test_one_that_would_have_fired_earlier_is_told_so(replay, episodes):
 def test_settings_alone_tell_what_they_change(replay):
     text = told(replay("--set", "tolerance.shift=0.6"))
     assert text.startswith(
-        "With tolerance.shift=0.6 of 2 episodes 1 would not be told and 1 would be told later."
+        "With tolerance.shift=0.6, of 2 episodes 1 would not be told and 1 would be told later."
     )
     assert "would not be told" in text
     quiet = told(replay("--set", "tolerance.shift=5"))
-    assert quiet.startswith("With tolerance.shift=5 of 2 episodes 2 would not be told.")
+    assert quiet.startswith("With tolerance.shift=5, of 2 episodes 2 would not be told.")
 
 
 def test_the_settings_hold_in_the_replay_that_is_told(replay):

@@ -116,7 +116,7 @@ def test_what_other_settings_change_stands_before_all_else():
     asked = Reconsidered(("tolerance.shift=0.25",), None, changes)
     page = backtest_page(replace(plain, reconsidered=asked)).decode()
     assert (
-        "<h1>With tolerance.shift=0.25 of 3 episodes 1 would not be told, 1 would be told later "
+        "<h1>With tolerance.shift=0.25, of 3 episodes 1 would not be told, 1 would be told later "
         "and 1 would start as now; 1 episode comes in addition.</h1>"
     ) in page
     assert page.index("60 min later") < page.index('id="timeline"')
