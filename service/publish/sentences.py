@@ -1,14 +1,18 @@
 """The sentences that every screen opens with: they could be read out on the phone."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from service.publish.words import decimals, duration, moment, percent, several
+from service.values.episodes import Episode, Severity
 from service.values.reports import ModelReport, Report, StreamReport, StreamState
 
 
 def opening(report: Report, states: Sequence[str]) -> tuple[str, ...]:
-    """How many models are watched, how many have drifted, and up to when all is counted."""
+    """How many models are watched, how many have drifted, whom that is to reach, and up to when all
+    is counted.
+    """
     if not report.caught_up:
         because = report.service.not_ready_because or "not ready yet"
         return (f"Starting: {because}.", _counted(report))
@@ -16,6 +20,7 @@ def opening(report: Report, states: Sequence[str]) -> tuple[str, ...]:
         return ("No model has sent an event yet.", _counted(report))
     watched = sum(state in ("steady", "drifting") for state in states)
     sentences = [_watched(watched, len(states)), _drifted(states.count("drifting"))]
+    sentences += _reaching([episode for episode in report.episodes if episode.is_open])
     learning = states.count("learning")
     if learning:
         sentences.append(f"{learning} {'is' if learning == 1 else 'are'} still learning.")
@@ -55,6 +60,15 @@ def _drifted(drifted: int) -> str:
     if not drifted:
         return "None has drifted."
     return f"{drifted} {'has' if drifted == 1 else 'have'} drifted."
+
+
+def _reaching(episodes: Sequence[Episode]) -> list[str]:
+    """`1 page and 2 tickets are open.`; nothing where there are none."""
+    counts = Counter(episode.severity for episode in episodes)
+    pages, tickets = counts[Severity.PAGE], counts[Severity.TICKET]
+    said = [several(pages, "page", "pages")] if pages else []
+    said += [several(tickets, "ticket", "tickets")] if tickets else []
+    return [f"{' and '.join(said)} {'is' if pages + tickets == 1 else 'are'} open."] if said else []
 
 
 def _counted(report: Report) -> str:

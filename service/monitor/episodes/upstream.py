@@ -153,6 +153,7 @@ def moved_on(
         peak=max(episode.peak, score),
         streams=streams,
         streams_total=len(streams),
+        words=episode_words.of_members(episode.members, streams),
     )
     return after, None
 

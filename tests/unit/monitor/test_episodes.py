@@ -289,6 +289,23 @@ class TestUpstream:
         rising = self.draw(0, 1, 2, tiers=(3, 2, 1))
         assert [e.severity for e in self.upstream(rising)] == [Severity.TICKET, Severity.PAGE]
 
+    def test_its_words_follow_how_bad_it_is_now(self):
+        timeline = self.draw(0, 1)
+        worse = drifting("income", 12, score=6.3, source="bureau")
+        timeline.take(verdict(12, worse, model=LIMIT))
+        (source,) = (e for e in timeline.episodes.open if e.category is Category.UPSTREAM)
+        assert source.words.endswith("credit v3, limit v3; income 6.3 x alarm level")
+
+    def test_when_it_is_over_so_are_its_streams_and_those_of_a_model_that_is_forgotten(self):
+        timeline = self.draw(0, 1)
+        timeline.take(verdict(12, model=CREDIT))
+        ended = timeline.episodes.end(LIMIT, T0 + 13 * PANE, "silent for too long")
+        assert [event.category for event in ended] == [Category.DRIFT, Category.UPSTREAM]
+        for event in ended:
+            (income,) = event.streams
+            assert (income.recovered_seconds, event.score) == (T0 + 13 * PANE, 0.0)
+            assert income.recovered_because == event.ended_because == "silent for too long"
+
     def test_it_is_over_when_all_of_its_models_are_well(self):
         timeline = self.draw(0, 1)
         timeline.take(verdict(12, model=CREDIT))

@@ -59,7 +59,7 @@ class Outline(HTMLParser):
 def test_the_first_words_say_how_all_is():
     view = status_view(reports.believable())
     assert " ".join(view.sentences) == (
-        "4 of 6 models are watched. 1 has drifted. 1 is still learning. "
+        "4 of 6 models are watched. 1 has drifted. 1 ticket is open. 1 is still learning. "
         "Every event up to 10:30:56 UTC is counted, 2 s behind."
     )
 
@@ -97,6 +97,24 @@ def test_where_no_record_is_kept_no_command_is_shown_that_reads_it():
     assert "anchorwatch episode" not in text
     assert "--episode" not in text
     assert "income: {mute: {until: 2026-12-07, by: NAME, why: REASON}}" in text
+
+
+@pytest.mark.parametrize(
+    ("severities", "said"),
+    [
+        ((), "None has drifted. Every event"),
+        (("log",), "None has drifted. Every event"),
+        (("page",), "1 page is open."),
+        (("ticket", "ticket"), "2 tickets are open."),
+        (("page", "log", "ticket"), "1 page and 1 ticket are open."),
+    ],
+)
+def test_the_first_sentence_counts_whom_it_is_to_reach(severities, said):
+    shown = [reports.episode(str(i), severity=Severity(s)) for i, s in enumerate(severities)]
+    over = reports.episode("over", severity=Severity.PAGE, ended_seconds=reports.AT)
+    report = msgspec.structs.replace(reports.fleet(3, 1), episodes=(*shown, over),
+                                     partitions=reports.believable().partitions)  # fmt: skip
+    assert said in " ".join(status_view(report).sentences)
 
 
 def test_an_episode_that_is_worse_says_in_what():
