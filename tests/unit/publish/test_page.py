@@ -174,6 +174,25 @@ def test_the_page_of_a_model_has_its_episodes_and_those_of_its_sources():
         True, False, True, True,
     ]  # fmt: skip
     assert "credit-risk v3 since 10:19:58 , own" in words_of(text)
+
+
+def test_a_cause_that_a_source_and_its_models_share_is_said_once():
+    of_source = reports.episode(
+        "source", category=Category.UPSTREAM, kind="upstream", model="", version="",
+        members=(Member("credit-risk", "3", 1, "retail-credit", "own", reports.AT - 660),),
+    )  # fmt: skip
+    for own, times in (
+        (reports.episode("own", upstream="source"), 1),
+        (reports.episode("own"), 2),
+        (reports.episode("own", upstream="source", likely="the data are broken."), 1),
+    ):
+        text = words_of(html(reports.report(episodes=(own, of_source))))
+        assert text.count("Likely the inputs changed and the score followed.") == times
+        assert ("Likely the data are broken." in text) == (own.likely != of_source.likely)
+
+
+def test_the_page_of_a_model_with_episodes_has_one_heading_of_the_first_level():
+    text = html(reports.believable(), "credit-risk", "3")
     assert Outline(text).tags.count("h1") == 1
 
 
