@@ -114,14 +114,15 @@ class Dispersions:
 
     def meet(self, counts: np.ndarray) -> None:
         """A pane of counts (C,) comes. Until live panes have shown what holds, phi that was told is
-        taken for that of a sample: of events k times as many dependence shows k times as much.
+        taken for that of a sample, in which dependence shows less: of k times as many events it
+        shows k times as much. Nor is it taken for less than where nothing is told.
         """
         told = self._told
         early = self.estimated & (self.live.panes < PANES_MIN)
-        if not early.any():
-            return
-        more = np.maximum(self._learner.cells.total(counts) / told.events, 1.0)
-        self.phi = np.where(early, 1 + (told.line.phi - 1) * more, self.phi)
+        if early.any():
+            more = np.maximum(self._learner.cells.total(counts) / told.events, 1.0)
+            sampled = np.maximum(1 + (told.line.phi - 1) * more, EARLY_PHI)
+            self.phi = np.where(early, sampled, self.phi)
 
     def learn(
         self,
@@ -136,7 +137,8 @@ class Dispersions:
         """
         before = self.estimated
         self._ticks += 1
-        unknown_panes = np.where(self.estimated, 0, self._ticks - self._since)
+        shown = (self.live.panes >= PANES_MIN) | self._suspicion.held
+        unknown_panes = np.where(shown, 0, self._ticks - self._since)
         if (unknown_panes == LONG_PANES).any():
             self._clear(unknown_panes == LONG_PANES)
         quiet = quiet | (unknown_panes >= LONG_PANES)
@@ -264,10 +266,9 @@ class Dispersions:
 
     def _come_of_age(self) -> Flags:
         """Streams that were added, or are learned anew, and have been seen often enough now."""
-        later = (self._since > 0) & ~self.estimated
-        if later.any():
-            later = later & (self._learner.blocks[0] == PANES_MIN)
-        return later
+        added = (self._since > 0) & (self.live.panes < PANES_MIN)
+        of_age: Flags = added & (self._learner.panes == PANES_MIN)
+        return of_age
 
     def _estimate(self, streams: Flags) -> None:
         self.live = self._learner.line().where(streams, self.live)
