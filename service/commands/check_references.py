@@ -10,6 +10,7 @@ from config.settings import Settings
 from config.tree import Path
 from service.commands.findings import Finding
 from service.commands.partly_watched import partly_watched
+from service.commands.unused_order import unused_order
 from service.errors import ConfigurationError
 from service.monitor.references.directory import readings
 from service.values.references import Reference
@@ -60,6 +61,8 @@ def place_hints(settings: Settings, found: Found) -> Iterator[Finding]:
             yield Finding((), f"{why}; move the file there", is_hint=True, file=str(file))
         for part in partly_watched(settings, [reference]):
             yield Finding((), part.sentences(), is_hint=True, file=str(file))
+        for words in unused_order(settings, [reference]):
+            yield Finding((), words, is_hint=True, file=str(file))
     for path, directory in settings.reference_directories.items():
         if path[0] != "models" or not directory.is_dir():
             continue

@@ -25,6 +25,7 @@ from service.commands.columns import fits
 from service.commands.partly_watched import partly_watched
 from service.commands.replay_episode import Question, require_events
 from service.commands.replay_warnings import Material, notes, warnings
+from service.commands.unused_order import unused_order
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.counting.panes import Pane
@@ -87,7 +88,10 @@ def run(task: Task, loaded: Loaded) -> Backtest:
             )
     return structs.replace(
         backtest,
-        warnings=warnings(outcome, task.material, partly_watched(settings, references), settings),
+        warnings=(
+            *warnings(outcome, task.material, partly_watched(settings, references), settings),
+            *unused_order(settings, references),
+        ),
         notes=notes(task.material, settings),
         reconsidered=reconsidered,
     )

@@ -19,6 +19,7 @@ from service.commands import config_option
 from service.commands.check_references import read_references
 from service.commands.partly_watched import partly_watched
 from service.commands.soundness import soundness
+from service.commands.unused_order import unused_order
 from service.logs import configure
 
 _SWITCH_SECONDS = 0.001
@@ -61,7 +62,9 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
 
 
 def _tell_unwatched(settings: Settings) -> None:
-    """Log what is not watched of a reference: its hash is that of no file then."""
+    """Log what is not watched of a reference, whose hash is that of no file then, and what is not
+    used of one.
+    """
     references, _ = read_references(settings, ())
     for part in partly_watched(settings, references.values()):
         log.warning(
@@ -72,6 +75,8 @@ def _tell_unwatched(settings: Settings) -> None:
             file_hash=part.file_hash,
             words=part.sentences(),
         )
+    for words in unused_order(settings, references.values()):
+        log.warning("reference_partly_used", words=words)
 
 
 def serve(
