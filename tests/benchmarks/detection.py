@@ -62,14 +62,16 @@ def rival_runs():
 
 
 def month_runs(asked):
+    """A group of every kind of model, then the next of every kind."""
     kinds = [(rate, rows) for rows in asked.references for rate in asked.rates]
+    months = {"models": asked.group, "days": asked.days}
     return [
         Run(
-            "month",
-            false_episodes.model_month,
-            {"rate": rate, "rows": rows, "model": model, "days": asked.days},
+            "months",
+            false_episodes.group_months,
+            {"rate": rate, "rows": rows, "group": group, **months},
         )
-        for model in range(asked.models)
+        for group in range(-(-asked.models // asked.group))
         for rate, rows in kinds
     ]
 
@@ -85,7 +87,8 @@ def table(results):
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--models", type=int, default=20, help="of each rate and reference (20)")
+    add("--models", type=int, default=20, help="of each rate and reference, in whole groups (20)")
+    add("--group", type=int, default=10, help="models that are judged at once (10)")
     add("--days", type=int, default=30, help="that each is watched (30)")
     add("--rates", type=int, nargs="+", default=RATES, help="events a second")
     add("--references", type=int, nargs="+", default=ROWS, help="rows")

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.signal import lfilter
 
 from detectors.summary.profile import Profile
 from service.monitor.references.reference import build_reference, layout_of
@@ -69,7 +70,7 @@ class Streams:
 
     def __init__(self, features, rate, rows, rng, *, varies=False):
         self._rng, self._rate, self._varies = rng, rate, varies
-        self._phase = rng.uniform(0, 2 * np.pi)
+        self._phase = {f.name: rng.uniform(0, 2 * np.pi) for f in features}
         self._wander = {f.name: rng.normal() * f.wander_sd for f in features}
         drawn = {f.name: self._reference_values(f, rows) for f in features}
         self.reference = reference_of(features, drawn, rows)
@@ -119,15 +120,14 @@ class Streams:
     def _wandered(self, feature, count):
         keep = np.exp(-1 / WANDER_PANES)
         step = feature.wander_sd * np.sqrt(1 - keep**2)
-        wander, found = self._wander[feature.name], np.empty(count)
-        for i, noise in enumerate((step * self._rng.normal(size=count)).tolist()):
-            wander = keep * wander + noise
-            found[i] = wander
-        self._wander[feature.name] = wander
-        return found
+        noise = step * self._rng.normal(size=count)
+        last = keep * self._wander[feature.name]
+        wander, _ = lfilter([1.0], [1.0, -keep], noise, zi=[last])
+        self._wander[feature.name] = wander[-1] if count else self._wander[feature.name]
+        return wander
 
     def _season(self, feature, minutes):
-        wave = np.sin(minutes / DAY_PANES * 2 * np.pi + self._phase)
+        wave = np.sin(minutes / DAY_PANES * 2 * np.pi + self._phase[feature.name])
         return np.sqrt(2) * feature.season_sd * wave
 
     def _reference_values(self, feature, rows):

@@ -27,8 +27,8 @@ HISTORIES = {LEARNED: "all learned", YOUNG: "after a day", FRESH: "after an hour
 def false_episode_lines(results):
     """Episodes of models that never change, by rate and rows of the reference."""
     found = defaultdict(list)
-    for run, result in results.of("month"):
-        found[run["rate"], run["rows"]].append(result)
+    for run, group in results.of("months"):
+        found[run["rate"], run["rows"]] += group
     if not found and not any(results.of("rival false")):
         return
     yield "FALSE EPISODES a model and 30 days, of models in which nothing changes; at most 1"

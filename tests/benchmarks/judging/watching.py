@@ -15,26 +15,31 @@ from service.values.streams import ModelKey
 from service.wiring import watches
 from tests.benchmarks.judging.streams import PANE_SECONDS, START_SECONDS
 
-BUDGET = "1 per 30d per model"
+BUDGET = "{models} per 30d per model"
 MODEL = ModelKey("model", "1")
 
 
-def default_watch():
-    """How a model is watched unless somebody says otherwise, but for whose the budget is."""
-    settings = Settings.model_validate({"detection": {"false_alarm_budget": BUDGET}})
+def default_watch(models=1):
+    """How a model is watched unless somebody says otherwise, but for whose the budget is: so many
+    models that are judged as one have as many false alarms.
+    """
+    budget = BUDGET.format(models=models)
+    settings = Settings.model_validate({"detection": {"false_alarm_budget": budget}})
     return replace(watches(settings)(MODEL.model), windows=())
 
 
 class Watched:
     """Takes panes as counts; `detection` and `episodes` are the service's own.
 
-    `budget_streams`: so many share the budget at least.
+    `budget_streams`: so many share the budget at least. `models`: the streams are those of so many
+    models, each with a budget of its own; the volume is one stream of all of them.
     """
 
-    def __init__(self, reference, budget_streams=0):
+    def __init__(self, reference, budget_streams=0, models=1):
         self.plan = plan_of(reference)
+        watch = default_watch(models)
         self.comparison = Comparison(
-            MODEL, reference, self.plan, default_watch(), float(PANE_SECONDS), budget_streams
+            MODEL, reference, self.plan, watch, float(PANE_SECONDS), budget_streams
         )
         self.detection = self.comparison.detection
         self.episodes = Episodes(EpisodeRules(float(PANE_SECONDS)))

@@ -1,14 +1,17 @@
 """What the benchmark of judgement is fed, keeps and says."""
 
+from argparse import Namespace
+
 import numpy as np
 import pytest
 
 from service.values.references import StreamReference
 from service.values.streams import Kind, StreamKey, ValueType
-from tests.benchmarks.judging.autocorrelation import STEP, Exact, Stretches
+from tests.benchmarks.detection import month_runs
+from tests.benchmarks.judging.autocorrelation import STEP, Exact, Stretches, cells_of
 from tests.benchmarks.judging.changes import changes
 from tests.benchmarks.judging.delays import delay_runs
-from tests.benchmarks.judging.false_episodes import model_month
+from tests.benchmarks.judging.false_episodes import features_of, group_months
 from tests.benchmarks.judging.laws import (
     Categories,
     Constant,
@@ -23,6 +26,7 @@ from tests.benchmarks.judging.rivals import RIVERS, false_episodes, periodic
 from tests.benchmarks.judging.runs import Results, Run, run_all
 from tests.benchmarks.judging.streams import SEASONAL, STATIONARY, Feature, Streams
 from tests.benchmarks.judging.tables import LEARNED, delay_lines, false_episode_lines
+from tests.benchmarks.judging.watching import Watched
 
 EDGES = np.array([-1.0, 0.0, 0.5, 2.0, 7.0])
 SAMPLE = 200_000
@@ -66,6 +70,12 @@ def test_counts_of_a_dependent_stream_vary_as_much_as_its_sums_do(kind):
     # Of signs of an AR(1): 1 + 2 sum of (2 / pi) arcsin(rho^k), over those of independent ones.
     expected = 1 + 2 * (2 / np.pi) * np.arcsin(rho ** np.arange(1, 500)).sum()
     assert counts[:, 1].var() / (events / 4) == pytest.approx(expected, rel=0.12)
+
+
+def test_cells_are_those_of_a_search_at_the_edges_and_beyond_them_too():
+    values = np.array([*EDGES, -3.0, 9.0, *np.random.default_rng(3).normal(size=20_000)])
+    assert (cells_of(EDGES, values) == np.searchsorted(EDGES, values, side="right")).all()
+    assert (cells_of(np.zeros(0), values) == 0).all()
 
 
 def test_every_feature_of_a_model_has_a_count_for_every_row():
@@ -124,6 +134,13 @@ def test_runs_that_are_in_the_file_are_known_and_a_line_cut_short_is_not(tmp_pat
     assert again.of_other_code == 0
 
 
+def test_models_are_asked_for_in_whole_groups_and_one_of_every_kind_comes_first():
+    asked = Namespace(models=11, group=10, days=30, rates=(1, 10), references=(1_000,))
+    runs = [run.arguments for run in month_runs(asked)]
+    assert [(run["group"], run["rate"]) for run in runs] == [(0, 1), (0, 10), (1, 1), (1, 10)]
+    assert {run["models"] for run in runs} == {10}
+
+
 def test_models_with_more_episodes_than_the_budget_are_said_not_to_meet_it():
     assert "NOT MET" not in " ".join(false_episode_lines(months(20, episodes=1)))
     assert "NOT MET" in " ".join(false_episode_lines(months(20, episodes=2)))
@@ -149,9 +166,9 @@ def months(models, episodes, days=30):
         "cpu_seconds": 1.0,
         "judging_seconds": 1.0,
     }
-    for model in range(models):
-        arguments = {"rate": 1, "rows": 1_000, "model": model, "days": days}
-        results.add(Run("month", None, arguments), result)
+    for group, size in enumerate((10, models - 10)):
+        arguments = {"rate": 1, "rows": 1_000, "group": group, "models": size, "days": days}
+        results.add(Run("months", None, arguments), [result] * size)
     return results
 
 
@@ -190,11 +207,48 @@ def test_an_episode_that_never_ends_is_seen_by_the_time_within_it(monkeypatch):
     assert 0.5 < found["within"] <= 1
 
 
-def test_a_stationary_model_is_watched_and_what_comes_of_it_is_counted(monkeypatch):
+def test_a_model_of_a_group_is_judged_at_the_level_of_one_alone():
+    levels = {}
+    for models in (1, 10):
+        streams = Streams(features_of(models), 10, 1_000, np.random.default_rng(6))
+        shapes = Watched(streams.reference, models=models).detection.shapes
+        assert len(shapes.level) == 40 * models + 1
+        levels[models] = shapes.level[0], shapes.level[-1]
+    assert levels[10] == pytest.approx(levels[1], abs=0.03)
+    assert max(levels[10]) <= max(levels[1])
+
+
+def test_models_of_a_group_have_references_of_their_own():
+    streams = Streams(features_of(2), 10, 1_000, np.random.default_rng(7)).reference.streams
+    means = {stream.key.name: stream.mean for stream in streams}
+    for name in ("normal 0", "AR 0.9 1", SEASONAL):
+        assert means[f"m00 {name}"] != means[f"m01 {name}"]
+
+
+def test_stationary_models_are_watched_and_what_comes_of_each_is_counted(monkeypatch):
     monkeypatch.setattr("tests.benchmarks.judging.false_episodes.DAY_PANES", 180)
-    found = model_month(rate=10, rows=1_000, model=1, days=1)
-    assert (found["days"], found["streams"], found["varies"]) == (1, 41, True)
-    assert len(found["episodes"]) <= len(found["alarms"])
-    assert (found["panes_within"] > 0) == (len(found["episodes"]) > 0)
-    assert all("season" not in alarm["stream"] for alarm in found["alarms"])
-    assert sum(found["status"].values()) == 41
+    group = group_months(rate=10, rows=1_000, group=1, models=2, days=1)
+    assert len(group) == 2
+    for found in group:
+        assert (found["days"], found["streams"], found["varies"]) == (1, 41, True)
+        assert len(found["episodes"]) <= len(found["alarms"])
+        assert (found["panes_within"] > 0) == (len(found["episodes"]) > 0)
+        assert all("season" not in alarm["stream"] for alarm in found["alarms"])
+        assert sum(found["status"].values()) == 41
+
+
+def test_what_drifts_in_one_model_of_a_group_is_an_episode_of_that_model_alone(monkeypatch):
+    shifted = Feature("m01 normal 0", Mixture(means=(3.0,)))
+
+    class Shifted(Streams):
+        def become(self, features):
+            super().become([*features, shifted])
+
+    monkeypatch.setattr("tests.benchmarks.judging.false_episodes.DAY_PANES", 10)
+    monkeypatch.setattr("tests.benchmarks.judging.false_episodes.Streams", Shifted)
+    well, drifted = group_months(rate=10, rows=1_000, group=0, models=2, days=1)
+    assert not well["episodes"]
+    assert not well["panes_within"]
+    assert [episode["streams"] for episode in drifted["episodes"]] == [["input normal 0"]]
+    assert {alarm["stream"] for alarm in drifted["alarms"]} == {"input normal 0"}
+    assert drifted["panes_within"] > 5
