@@ -212,7 +212,7 @@ def _kind(text: str) -> ValueType:
 
 def _pane(text: str) -> float:
     try:
-        return DetectionSettings.model_validate({"pane": text}).pane
+        return DetectionSettings.model_validate({"pane": text, "windows": [text]}).pane
     except ValidationError as error:
         fault = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"--pane {text}: {fault}") from error
