@@ -112,7 +112,7 @@ def test_the_same_files_give_the_same_hash_and_the_file_stays_small(site, refere
 
 
 @pytest.mark.parametrize(
-    ("shift", "drifts"), [(0.0, []), (0.5, ["wave"])], ids=["none", "half an sd"]
+    ("shift", "drifts"), [(0.0, set()), (0.5, {"wave"})], ids=["none", "half an sd"]
 )
 def test_a_replay_judges_by_it_from_the_first_minute_on(site, tmp_path, shift, drifts):
     quiet = write(tmp_path / "1.parquet", rows_of(1, MONDAY + 14 * DAY, seed=2))
@@ -121,7 +121,7 @@ def test_a_replay_judges_by_it_from_the_first_minute_on(site, tmp_path, shift, d
     result = run(replay_command, quiet, then, "--model", "m", "--json", "-", *options)
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert [alarm["feature"] for alarm in told["alarms"]] == drifts
+    assert {alarm["feature"] for alarm in told["alarms"]} - {JOINT.name} == drifts
 
 
 def test_without_a_time_nothing_is_learned_and_the_file_is_as_it_was(site):
