@@ -15,7 +15,6 @@ from service.values.streams import ModelKey
 from service.wiring import watches
 from tests.benchmarks.judging.streams import PANE_SECONDS, START_SECONDS
 
-BUDGET = "{models} per 30d per model"
 MODEL = ModelKey("model", "1")
 
 
@@ -23,8 +22,8 @@ def default_watch(models=1):
     """How a model is watched unless somebody says otherwise, but for whose the budget is: so many
     models that are judged as one have as many false alarms.
     """
-    budget = BUDGET.format(models=models)
-    settings = Settings.model_validate({"detection": {"false_alarm_budget": budget}})
+    budget = {"false_alarm_budget": f"{models} per 30d per model"}
+    settings = Settings.model_validate({"detection": budget})
     return replace(watches(settings)(MODEL.model), windows=())
 
 

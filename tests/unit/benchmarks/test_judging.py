@@ -4,6 +4,7 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from service.values.references import StreamReference
 from service.values.streams import Kind, StreamKey, ValueType
@@ -216,6 +217,25 @@ def test_a_model_of_a_group_is_judged_at_the_level_of_one_alone():
         levels[models] = shapes.level[0], shapes.level[-1]
     assert levels[10] == pytest.approx(levels[1], abs=0.03)
     assert max(levels[10]) <= max(levels[1])
+
+
+def test_streams_of_a_group_have_the_evidence_that_they_would_have_alone():
+    streams = Streams(features_of(2), 10, 1_000, np.random.default_rng(8))
+    reference, offsets = streams.reference, streams.layout.offsets
+    mine = [i for i, s in enumerate(reference.streams) if s.key.name.startswith("m01 ")]
+    cells = np.concatenate([np.arange(*offsets[i : i + 2]) for i in mine])
+    own = replace(reference, streams=tuple(reference.streams[i] for i in mine))
+    together = Watched(reference, models=2)
+    alone = Watched(own, models=round(2 * 41 / 81, 5))  # so that the level is that of the group
+    places = [together.detection.streams.index(key) for key in alone.detection.streams]
+    for pane, (rows, counts) in enumerate(zip(*streams.panes(360, 120), strict=True)):
+        started, recovered, _ = together.judge(pane, rows, counts)
+        told = alone.judge(pane, rows, counts[cells])
+        assert (started[places] == told[0]).all()
+        assert (recovered[places] == told[1]).all()
+        for bank, one in zip(together.detection.banks, alone.detection.banks, strict=True):
+            assert bank.evidence[places] == pytest.approx(one.evidence, abs=0.001)
+    assert alone.detection.drift.drifted.any()
 
 
 def test_models_of_a_group_have_references_of_their_own():
