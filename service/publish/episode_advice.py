@@ -8,6 +8,14 @@ from typing import NamedTuple
 from service.values.episodes import Category, Episode
 from service.values.streams import Kind
 
+TRIED = {
+    Category.DRIFT: "tolerance.shift=0.25",
+    Category.LATENCY: "tolerance.shift=0.25",
+    Category.QUALITY: "tolerance.rate.points=0.01",
+    Category.VOLUME: "detection.false_alarm_budget='1 per 90d per team'",
+}
+"""What is worth a trial, of the settings that decide on such an episode."""
+
 _MUTED_DAYS = 14
 _NAMED_MAX = 10
 _OF_FEATURES = {Kind.INPUT, Kind.QUALITY}
@@ -22,8 +30,8 @@ class Where(NamedTuple):
 
 
 def what_now(episode: Episode, now_seconds: float, where: Where | None) -> list[str]:
-    """What may be done, as it is typed: accepted, muted, and decided on. Without a record (None) no
-    command finds the episode, so that it may only be muted.
+    """What may be done, as it is typed: accepted, muted, tried again, and decided on. Without a
+    record (None) no command finds the episode, so that it may only be muted.
     """
     if where is None:
         return _mute(episode, now_seconds)
@@ -31,6 +39,7 @@ def what_now(episode: Episode, now_seconds: float, where: Where | None) -> list[
     return [
         *_acceptance(episode, where),
         *_mute(episode, now_seconds),
+        *_again(episode, where),
         "was it real? Say so, or nobody knows the rate of false alarms:",
         f"  {verdict} true {_WHO}{where.record}",
         f"  {verdict} false {_WHO}{where.record}",
@@ -59,6 +68,17 @@ def _mute(episode: Episode, now_seconds: float) -> list[str]:
         f"    {_quoted(episode.model)}:",
         "      features:",
         *(f"        {_quoted(feature)}: {mute}" for feature in features[:_NAMED_MAX]),
+    ]
+
+
+def _again(episode: Episode, where: Where) -> list[str]:
+    """Other settings on recorded events; nothing for an episode of a source: models are judged."""
+    setting = TRIED.get(episode.category)
+    if setting is None:
+        return []
+    return [
+        "too much ado? See what other settings make of it, on the events of then:",
+        f"  anchorwatch replay FILES --episode {episode.id} --set {setting}{where.record}",
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from datetime import UTC, datetime
 
 import pytest
@@ -9,11 +10,14 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 from yaml import safe_load
 
+from config.assignments import Assignments
+from config.loader import load
 from config.models import ModelRule
 from service.__main__ import COMMANDS, anchorwatch
 from service.commands.episode import command
 from service.errors import ConfigurationError
 from service.monitor.episodes.causes import LIKELY, Cause
+from service.publish.episode_advice import TRIED
 from service.state.episode_record import EpisodeRecord
 from service.values.episodes import Evidence, OffsetRange, Severity, StreamDistance
 from service.values.streams import Kind
@@ -143,6 +147,8 @@ class TestShow:
         end = f"--by NAME --why REASON --config '{config}'"
         assert f"anchorwatch reference accept --episode limit-20261123-1100 {end}" in lines
         assert f"anchorwatch episode verdict limit-20261123-1100 true {end}" in lines
+        again = "anchorwatch replay FILES --episode limit-20261123-1100 --set tolerance.shift=0.25"
+        assert f"{again} --config '{config}'" in lines
         start = lines.index("models:")
         until = re.search(r"until: (\S+),", lines[start + 3])[1]
         muted = safe_load("\n".join(told.splitlines()[-len(lines) + start :][:4]))
@@ -150,6 +156,11 @@ class TestShow:
         assert rule.features["age"].mute.by == "NAME"
         assert str(rule.features["age"].mute.until) == until
         assert record.is_dir()
+
+    @pytest.mark.parametrize("setting", sorted(set(TRIED.values())))
+    def test_what_is_to_be_tried_is_a_setting_that_changes_something(self, setting):
+        said = Assignments(tuple(shlex.split(setting)), "limit")
+        assert load(None, {}, said).hash != load(None, {}).hash
 
     def test_of_what_is_no_feature_nothing_is_to_be_muted(self, tmp_path):
         timeline = Timeline().draw({"latency:latency": "1"}, model=LIMIT)
