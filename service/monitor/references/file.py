@@ -197,22 +197,24 @@ def _stream_tree(stream: StreamReference) -> dict[str, Any]:
     return tree | fences | {"edges": stream.edges.tolist(), "counts": counts} | in_time
 
 
-def _json_text(value: Any, indent: str, nested_levels: int) -> str:
-    """JSON with line breaks down to `nested_levels`, and only where something is nested; an object
-    that holds another one, or arrays, always has them.
+def _json_text(value: Any, indent: str, nested_levels: int, comma: str = ", ") -> str:
+    """JSON with line breaks down to `nested_levels`, and only where something is nested; further
+    down only in an object that holds another one, or arrays, and these as short as they can be.
     """
     if nested_levels == 0 and isinstance(value, dict):
         nested_levels = any(isinstance(item, dict | list) for item in value.values())
+        comma = ","
     plain = not isinstance(value, dict | list) or not value or nested_levels == 0
     if plain or (isinstance(value, list) and not isinstance(value[0], dict)):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        comma = comma if isinstance(value, list) else ", "
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(comma, ": "))
     inner = indent + "  "
     if isinstance(value, list):
         lines = [inner + _json_text(item, inner, nested_levels - 1) for item in value]
         return "[\n" + ",\n".join(lines) + f"\n{indent}]"
     lines = [
         f"{inner}{json.dumps(key, ensure_ascii=False)}: "
-        + _json_text(item, inner, nested_levels - 1)
+        + _json_text(item, inner, nested_levels - 1, comma)
         for key, item in value.items()
     ]
     return "{\n" + ",\n".join(lines) + f"\n{indent}}}"

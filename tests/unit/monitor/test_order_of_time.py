@@ -63,7 +63,7 @@ def test_what_is_read_equals_what_was_written():
 
 def test_an_hour_is_a_line_that_people_can_read():
     lines = [line.strip() for line in write(TAUGHT).splitlines()]
-    row = SEASONAL.season.counts[0].tolist()
+    row = json.dumps(SEASONAL.season.counts[0].tolist(), separators=(",", ":"))
     assert f'"Mon 00": {row},' in lines
     assert f'"Tue 01": {row}' in lines
     by_day = replace(SEASONAL, season=season(X, "day", (7,)))
