@@ -27,7 +27,7 @@ def _is_zone(value: str) -> str:
 
 
 class SeasonSettings(Section):
-    """A daily or weekly season: what is usual by the hour, learned live."""
+    """A daily or weekly season: what is usual by the hour, told by a reference or learned live."""
 
     period: Literal["week", "day", "none"] = Field(
         default="week",
