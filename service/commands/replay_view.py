@@ -69,8 +69,8 @@ def _reconsidered(asked: Reconsidered) -> Iterator[RenderableType]:
             "Model",
             "Episode",
             "Severity",
-            "Now (UTC)",
-            "Then (UTC)",
+            "As configured",
+            "With these",
             "Score",
         )
         table = _table(f"With {', '.join(asked.settings)}", *headings)

@@ -58,7 +58,7 @@ def further(asked: Reconsidered) -> list[str]:
         )
         parts += _doubts(asked.answer)
     if asked.answer is not None and asked.changes is not None:
-        parts.append(f"Over all of the files {_changed(asked.changes)}.")
+        parts.append(f"Over all of the files, {_changed(asked.changes)}.")
     return parts
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from service.errors import ConfigurationError
 from service.monitor.references.file import write
 from service.state.directory import DirectoryStore
 from service.state.episode_record import EpisodeRecord
-from service.values.episodes import Member
+from service.values.episodes import Member, OffsetRange
 from tests.unit.monitor.events import MODEL, T0, World, reference, stream_of, watch
 
 HOUR = 3600.0
@@ -107,7 +108,7 @@ def test_one_that_would_not_have_fired_tells_how_near_it_came(replay, episodes):
         r"the alarm level \(x, \w+, 2023-11-15 0\d:\d\d\)\.",
         text,
     )
-    assert "Over all of the files of 2 episodes 1 would not be told and 1 would" in text
+    assert "Over all of the files, of 2 episodes 1 would not be told and 1 would" in text
 
 
 def test_one_that_would_have_fired_later_tells_by_how_much(replay, episodes):
@@ -159,6 +160,31 @@ def test_the_report_begins_with_the_answer(replay, episodes, tmp_path):
     assert page.index("it would not have alarmed") > heading
     assert page.index("it would not have alarmed") < page.index('id="timeline"')
     assert "would not be told" in page
+
+
+def test_events_of_another_form_are_read_as_their_topic_is(place, episodes, tmp_path):
+    """The evidence names the topic, and the configuration the source that reads it."""
+    rows = ({"m": "m", "v": "1", "at": T0 + e.at, "f": {"x": e.x, "state": e.state}} for e in LOG)
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
+    evidence = replace(episodes[0].evidence, offsets=(OffsetRange("scores-eu", 0, 0, 99),))
+    told_so = replace(episodes[0], evidence=evidence)
+    EpisodeRecord(tmp_path / "episodes", 1e12).append([told_so], T0)
+    source = (
+        "  - {name: eu, topics: {pattern: 'scores-(?P<region>.*)'}, model: value.m, "
+        "version: value.v, time: value.at, features: {include: ['value.f.*']}}\n"
+    )
+    config = tmp_path / "aw.yaml"
+    config.write_text(CONFIG.format(place=place) + source, "utf-8")
+    result = invoke(
+        tmp_path / "rows.jsonl",
+        "--config",
+        config,
+        "--record",
+        tmp_path / "episodes",
+        "--episode",
+        told_so.id,
+    )
+    assert ", as it did. " in told(result)
 
 
 class TestRefusals:
