@@ -10,6 +10,7 @@ from config.settings import Settings
 from config.tree import Path
 from detectors.catalogue import E_DETECTOR
 from detectors.change.ragged import Floats
+from detectors.dispersion import Status
 from detectors.foresight import Foresight, shifted, with_share
 from service.commands.check_rates import Rate, Rates
 from service.commands.check_references import Found
@@ -157,12 +158,24 @@ def _levels(detection: Detection) -> str:
         else:
             parts.append(f"{bank.name} as it is set, whatever the budget")
     told = ", ".join(parts) or "nothing alarms, since no detector is named"
+    return "; ".join((f"{len(detection.streams)} streams", told, *_from_the_start(detection)))
+
+
+def _from_the_start(detection: Detection) -> Iterator[str]:
+    """What holds until live panes have shown how far the streams wander by themselves."""
+    values = detection.plan.streams
+    status = detection.status[: len(values)]
+    unstable = [
+        key.name for key, known in zip(values, status, strict=True) if known == Status.UNSTABLE
+    ]
+    if unstable:
+        yield f"{_listed(unstable)} never kept its shape in the reference, so cannot alarm yet"
     early = values_ahead(detection, 0.0, settled=False)
-    if early is None:
-        return f"{len(detection.streams)} streams; {told}"
-    smallest = _sd(early.shift_from(_ENDLESS))
-    late = f"in its first 3 days, while its wander is learned, hardly anything below {smallest}"
-    return f"{len(detection.streams)} streams; {told}; {late}"
+    if (status == Status.READY).all():
+        yield "how far it wanders is known from the reference"
+    elif early is not None:
+        smallest = _sd(early.shift_from(_ENDLESS))
+        yield f"in its first 3 days, while its wander is learned, hardly anything below {smallest}"
 
 
 def _noticed(detection: Detection, rate: Rate) -> str:

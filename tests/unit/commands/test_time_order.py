@@ -229,6 +229,17 @@ def test_what_is_not_used_is_said_by_check_and_replay(site, reference, tmp_path)
     assert "tells more than is used" in " ".join(replayed.stderr.split())
 
 
+def test_check_says_that_wander_need_not_be_learned(site, reference, tmp_path):
+    (tmp_path / "ref.json").write_bytes((site / "ref.json").read_bytes())
+    told = []
+    for period in ("day", "week"):
+        tree = _config("10m", period) | {"reference": {"from": str(tmp_path)}}
+        (tmp_path / "aw.yaml").write_text(json.dumps(tree | {"state": {"path": str(tmp_path)}}))
+        told.append(" ".join(run(check, "--config", tmp_path / "aw.yaml").output.split()))
+    assert "how far it wanders is known from the reference" in told[0]
+    assert "in its first 3 days, while its wander is learned" in told[1]
+
+
 def _config(pane, period):
     return {"detection": {"pane": pane, "windows": ["1h"], "season": {"period": period}}}
 
