@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from detectors.summary.layout import Layout
 
-SLACK_SECONDS = 3600.0
-"""A row may come so much later than newer ones: partitions and hours' files overlap a little."""
+SLACK_SECONDS, SLACK_PANES = 3600.0, 3600
+"""A row may come so much later than newer ones, and so many panes: partitions, and the files of
+hours, overlap a little."""
 
 PANES_AT_ONCE = 256
 
@@ -16,8 +17,8 @@ PANES_AT_ONCE = 256
 class OrderedPanes:
     """Counts by pane of the rows from `from_seconds` on.
 
-    `rows` were counted. `late` came more than an hour after newer ones, and `timeless` without a
-    time that can be read: these are left out. How rows come in tables plays no part.
+    `rows` were counted. `late` came more than `slack_seconds` after newer ones, and `timeless`
+    without a time that can be read: these are left out. How rows come in tables plays no part.
     """
 
     def __init__(self, layout: Layout, pane_seconds: float, from_seconds: float) -> None:
@@ -25,9 +26,14 @@ class OrderedPanes:
         self._layout = layout
         self._pane_seconds = pane_seconds
         self._first = int(np.floor(from_seconds / pane_seconds))
-        self._slack = max(1, round(SLACK_SECONDS / pane_seconds))
+        self._slack = min(max(1, round(SLACK_SECONDS / pane_seconds)), SLACK_PANES)
         self._newest = self._first
         self._open: dict[int, NDArray[np.int64]] = {}
+
+    @property
+    def slack_seconds(self) -> float:
+        """How late a row may be."""
+        return self._slack * self._pane_seconds
 
     def add(
         self, times_seconds: NDArray[np.float64], cells: NDArray[np.int64]

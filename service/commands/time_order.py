@@ -1,6 +1,7 @@
 """What training data teach by their order of time: one further pass over the files."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -50,9 +51,9 @@ def with_time_order(
 ) -> Ordered:
     """Learn how far events depend on each other, and the seasons, from rows in order of time.
 
-    Rows may come up to an hour after newer ones; where more than one in 1,000 comes later than
-    that, nothing is learned. Of what is longer the last 28 days are looked at. Without a column of
-    times nothing is read.
+    Rows may come an hour after newer ones (3,600 panes, of short ones); where more than one in
+    1,000 comes later than that, nothing is learned. Of what is longer the last 28 days are looked
+    at. Without a column of times nothing is read.
     """
     newest = profiling.to_seconds
     if newest is None or newest < EPOCH_MIN_SECONDS:
@@ -68,10 +69,12 @@ def with_time_order(
     for table in read_again("order of time"):
         _take(table, profiling, cells, panes, teaching)
         if panes.late > LATE_ROWS_MAX * profiling.rows:
-            return Ordered(reference, warnings=(_out_of_order(profiling),))
+            return Ordered(reference, warnings=(_out_of_order(profiling, panes),))
     for start, counted in panes.finish():
         teaching.take(start, counted)
     taught = with_order_of_time(reference, teaching.taught())
+    if taught.hash == reference.hash:
+        return Ordered(reference, (_too_few(newest, cut),), (*_warnings(reference, panes),))
     return Ordered(taught, (_learned(taught, teaching.panes, cut),), (*_warnings(taught, panes),))
 
 
@@ -95,10 +98,19 @@ def _too_short(seconds: float, cut: Cut) -> str:
     )
 
 
-def _out_of_order(profiling: Profiling) -> str:
+def _too_few(newest_seconds: float, cut: Cut) -> str:
+    days, last = format_duration(TAUGHT_SECONDS), datetime.fromtimestamp(newest_seconds, UTC)
+    return (
+        f"No stream is in {PANES_MIN} panes of {format_duration(cut.pane_seconds)} of the {days} up"
+        f" to {last:%-d %b %Y}: how far events depend on each other, and seasons, are learned live"
+    )
+
+
+def _out_of_order(profiling: Profiling, panes: OrderedPanes) -> str:
     return (
         f"the rows are not in the order of {profiling.roles.time!r}: more than one in "
-        f"{1 / LATE_ROWS_MAX:,.0f} comes over an hour after newer ones. So how far events depend "
+        f"{1 / LATE_ROWS_MAX:,.0f} comes over {format_duration(panes.slack_seconds)} after newer "
+        "ones. So how far events depend "
         "on each other, and seasons, are learned live. To have them from the first minute, sort "
         "the rows by it; of several files the names have to be in its order too"
     )
@@ -108,8 +120,6 @@ def _learned(reference: Reference, panes: int, cut: Cut) -> str:
     """What is known, and from when on it counts."""
     known = [s.in_time for s in reference.streams if s.in_time is not None]
     pane = format_duration(cut.pane_seconds)
-    if not known:
-        return f"No stream is in {PANES_MIN} panes of {pane}: nothing is learned of their order"
     fewest = min(one.values.panes for one in known)
     enough = fewest * cut.pane_seconds >= SETTLED_SECONDS
     from_when = (
@@ -128,7 +138,8 @@ def _learned(reference: Reference, panes: int, cut: Cut) -> str:
 
 def _warnings(reference: Reference, panes: OrderedPanes) -> Iterator[str]:
     if panes.late:
-        yield f"{panes.late:,} rows came over an hour after newer ones: their order says nothing"
+        slack = format_duration(panes.slack_seconds)
+        yield f"{panes.late:,} rows came over {slack} after newer ones: their order says nothing"
     if panes.timeless:
         yield f"{panes.timeless:,} rows have no time that can be read: their order says nothing"
     unstable = [

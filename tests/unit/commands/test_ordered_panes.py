@@ -51,6 +51,12 @@ def test_a_row_may_come_an_hour_after_newer_ones_and_no_later():
     assert (panes.rows, panes.late) == (3, 1)
 
 
+def test_of_short_panes_no_more_than_so_many_are_kept_open():
+    _, panes = panes_of([[0.0, 400.0, 40.0, 39.0]], pane=0.1)
+    assert panes.slack_seconds == 360.0
+    assert (panes.rows, panes.late) == (3, 1)
+
+
 def test_rows_of_before_are_not_looked_at_and_are_not_late():
     found, panes = panes_of([[0.0, 30.0, 5 * HOUR]], start=5 * HOUR)
     assert [at for at, _ in found] == [5 * HOUR]
