@@ -24,17 +24,11 @@ from detectors.summary.profile import NAMES_MAX, Profile
 from detectors.summary.summary import Summary
 from service.errors import ConfigurationError
 from service.monitor.references.kept import Kept, Seen
+from service.monitor.references.order_of_time import without_hours
 from service.monitor.references.reference import content_hash, merge_references
 from service.monitor.references.streams import CATEGORIES_MAX, stream_reference
 from service.values.references import LEARNED, Lineage, Reference, StreamReference
-from service.values.streams import (
-    JOINT,
-    PREDICTION,
-    Kind,
-    StreamKey,
-    ValueType,
-    cutoff_of,
-)
+from service.values.streams import JOINT, PREDICTION, Kind, StreamKey, ValueType, cutoff_of
 
 ACCEPTED = "accepted"
 """The source of a reference of which some streams were accepted as they were seen."""
@@ -122,13 +116,18 @@ def accept(
 ) -> Accepted:
     """`base` with the streams `keys` as they were seen, and with all others untouched.
 
+    Their dependence is taken to be what it was; their seasons are of before, and are learned anew.
     Streams that `base` lacks, since they were learned, come from the reference that `kept` was
     counted by. Raises ConfigurationError where too few rows were seen to be called normal.
     """
     _require_rows(kept, seen, keys, rows_min)
     counted_by = kept.reference
+    order = {stream.key: stream.in_time for stream in (*counted_by.streams, *base.streams)}
     fresh = {
-        stream.key: accepted_stream(stream, seen.summary, position, categories_max)
+        stream.key: replace(
+            accepted_stream(stream, seen.summary, position, categories_max),
+            in_time=without_hours(order[stream.key]),
+        )
         for position, stream in enumerate(counted_by.streams)
         if stream.key in keys
     }

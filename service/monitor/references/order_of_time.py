@@ -77,6 +77,16 @@ def cells_of(stream: StreamReference) -> list[int]:
     return [*stream.counts.tolist(), stream.missing, stream.invalid]
 
 
+def without_hours(known: InTime | None) -> InTime | None:
+    """What is still known of a stream whose values have changed: its dependence, unless that is
+    about a season.
+    """
+    if known is None or known.values.seasonal:
+        return None
+    quality = known.quality if known.quality is not None and not known.quality.seasonal else None
+    return msgspec.structs.replace(known, quality=quality, season=None)
+
+
 def rounded(known: InTime) -> InTime:
     """As the file keeps it, so that the hash of what is read back is the same."""
     quality = None if known.quality is None else _rounded(known.quality)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from service.errors import ConfigurationError
 from service.monitor.counting.shard import Shard
@@ -9,6 +10,8 @@ from service.monitor.judging.judge import newest_by_model
 from service.monitor.references.acceptance import Decision, accept, named_streams, with_derived
 from service.monitor.references.file import read, write
 from service.monitor.references.kept import kept_of, model_versions
+from service.monitor.references.reference import with_order_of_time
+from service.values.references import Dependence, InTime, Season
 from service.values.streams import JOINT, PREDICTION, Kind, StreamKey, above_cutoff
 from service.values.watches import WindowLength
 from tests.unit.monitor.events import (
@@ -241,6 +244,25 @@ class TestNames:
         assert streams[CUTOFF].valid == rows
         assert 1000 <= streams[JOINT].valid < rows, "it was learned later, and counted since then"
         assert streams[JOINT].mean == pytest.approx(1.0, abs=0.2)
+
+
+STEADY = Dependence(3.0, 9_000.0, 5_000, 20.0)
+BY_HOUR = Season("UTC", "day", 5, (3,), np.array([[0] * (len(GIVEN.streams[0].counts) + 2)]))
+
+
+@pytest.mark.parametrize(
+    ("known", "kept"),
+    [
+        (InTime(60.0, STEADY, STEADY), InTime(60.0, STEADY, STEADY)),
+        (InTime(60.0, replace(STEADY, seasonal=True), STEADY, BY_HOUR), None),
+        (InTime(60.0, STEADY, replace(STEADY, seasonal=True), BY_HOUR), InTime(60.0, STEADY)),
+    ],
+)
+def test_dependence_stays_what_it_was_and_a_season_is_learned_anew(known, kept):
+    given = with_order_of_time(GIVEN, {X: known, STATE: InTime(60.0, STEADY)})
+    made = accepted(kept_after(60, given=given), X, base=given)
+    assert made[X].in_time == kept
+    assert made[STATE].in_time == InTime(60.0, STEADY)
 
 
 def _with_derived_streams():
