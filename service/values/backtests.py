@@ -1,5 +1,6 @@
 """What a replay found, frozen, for the terminal, for JSON and for the report."""
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -256,14 +257,33 @@ class InputFile(Struct, frozen=True):
     sha256: str
 
 
+class TopicRange(Struct, frozen=True):
+    """What was read of one partition: offsets `first` <= offset < `end`.
+
+    `missing` are how many records before them were asked for and are deleted; None when only their
+    time is known: from `missing_from_seconds` until the log begins, NaN when it holds nothing.
+    """
+
+    topic: str
+    partition: int
+    first: int
+    end: int
+    missing: int | None = 0
+    missing_from_seconds: float = math.nan
+    missing_until_seconds: float = math.nan
+
+
 class Origin(Struct, frozen=True):
-    """All it takes to do it again. `versions` by name of the package, and of Python."""
+    """All it takes to do it again. `versions` by name of the package, and of Python; `topics` is
+    empty where files were read.
+    """
 
     command: str
     versions: Mapping[str, str]
     config_hash: str
     config_text: str
     files: tuple[InputFile, ...]
+    topics: tuple[TopicRange, ...] = ()
 
 
 class Backtest(Struct, frozen=True):

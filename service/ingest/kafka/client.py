@@ -73,6 +73,11 @@ def consumer_arguments(parameters: KafkaParameters) -> dict[str, Any]:
     }
 
 
+def reader_arguments(parameters: KafkaParameters) -> dict[str, Any]:
+    """The same for a consumer that belongs to no group and is told what to read."""
+    return consumer_arguments(parameters) | {"group_id": None, "group_instance_id": None}
+
+
 def subscribe(consumer: KafkaConsumer, parameters: KafkaParameters, membership: Membership) -> None:
     """Join the group for the topics, or for whatever matches the patterns, now or later.
 

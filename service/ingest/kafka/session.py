@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from service.ingest.kafka.extent import Seen
 from service.ingest.kafka.fetch import Progress, drop_parked, install, known_partitions
 from service.ingest.kafka.membership import Membership
 from service.ingest.positions import LogRange
@@ -84,15 +85,15 @@ class Session:
 
     def offsets_since(
         self, wheres: list[TopicPartition], since_seconds: float, timeout_seconds: float
-    ) -> dict[TopicPartition, int | None]:
-        """The first offset with a timestamp from `since_seconds` (epoch) on, None = nothing newer.
+    ) -> dict[TopicPartition, Seen | None]:
+        """The first record with a timestamp from `since_seconds` (epoch) on, None = nothing newer.
 
         Raises:
             Unanswered: the brokers did not say in time.
         """
         times = dict.fromkeys(wheres, max(0, round(since_seconds * 1000)))
         found = _ask(self.consumer.offsets_for_times, times, timeout_seconds)
-        return {where: None if found[where] is None else found[where].offset for where in wheres}
+        return {where: _seen(found[where]) for where in wheres}
 
     def ends(self, wheres: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """The end of each log as last seen, or as asked for now if it was never seen.
@@ -150,6 +151,10 @@ def ours(where: TopicPartition) -> Partition:
 def theirs(partition: Partition) -> TopicPartition:
     """Our name of a partition as kafka-python's."""
     return TopicPartition(partition.topic, partition.number)
+
+
+def _seen(found: Any) -> Seen | None:
+    return None if found is None else Seen(found.offset, found.timestamp / 1000.0)
 
 
 def _ask(question: Callable[..., Any], about: Any, timeout_seconds: float) -> Any:

@@ -208,7 +208,7 @@ class KafkaSource:
             return {where: log.end for where, log in logs.items()}
         since = self._clock.now() + start
         found = session.offsets_since(list(logs), since, self.parameters.request_timeout_seconds)
-        return {w: log.end if (at := found[w]) is None else at for w, log in logs.items()}
+        return {w: log.end if (at := found[w]) is None else at.offset for w, log in logs.items()}
 
     def _checked(self, where: TopicPartition, at: int, log: LogRange) -> int:
         if log.holds(at):
