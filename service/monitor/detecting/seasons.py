@@ -1,9 +1,10 @@
 """Which streams follow the hour of the day or week, and what is usual of them at a time.
 
-What a reference does not tell is learned live. An hour is told beforehand twice: by the same hours
-of days before, and by all hours alike. A stream is taken to have a season once the hours have told
-it better, over two days at least, by so much evidence as a recovery needs. A change that stays is
-told no better by the hour, so that it is not taken for a season, nor is slow wander.
+What a reference does not tell is learned live. An hour is told beforehand three times: by the same
+hours of days before, by all hours alike, and by the reference. A stream is taken to have a season
+once the hours have told it better than both others, over two days at least, by so much evidence as
+a recovery needs. A change that stays is told no better by the hour, so that it is not taken for a
+season, nor is slow wander, nor an incident of some hours, after which all is as in the reference.
 """
 
 import math
@@ -218,8 +219,13 @@ class Seasons:
         alike = all_hours * cells.spread(before / np.maximum(total, 1)) + DAY_WEIGHT * self._shares
         alike = alike / cells.spread(before + DAY_WEIGHT)
         mass = _worth(np.minimum(before, by_hour.mass) / phi)
-        gained = log_dirichlet_multinomial(cells, counts, by_hour.shares, mass)
-        gained = gained - log_dirichlet_multinomial(cells, counts, alike, mass)
+        # A single incident makes hours differ too: after it, the reference tells them best.
+        others = [
+            log_dirichlet_multinomial(cells, counts, shares, mass)
+            for shares in (alike, np.broadcast_to(self._shares, alike.shape))
+        ]
+        told = log_dirichlet_multinomial(cells, counts, by_hour.shares, mass)
+        gained = told - np.maximum(*others)
         # An hour that was never seen is told by nothing but the reference.
         self._evidence = np.maximum(self._evidence + np.where(before > 0, gained, 0), EVIDENCE_MIN)
 

@@ -107,6 +107,22 @@ def test_a_step_that_stays_is_no_season():
     assert len(live.alarms()) == 1
 
 
+@pytest.mark.parametrize("shift", [2.0, 30.0])
+def test_an_incident_of_some_hours_is_no_season(shift):
+    def mean(at):
+        return shift if 2 <= (at - MONDAY) / 3600 < 16 else 0.0
+
+    live = Live(mean)
+    normal = {"wave": np.random.default_rng(5).normal(size=8_000).tolist()}
+    live.normal = reference(inputs=normal, outputs=False)
+    live.plan = plan_for(MODEL, live.watch, live.normal, learns=False)
+    live.comparison = live.new()
+    live.run(6)
+    assert not live.comparison.detection.seasons.active.any()
+    assert len(live.alarms()) == len(live.told) / 2 > 0
+    assert live.alarms(since_days=1) == []
+
+
 def test_a_steady_stream_has_no_season():
     live = Live(lambda at: 0.0).run(16)
     assert not live.comparison.detection.seasons.active.any()
