@@ -63,7 +63,8 @@ def with_time_order(
         return Ordered(reference, notes=(_too_short(newest - oldest, cut),))
     watched = WatchedCells(plan_of(reference))
     counts = reference_cells(reference)
-    teaching = Teaching(reference, counts, watched, cut.season, cut.pane_seconds)
+    span = (oldest, newest)
+    teaching = Teaching(reference, counts, watched, cut.season, cut.pane_seconds, span)
     panes = OrderedPanes(watched.plan.layout, cut.pane_seconds, oldest)
     cells = TableCells(reference)
     for table in read_again("order of time"):

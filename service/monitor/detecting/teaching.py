@@ -2,9 +2,12 @@
 
 They are learned from as live ones are of which none drifts, by the same rules: a stream has a
 season once the hours have told its hours better (`seasons`), and its dependence is that of what
-they do not tell (`dispersions`). So a reference of two weeks knows what two live weeks would.
+they do not tell (`dispersions`). So a reference of two weeks knows what two live weeks would, and
+more in one thing: while a season is young it errs, which looks like wander; how long there will be
+panes is known here, so that of the first half this is forgotten.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 from detectors.change.pool import shares_of
 from detectors.dispersion import PANES_MIN
 from detectors.season import HOURS_A_WEEK
-from service.monitor.detecting.dispersions import PRIOR, Dispersions
+from service.monitor.detecting.dispersions import PRIOR, SETTLED_SECONDS, Dispersions
 from service.monitor.detecting.seasons import KNOWN_SECONDS, LEARNING_SECONDS, Seasons
 from service.monitor.detecting.watched_cells import WatchedCells
 from service.values.references import Dependence, InTime, Reference, Season
@@ -31,7 +34,7 @@ DAYS_MIN = round(KNOWN_SECONDS / 86_400.0)
 
 class Teaching:
     """Takes the panes of `reference`, ascending by time; `counts` (cells,) are its own, by cell of
-    the layout of `watched`.
+    the layout of `watched`. They start at `span`, the first and the last of them.
     """
 
     def __init__(
@@ -41,8 +44,11 @@ class Teaching:
         watched: WatchedCells,
         season: SeasonWatch,
         pane_seconds: float,
+        span: tuple[float, float],
     ) -> None:
         self.panes = 0
+        half = (span[1] - span[0]) / 2
+        self._grown_seconds = span[0] + half if half >= SETTLED_SECONDS else math.inf
         self._watched = watched
         self._season = season
         self._pane_seconds = pane_seconds
@@ -65,6 +71,9 @@ class Teaching:
         self.panes += 1
         self._by_hour[int(self._seasons.position(middle))] += counts
         self._note_day(middle, cells.total(watched) > 0)
+        if middle > self._grown_seconds:
+            self._grown_seconds = math.inf
+            self._dispersions.forget(self._seasons.active)
         usual = self._seasons.usual(middle, self._dispersions.phi)
         expected = None
         if usual is not None:

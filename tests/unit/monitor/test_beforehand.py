@@ -78,11 +78,17 @@ def plain(stream):
     return reference(inputs={X.name: values}, outputs=False)
 
 
-def taught(stream, days, season=DAILY):
+def school(normal, stream, days, season=DAILY):
+    """Takes panes of so many days before Monday."""
+    watched, span = WatchedCells(plan_of(normal)), (MONDAY - days * DAY_SECONDS, MONDAY)
+    return Teaching(normal, reference_cells(normal), watched, season, stream.pane, span)
+
+
+def taught(stream, days, season=DAILY, *, halves=True):
     """The reference, and what so many days of panes before Monday teach."""
     normal = plain(stream)
     plan = plan_of(normal)
-    teaching = Teaching(normal, reference_cells(normal), WatchedCells(plan), season, stream.pane)
+    teaching = school(normal, stream, days if halves else 0, season)
     start = MONDAY - days * DAY_SECONDS
     for pane in range(round(days * DAY_SECONDS / stream.pane)):
         at = start + pane * stream.pane
@@ -172,9 +178,8 @@ def test_a_reference_teaches_what_as_many_live_panes_would():
 
     normal = plain(twice(0))
     panes = 9 * DAY
-    watched = WatchedCells(plan_of(normal))
-    teaching = Teaching(normal, reference_cells(normal), watched, DAILY, 1800.0)
     live, stream = Live(normal, twice(4)), twice(4)
+    teaching = school(normal, stream, 9)
     live.run(panes + 10)  # so long the last ones wait
     for pane in range(panes):
         at = MONDAY + pane * 1800.0
@@ -183,6 +188,18 @@ def test_a_reference_teaches_what_as_many_live_panes_would():
     live.dispersions.settle()
     assert (live.dispersions.live.panes[0], known.panes) == (panes + 10, panes)
     assert known.phi == pytest.approx(live.dispersions.live.phi[0], rel=0.05)
+
+
+def test_that_a_season_errs_while_it_is_young_is_not_taken_for_wander():
+    by_hour = SeasonWatch("week")
+    young, grown = (
+        taught(Stream(wave, rows=60, seed=8), 14, by_hour, halves=halves).streams[0].in_time.values
+        for halves in (False, True)
+    )
+    assert young.seasonal
+    assert grown.seasonal
+    assert (young.panes, grown.panes) == (pytest.approx(12 * DAY, abs=DAY), 7 * DAY)
+    assert grown.kappa > 1.5 * young.kappa
 
 
 def test_dependence_is_known_from_the_first_pane_on_and_does_not_alarm():
