@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from service.backtest.transitions import alarms_of
 from service.ingest.source import Source
+from service.monitor.counting.holding import too_far_ahead
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.comparison import Transition
 from service.monitor.judging.judge import Judge
@@ -70,6 +71,7 @@ class Replay:
                 for piece in together:
                     self._apply(piece)
                     transitions += self._advance()
+            self._keep_together()
         transitions += self._advance(to_the_end=True)
         return self._outcome(transitions)
 
@@ -100,6 +102,12 @@ class Replay:
         if partition in self._left and position >= self._left[partition]:
             del self._left[partition]
             self.shards[partition].caught_up_seconds = math.inf
+
+    def _keep_together(self) -> None:
+        """Side by side, partitions that are far ahead wait for the slowest one."""
+        if not self._in_turn:
+            shards, pane_seconds = self.shards.values(), self._rules.pane_seconds
+            self._source.hold(too_far_ahead(shards, self._left.keys(), pane_seconds))
 
     def _advance(self, *, to_the_end: bool = False) -> list[Transition]:
         """Judge what is closed, and keep of each episode how it stands."""

@@ -34,12 +34,13 @@ class Router:
 
     def _find(self, topic: str) -> Decoder:
         for source, decoder in self._decoders:
-            if _reads(source, topic):
+            if reads(source, topic):
                 return decoder
         raise ConfigurationError(f"no source is configured for the topic {topic!r}")
 
 
-def _reads(source: SourceSettings, topic: str) -> bool:
+def reads(source: SourceSettings, topic: str) -> bool:
+    """Does the source read this topic (or file)?"""
     if source.files:
         return True  # files are read one source at a time
     if isinstance(source.topics, TopicPattern):

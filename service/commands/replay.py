@@ -6,27 +6,33 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from config.settings import Settings
 from config.sources import SourceSettings
 from service.backtest.assembly import Asked
 from service.backtest.incidents import read_incidents
+from service.clock import SystemClock
 from service.commands import config_option, require_references
 from service.commands.columns import role_options, sentinels, version_option
 from service.commands.command_line import as_typed
 from service.commands.replay_episode import (
-    Remembered,
     find_episode,
     question_of,
     reference_of,
     require_model,
-    source_of,
 )
 from service.commands.replay_heads import columns_of, heads_of
 from service.commands.replay_json import as_json
 from service.commands.replay_references import read_references, require_fit
+from service.commands.replay_sources import events_source, named_source
 from service.commands.replay_table import Columns, Unit, no_table, table_source
+from service.commands.replay_topics import (
+    Recording,
+    Wanted,
+    as_typed_again,
+    recording_of,
+    require_one_input,
+)
 from service.commands.replay_view import show
-from service.commands.replay_warnings import Material, failure, require_models
+from service.commands.replay_warnings import Material, failure
 from service.commands.replaying import Task, run
 from service.errors import ConfigurationError
 from service.ingest.decode.identity import UNVERSIONED
@@ -40,8 +46,31 @@ _WIDTH = 120
 
 
 @click.command("replay")
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1)
 @config_option
+@click.option(
+    "--topic",
+    "topics",
+    metavar="TOPIC",
+    multiple=True,
+    help="Instead of FILES: a recorded topic; may be repeated. It is read as the source of the "
+    "configuration that has it says, or that of --source.",
+)
+@click.option(
+    "--from",
+    "start",
+    metavar="TIME|OFFSET",
+    help="Of topics: 2026-11-23T10:20Z or -7d, by Kafka's time; an offset, one for each partition "
+    "(0:12345,1:999), earliest, latest. Without --topic: the topics of the sources.  "
+    "[default: earliest; with --episode: so long before it as it takes to judge it]",
+)
+@click.option(
+    "--to",
+    "end",
+    metavar="TIME|OFFSET",
+    help="Of topics: read what is before this.  [default: where they end now; with --episode: its "
+    "end]",
+)
 @click.option(
     "--reference",
     "reference_files",
@@ -68,7 +97,7 @@ _WIDTH = 120
     help="A setting over that of the configuration, and what it changes: tolerance.shift=0.25, "
     "detection.false_alarm_budget='1 per 7d per team'. May be repeated.",
 )
-@click.option("--source", help="Read the files as this source of the configuration says.")
+@click.option("--source", help="Read them as this source of the configuration says.")
 @click.option(
     "--model",
     help="The rows are flat columns (CSV, Parquet, flat JSON) of the model of this name; the "
@@ -113,6 +142,9 @@ def command(  # noqa: PLR0913 - one argument an option
     *,
     files: tuple[str, ...],
     config_file: Path | None,
+    topics: tuple[str, ...],
+    start: str | None,
+    end: str | None,
     reference_files: tuple[Path, ...],
     episode: str | None,
     record: Path | None,
@@ -139,9 +171,16 @@ def command(  # noqa: PLR0913 - one argument an option
     them is said on standard error. Exit code 78: nothing could be read, none of the references was
     used, or an option names what is not there.
 
+    Or what a topic still holds: read by no consumer group, committing nothing, up to where it ends
+    when the replay starts. What retention has deleted of it is said.
+
     \b
     Recorded events, as they were in the topic:
       anchorwatch replay 'events-2026-11-*.jsonl' --reference ref.json
+    \b
+    The last week of the topics of the configuration, or a piece of one:
+      anchorwatch replay --config anchorwatch.yaml --from -7d
+      anchorwatch replay --topic ml.predictions --from 0:12345,1:999 --to 2026-11-23T10:20Z
     \b
     A table, one row a prediction:
       anchorwatch replay scored.parquet --model credit-risk --model-version 3 \\
@@ -153,10 +192,13 @@ def command(  # noqa: PLR0913 - one argument an option
     Would an episode fire again with another setting, and what else would change?
       anchorwatch replay 'events-*.jsonl' --config anchorwatch.yaml \\
           --episode credit-risk-20261123-1020 --set tolerance.shift=0.25
+      anchorwatch replay --config anchorwatch.yaml --episode credit-risk-20261123-1020
     """  # noqa: D301 - click reads \b as its paragraph mark
     asked = None if episode is None else find_episode(episode, config_file, record)
     if asked is None and record is not None:
         raise click.UsageError("--record is where an --episode is looked for")
+    wanted = Wanted(topics, start, end)
+    require_one_input(files, wanted, episode, model)
     own = require_model(asked, model, version)
     question, loaded = question_of(asked, said, own, config_file)
     require_references(loaded)
@@ -168,9 +210,19 @@ def command(  # noqa: PLR0913 - one argument an option
         references = reference_of(asked, references, loaded.settings)
         if model is None and columns != Columns():
             model, version = asked.episode.key
-    if model is None:
+    context = click.get_current_context()
+    typed = as_typed(context)
+    chosen: SourceSettings | Recording
+    if not files:
         no_table(columns, version)
-        chosen = _events(loaded.settings, source, files, asked)
+        by_name = None if source is None else named_source(loaded.settings, source)
+        now = SystemClock().now()
+        chosen = recording_of(loaded.settings, wanted, by_name, asked, now)
+        material = Material(references, is_native=chosen.is_native, is_topic=True)
+        typed = as_typed_again(context, chosen)
+    elif model is None:
+        no_table(columns, version)
+        chosen = events_source(loaded.settings, source, files, asked)
         material = Material(references, is_native=source is None)
     elif source is not None:
         raise click.UsageError("--source and --model exclude each other")
@@ -191,7 +243,7 @@ def command(  # noqa: PLR0913 - one argument an option
             what_if=html_file is not None if what_if is None else what_if,
             jobs=jobs,
         ),
-        as_typed(click.get_current_context()),
+        typed,
         question,
     )
     backtest = run(task, loaded)
@@ -199,25 +251,6 @@ def command(  # noqa: PLR0913 - one argument an option
     fault = failure(backtest.outcome, material)
     if fault:
         raise ConfigurationError(fault)
-
-
-def _events(
-    settings: Settings, name: str | None, files: tuple[str, ...], asked: Remembered | None
-) -> SourceSettings:
-    """The source of this name in the configuration; without a name that by which the events of the
-    episode came, else native events.
-    """
-    known_source = None if asked is None else source_of(asked, settings)
-    if name is None and known_source is not None:
-        return known_source
-    if name is None:
-        require_models(heads_of(files))
-        return SourceSettings(name="replay", files=files)
-    for source in settings.sources:
-        if source.name == name:
-            return source
-    known = ", ".join(source.name for source in settings.sources) or "none"
-    raise ConfigurationError(f"--source: there is no source {name!r}; there are: {known}")
 
 
 def _require_directories(*outputs: Path | None) -> None:

@@ -18,6 +18,7 @@ from service.values.backtests import (
     History,
     NearMiss,
     Setting,
+    TopicRange,
 )
 from service.values.reports import ModelReport, TopicReport
 
@@ -54,7 +55,7 @@ def as_json(backtest: Backtest, files: tuple[str, ...]) -> str:
         "notes": list(backtest.notes),
         "could_not_see": [_history(history) for history in backtest.histories],
         "models": [_model(model) for model in outcome.models],
-        "books": [_book(book) for book in outcome.books],
+        "books": [_book(book, is_topic=bool(backtest.origin.topics)) for book in outcome.books],
         "again": {
             "command": backtest.origin.command,
             "versions": dict(backtest.origin.versions),
@@ -62,6 +63,7 @@ def as_json(backtest: Backtest, files: tuple[str, ...]) -> str:
                 {"path": file.path, "bytes": file.bytes, "sha256": file.sha256}
                 for file in backtest.origin.files
             ],
+            "topics": [_topic(found) for found in backtest.origin.topics],
         },
     }
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False)
@@ -216,9 +218,22 @@ def _model(model: ModelReport) -> dict[str, Any]:
     }
 
 
-def _book(book: TopicReport) -> dict[str, Any]:
+def _topic(found: TopicRange) -> dict[str, Any]:
+    """Offsets from `first` on, before `end`; `missing` is null where only the time is known."""
     return {
-        "file": book.topic,
+        "topic": found.topic,
+        "partition": found.partition,
+        "first": found.first,
+        "end": found.end,
+        "missing": found.missing,
+        "missing_from": _time(found.missing_from_seconds),
+        "missing_until": _time(found.missing_until_seconds) if found.missing is None else None,
+    }
+
+
+def _book(book: TopicReport, *, is_topic: bool) -> dict[str, Any]:
+    return {
+        "topic" if is_topic else "file": book.topic,
         "consumed": book.consumed,
         "applied": book.applied,
         "ignored": book.ignored,

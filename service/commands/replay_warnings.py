@@ -27,7 +27,8 @@ class Material(Struct, frozen=True):
     """What a replay was given: references, and files of which the first rows have these columns.
 
     `table` is the model version of which the rows are, with --model; `ignore` are globs of columns
-    that are left out of them; `is_native`: neither --model nor --source was said.
+    that are left out of them; `is_native`: neither --model nor --source was said, nor is it known
+    by the topic. `is_topic`: the records are those of topics.
     """
 
     references: tuple[Given, ...] = ()
@@ -35,6 +36,7 @@ class Material(Struct, frozen=True):
     table: ModelKey | None = None
     ignore: tuple[str, ...] = ()
     is_native: bool = False
+    is_topic: bool = False
 
 
 def warnings(
@@ -46,8 +48,8 @@ def warnings(
         *(part.sentences() for part in unwatched),
         *_globs(material),
         *(text for model in outcome.models for text in _features(model)),
-        *_rejected(outcome),
-        *_unjudged(outcome, settings),
+        *_rejected(outcome, material),
+        *_unjudged(outcome, material, settings),
     )
 
 
@@ -68,7 +70,7 @@ def failure(outcome: Outcome, material: Material) -> str:
     Nothing could be read at all, or none of the references that it was to compare with was used.
     """
     if not any(model.predictions_total or model.late_total for model in outcome.models):
-        return f"nothing could be read: {_all_gone(outcome)}{_remedy(outcome, material)}"
+        return f"nothing could be read: {_all_gone(outcome, material)}{_remedy(outcome, material)}"
     keys = _keys(outcome)
     if material.references and len(unused(material.references, keys)) == len(material.references):
         names = listed([one.name for one in material.references], _NAMES_SHOWN)
@@ -109,6 +111,12 @@ def _by_rule(names: Sequence[str], model: str) -> Iterator[str]:
         )
 
 
+_TOPIC_HINT = (
+    "No source of the configuration has the topic, so its records were taken as native events; "
+    "those of another form are read by --source NAME."
+)
+
+
 def _keys(outcome: Outcome) -> list[ModelKey]:
     """The model versions of which there were events."""
     return [m.key for m in outcome.models if m.predictions_total or m.late_total]
@@ -139,12 +147,17 @@ def _features(model: ModelReport) -> Iterator[str]:
         yield f"{name}: in its reference, but without a value in the last events: {names}."
 
 
-def _rejected(outcome: Outcome) -> Iterator[str]:
+def _rejected(outcome: Outcome, material: Material) -> Iterator[str]:
     """The first of each reason."""
     counts = _reasons(outcome)
     for reject in outcome.rejects:
         number = several(counts[reject.reason], "was", "were").split(" ")
-        place = f"{reject.partition.topic}, row {reject.record.offset + 1}"
+        topic, partition = reject.partition
+        place = (
+            f"{topic}, partition {partition}, offset {reject.record.offset}"
+            if material.is_topic
+            else f"{topic}, row {reject.record.offset + 1}"
+        )
         yield (
             f"{number[0]} {number[1]} rejected ({reject.reason}). The first: {place}: "
             f"{reject.detail}."
@@ -161,19 +174,22 @@ def _reasons(outcome: Outcome) -> Counter[Reason]:
     return counts
 
 
-def _unjudged(outcome: Outcome, settings: Settings) -> Iterator[str]:
+def _unjudged(outcome: Outcome, material: Material, settings: Settings) -> Iterator[str]:
     unjudged = sum(model.unjudged_total for model in outcome.models)
     if unjudged:
-        yield (
-            f"{unjudged:,} rows came after their pane had been judged: files are read in the order "
-            "of their names and have to follow each other in time."
+        yield f"{unjudged:,} rows came after their pane had been judged" + (
+            ", as they would have in the service: raise detection.lateness or detection.idle_after."
+            if material.is_topic
+            else ": files are read in the order of their names and have to follow each other in "
+            "time."
         )
     late = sum(model.late_total for model in outcome.models)
     if late:
         lateness = format_duration(settings.detection.lateness)
         yield (
-            f"{late:,} rows were more than {lateness} behind newer ones and were not judged: sort "
-            "the file by time, or raise detection.lateness."
+            f"{late:,} rows were more than {lateness} behind newer ones and were not judged: "
+            + ("" if material.is_topic else "sort the file by time, or ")
+            + "raise detection.lateness."
         )
     learning = [m.key for m in outcome.models if m.reference_state is ReferenceState.LEARNING]
     if learning:
@@ -184,11 +200,11 @@ def _unjudged(outcome: Outcome, settings: Settings) -> Iterator[str]:
         )
 
 
-def _all_gone(outcome: Outcome) -> str:
+def _all_gone(outcome: Outcome, material: Material) -> str:
     consumed = sum(book.consumed for book in outcome.books)
     ignored = sum(book.ignored for book in outcome.books)
     if not consumed:
-        return "the files hold no record"
+        return f"the {'topics' if material.is_topic else 'files'} hold no record"
     gone = [f"{count:,} rejected ({reason})" for reason, count in _reasons(outcome).most_common()]
     if ignored:
         gone.append(f"{ignored:,} ignored, as empty or by keep_if and drop_if of the source")
@@ -198,5 +214,5 @@ def _all_gone(outcome: Outcome) -> str:
 def _remedy(outcome: Outcome, material: Material) -> str:
     reasons = _reasons(outcome)
     if material.is_native and reasons[Reason.NO_MODEL] + reasons[Reason.NO_FIELDS]:
-        return f". {_TABLE_HINT}"
+        return f". {_TOPIC_HINT if material.is_topic else _TABLE_HINT}"
     return ""

@@ -3,14 +3,22 @@
 import hashlib
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from msgspec import Struct, structs
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from config.loader import Loaded
 from config.settings import Settings
@@ -24,6 +32,7 @@ from service.clock import SystemClock
 from service.commands.columns import fits
 from service.commands.partly_watched import partly_watched
 from service.commands.replay_episode import Question, require_events
+from service.commands.replay_topics import Recording, gaps, what_was_read
 from service.commands.replay_warnings import Material, notes, warnings
 from service.commands.unused_order import unused_order
 from service.ingest.decode.decoder import Decoder
@@ -35,7 +44,7 @@ from service.monitor.judging.judge import GivenReference, Judge, Judged
 from service.monitor.judging.model_judge import ModelJudge
 from service.monitor.references.planning import plan_for, watched_part
 from service.replay import Replay
-from service.values.backtests import Backtest, InputFile, Origin, Outcome, Reconsidered
+from service.values.backtests import Backtest, InputFile, Origin, Outcome, Reconsidered, TopicRange
 from service.values.references import Reference
 from service.values.streams import ModelKey
 from service.values.watches import FeatureWatch
@@ -45,12 +54,12 @@ PACKAGES = ("anchorwatch", "numpy", "pyarrow", "river")
 
 
 class Task(Struct, frozen=True):
-    """What to replay. `further` are files that it depends on beside the recorded ones; `command` is
-    what to type to do it again.
+    """What to replay: `files` as `source` says, or topics, where `source` is a recording. `further`
+    are files that it depends on beside the recorded ones; `command` is what to type to do it again.
     """
 
     files: tuple[str, ...]
-    source: SourceSettings
+    source: SourceSettings | Recording
     material: Material
     further: tuple[Path, ...]
     asked: Asked
@@ -74,7 +83,8 @@ def run(task: Task, loaded: Loaded) -> Backtest:
             witness.record(model, pane)
 
     with closing(recorder):
-        outcome, paths = _replayed(task, loaded, judged, "replaying")
+        read = _replayed(task, loaded, judged, "replaying")
+        outcome = read.outcome
         reconsidered = _reconsidered(task, loaded, outcome, witness)
         with _bar("judging again") as progress:
             backtest = backtest_of(
@@ -83,7 +93,7 @@ def run(task: Task, loaded: Loaded) -> Backtest:
                 watches(settings)("").budget,
                 _tolerances(settings, outcome),
                 task.asked,
-                _origin(task, loaded, (*paths, *task.further)),
+                _origin(task, loaded, read),
                 progress,
             )
     return structs.replace(
@@ -91,16 +101,23 @@ def run(task: Task, loaded: Loaded) -> Backtest:
         warnings=(
             *warnings(outcome, task.material, partly_watched(settings, references), settings),
             *unused_order(settings, references),
+            *gaps(read.ranges),
         ),
-        notes=notes(task.material, settings),
+        notes=(*notes(task.material, settings), *what_was_read(read.ranges)),
         reconsidered=reconsidered,
     )
 
 
-def _replayed(
-    task: Task, loaded: Loaded, judged: Judged, words: str
-) -> tuple[Outcome, Sequence[Path]]:
-    """What the judge made of it under these settings, and the files that were read."""
+class _Read(Struct, frozen=True):
+    """What the judge made of it, and the files or the ranges of topics that were read."""
+
+    outcome: Outcome
+    paths: Sequence[Path] = ()
+    ranges: Sequence[TopicRange] = ()
+
+
+def _replayed(task: Task, loaded: Loaded, judged: Judged, words: str) -> _Read:
+    """What the judge made of it under these settings."""
     settings = loaded.settings
     rules = time_rules(settings.detection, use_host_clock=False)
     judge = Judge(
@@ -113,11 +130,20 @@ def _replayed(
         judged=judged,
         episodes=Episodes(episode_rules(settings, loaded.hash)),
     )
+    now = SystemClock().now()
+    if isinstance(task.source, Recording):
+        router = task.source.decoder(judge, settings)
+        with (
+            _bar(words, MofNCompleteColumn(), TextColumn("records")) as progress,
+            closing(task.source.open(progress)) as topics,
+        ):
+            outcome = Replay(topics, router, judge, rules, now, in_turn=False).run()
+        return _Read(outcome, ranges=topics.ranges)
     decoder = Decoder(task.source, judge, settings.limits, rules.pane_seconds)
     with _bar(words, DownloadColumn()) as progress:
         reader = FilesSource(FilesParameters(task.files), progress)
-        outcome = Replay(reader, decoder, judge, rules, SystemClock().now()).run()
-    return outcome, sorted(Path(partition.topic) for partition in reader.partitions())
+        outcome = Replay(reader, decoder, judge, rules, now).run()
+    return _Read(outcome, sorted(Path(partition.topic) for partition in reader.partitions()))
 
 
 def _reconsidered(
@@ -131,8 +157,8 @@ def _reconsidered(
         require_events(witness)
     before = None
     if configured is not None:
-        plain, _ = _replayed(task, configured, lambda *_: None, "replaying as configured")
-        before = plain.episodes
+        plain = _replayed(task, configured, lambda *_: None, "replaying as configured")
+        before = plain.outcome.episodes
     config_hash = (configured or loaded).hash
     return Reconsidered(
         settings=task.question.settings,
@@ -159,7 +185,7 @@ def _given(task: Task, settings: Settings) -> GivenReference:
 
 
 @contextmanager
-def _bar(words: str, *columns: DownloadColumn) -> Iterator[Callable[[int, int], None]]:
+def _bar(words: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, for a terminal only. It is drawn as it is told and by no thread of
     its own, which a process that is forked would not have.
     """
@@ -184,13 +210,14 @@ def _tolerances(settings: Settings, outcome: Outcome) -> tuple[float, ...]:
     return tuple(watch_for(name).tolerance_sd for name in sorted(names))
 
 
-def _origin(task: Task, loaded: Loaded, files: Iterable[Path]) -> Origin:
+def _origin(task: Task, loaded: Loaded, read: _Read) -> Origin:
     return Origin(
         command=task.command,
         versions={name: version(name) for name in PACKAGES} | {"Python": platform.python_version()},
         config_hash=loaded.hash,
         config_text=show(loaded),
-        files=tuple(_input_file(path) for path in files),
+        files=tuple(_input_file(path) for path in (*read.paths, *task.further)),
+        topics=tuple(read.ranges),
     )
 
 
