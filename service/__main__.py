@@ -13,6 +13,7 @@ from service.errors import AnchorwatchError
 COMMANDS = {
     "demo": "See it work: an embedded stream that starts to drift. No broker needed.",
     "check": "Is a configuration sound? Says every problem with its line.",
+    "acl": "The topics and grants to ask the Kafka team for.",
     "run": "The service: consume, judge, serve /metrics.",
     "reference": "Summarise training data into a reference, the picture of normal.",
     "episode": "What drifted, why, and was it real? Reads the record of episodes.",

@@ -35,6 +35,7 @@ def test_commands_are_listed_in_the_order_of_first_use():
     assert list(COMMANDS) == [
         "demo",
         "check",
+        "acl",
         "run",
         "reference",
         "episode",

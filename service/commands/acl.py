@@ -1,0 +1,245 @@
+"""`anchorwatch acl`: the topics and grants to ask the Kafka team for."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+from msgspec import Struct
+
+from config.kafka import KafkaSettings
+from config.settings import Settings
+from config.sources import TopicPattern
+from service.commands import config_option, load_settings
+from service.commands.acl_prefixes import Rest, beginnings, with_literal_dots
+from service.errors import ConfigurationError
+
+Operation = Literal["Read", "Describe", "Write"]
+
+_ADMIN_FILE = "admin.properties"
+_DEAD_LETTERS_KEPT = "retention.ms=1209600000"
+"""Two weeks, to be mended and sent again."""
+
+
+class Request(Struct, frozen=True):
+    """What to ask for in one sentence, and the lines that do it; none where no line could."""
+
+    why: str
+    commands: tuple[str, ...] = ()
+
+
+class _Cluster(Struct, frozen=True):
+    """Who is to be let in where, as the tools want it."""
+
+    servers: str
+    principal: str
+    needs_login: bool
+
+    def topic(self, name: str, setting: str) -> str:
+        """Make a topic, with as many partitions and replicas as the cluster has by default."""
+        create = ("--create", "--if-not-exists", "--topic", name, "--config", setting)
+        return self._line("kafka-topics", *create)
+
+    def grant(self, operations: Sequence[Operation], *resource: str) -> str:
+        """Let the principal do this."""
+        allowed = [word for operation in operations for word in ("--operation", operation)]
+        return self._line(
+            "kafka-acls", "--add", "--allow-principal", self.principal, *allowed, *resource
+        )
+
+    def _line(self, tool: str, *words: str) -> str:
+        login = ("--command-config", _ADMIN_FILE) if self.needs_login else ()
+        return shlex.join((tool, "--bootstrap-server", self.servers, *login, *words))
+
+
+def _principal(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[A-Za-z]+:.+", text):
+        raise click.BadParameter(f"{text!r} is no principal of Kafka, such as User:anchorwatch")
+    return text
+
+
+@click.command("acl", options_metavar="[--config FILE] [OPTIONS]")
+@config_option
+@click.option(
+    "--principal",
+    metavar="TYPE:NAME",
+    callback=_principal,
+    help="Who is to be let in.  [default: User: and kafka.security.username; without a login "
+    "User:ANONYMOUS; else User:anchorwatch]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "commands"]),
+    default="text",
+    show_default=True,
+    help="text: each with a sentence on why; commands: the lines alone, to be pasted.",
+)
+def command(config_file: Path | None, *, principal: str | None, form: str) -> None:
+    """Print the topics and grants that the service needs, as lines of kafka-topics and kafka-acls.
+
+    They are what this version uses with this configuration, and nothing else. Connects nowhere.
+    What no grant can mean, such as a pattern without a fixed beginning, is said, in the lines as a
+    comment. Exit code 78: no source has topics.
+
+    \b
+    anchorwatch acl --config anchorwatch.yaml
+    anchorwatch acl --config anchorwatch.yaml --principal User:svc-drift --format commands | sh
+    """  # noqa: D301 - click reads \b as its paragraph mark
+    settings = load_settings(config_file).settings
+    who, doubt = _who(settings.kafka, principal)
+    requests = requests_of(settings, who)
+    if form == "text":
+        click.echo(_opening(settings.kafka, who, doubt))
+        click.echo("\n" + "\n\n".join(map(_as_text, requests)))
+        click.echo(f"\n{_CLOSING}")
+        return
+    for request in requests:
+        for line in request.commands or (f"# {' '.join(request.why.split())}",):
+            click.echo(line)
+
+
+def requests_of(settings: Settings, principal: str) -> tuple[Request, ...]:
+    """Everything that the service with these settings does in Kafka, in order of its doing.
+
+    Raises ConfigurationError when no source has topics.
+    """
+    kafka = settings.kafka
+    cluster = _Cluster(",".join(kafka.bootstrap_servers), principal, _needs_login(kafka))
+    found = (*_literal(settings, cluster), *_by_pattern(settings, cluster))
+    if not found:
+        raise ConfigurationError(
+            "no source of the configuration has topics, so there is nothing to ask for: name the "
+            "configuration of the service by --config"
+        )
+    return (*found, _group(kafka, cluster), *_dead_letters(kafka, cluster))
+
+
+_CLOSING = (
+    "Nothing else is used: the service makes no topic, commits to no other group, and needs no "
+    "right on the cluster. Replays of topics read as the same user, in no group."
+)
+
+
+def _opening(kafka: KafkaSettings, principal: str, doubt: str) -> str:
+    servers = ", ".join(kafka.bootstrap_servers)
+    text = f"What {principal} needs at {servers}, to be run by those who administer the brokers."
+    if doubt:
+        text += f" {doubt}"
+    if _needs_login(kafka):
+        text += f" {_ADMIN_FILE} stands for the file with their own login."
+    return text
+
+
+def _as_text(request: Request) -> str:
+    return "\n".join((request.why, *(f"    {line}" for line in request.commands)))
+
+
+def _who(kafka: KafkaSettings, said: str | None) -> tuple[str, str]:
+    """The principal, and what is doubtful about it."""
+    security = kafka.security
+    if said is not None:
+        return said, ""
+    if security.username:
+        return f"User:{security.username}", ""
+    if security.certificate_file is not None and not security.uses_sasl:
+        return "User:anchorwatch", (
+            "By a certificate the brokers know us as its subject, unless they map it "
+            "(ssl.principal.mapping.rules): say it by --principal 'User:CN=...'."
+        )
+    if security.uses_sasl:
+        return "User:anchorwatch", (
+            f"By {security.mechanism} the name is in the token or ticket: say it by --principal."
+        )
+    return "User:ANONYMOUS", "Without a login (kafka.security) everybody is that user."
+
+
+def _needs_login(kafka: KafkaSettings) -> bool:
+    return kafka.security.protocol != "PLAINTEXT"
+
+
+def _literal(settings: Settings, cluster: _Cluster) -> Iterator[Request]:
+    """A topic that several sources name is asked for once."""
+    sources: dict[str, list[str]] = {}
+    for source in settings.sources:
+        if source.topics and not isinstance(source.topics, TopicPattern):
+            for topic in source.topics:
+                sources.setdefault(topic, []).append(source.name)
+    for topic, names in sources.items():
+        yield Request(
+            f"Source {', '.join(names)}: to learn the partitions of {topic} and read its records. "
+            "It has to be there; its producers own it.",
+            (cluster.grant(("Read", "Describe"), "--topic", topic),),
+        )
+
+
+def _by_pattern(settings: Settings, cluster: _Cluster) -> Iterator[Request]:
+    for source in settings.sources:
+        if not isinstance(source.topics, TopicPattern):
+            continue
+        pattern = source.topics.pattern
+        where = f"Source {source.name}: topics like {pattern}"
+        for found in beginnings(pattern):
+            if not found.text:
+                yield Request(f"{where}. {_NO_PREFIX}{_dots(pattern)}")
+                continue
+            is_name = found.rest is Rest.NOTHING
+            prefixed = () if is_name else ("--resource-pattern-type", "prefixed")
+            yield Request(
+                f"{where}: {_reach(found.text, found.rest)}{_dots(pattern)}",
+                (cluster.grant(("Read", "Describe"), "--topic", found.text, *prefixed),),
+            )
+
+
+_NO_PREFIX = (
+    "A grant in Kafka means one topic or all of one beginning, and no regular expression. The "
+    "names that this one matches have no beginning in common, so nothing but a grant on every "
+    "topic would do: better name the topics in `topics`, or give them a common beginning."
+)
+
+
+def _reach(text: str, rest: Rest) -> str:
+    if rest is Rest.NOTHING:
+        return f"to find and read {text}, which is one of them."
+    reach = f"to find and read every topic whose name begins with {text}"
+    if rest is Rest.ANYTHING:
+        return f"{reach}, which is what it matches."
+    return (
+        f"{reach}. A grant in Kafka cannot be a regular expression; this one reaches further than "
+        "the pattern does, which reads of them only what it matches."
+    )
+
+
+def _dots(pattern: str) -> str:
+    """A hint where dots that mean themselves would make the beginning longer."""
+    escaped = with_literal_dots(pattern)
+    if escaped is None:
+        return ""
+    before, after = beginnings(pattern), beginnings(escaped)
+    if max(len(b.text) for b in after) <= max(len(b.text) for b in before):
+        return ""
+    texts = ", ".join(found.text for found in after)
+    return f" Its dots stand for any character: written {escaped} it would be {texts}."
+
+
+def _group(kafka: KafkaSettings, cluster: _Cluster) -> Request:
+    return Request(
+        f"To join the consumer group {kafka.group}, which gives out the partitions, and to commit "
+        "positions to it, by which tools see the lag.",
+        (cluster.grant(("Read",), "--group", kafka.group),),
+    )
+
+
+def _dead_letters(kafka: KafkaSettings, cluster: _Cluster) -> Iterator[Request]:
+    topic = kafka.dead_letters
+    if topic is not None:
+        yield Request(
+            f"To send records that were refused to {topic}, which has to be there, for two weeks. "
+            "Nothing reads it; it holds the same data as the sources.",
+            (
+                cluster.topic(topic, _DEAD_LETTERS_KEPT),
+                cluster.grant(("Write",), "--topic", topic),
+            ),
+        )
