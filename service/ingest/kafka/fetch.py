@@ -115,6 +115,14 @@ def known_partitions(consumer: KafkaConsumer, topic: str) -> frozenset[int]:
     return frozenset(consumer._cluster.partitions_for_topic(topic) or ())  # noqa: SLF001
 
 
+def forbidden_topics(consumer: KafkaConsumer) -> frozenset[str]:
+    """The topics that the newest metadata was refused of.
+
+    kafka-python raises that on its IO thread, where nobody hears of it, and gives no partition.
+    """
+    return frozenset(consumer._cluster.unauthorized_topics)  # noqa: SLF001 - nothing else tells
+
+
 class Reader:
     """The records of one partition in one fetch response, decoded batch by batch as they are taken.
 

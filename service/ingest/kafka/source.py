@@ -13,12 +13,19 @@ from kafka.errors import (
     KafkaError,
     LogTruncationError,
     OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
 )
 
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError, RecoverableError
 from service.ingest.kafka.client import KafkaParameters, consumer_arguments, subscribe
-from service.ingest.kafka.fetch import is_connected, is_member, keep_joining, open_client
+from service.ingest.kafka.fetch import (
+    forbidden_topics,
+    is_connected,
+    is_member,
+    keep_joining,
+    open_client,
+)
 from service.ingest.kafka.session import Session, Unanswered, ours, theirs
 from service.ingest.kafka.waiting import Lookout, Waiting, refusal
 from service.ingest.positions import LogRange, recover
@@ -103,10 +110,8 @@ class KafkaSource:
         """All partitions of the subscribed topics by the newest metadata; none before the first."""
         if self._session is None:
             return frozenset()
-        topics = self._session.partitions()
-        return frozenset(
-            Partition(t, number) for t, numbers in topics.items() for number in numbers
-        )
+        topics = self._session.partitions().items()
+        return frozenset(Partition(topic, n) for topic, numbers in topics for n in numbers)
 
     def ends(self) -> dict[Partition, int]:
         """Ends as the last fetch saw them; a partition that was never looked at is asked for once.
@@ -184,6 +189,8 @@ class KafkaSource:
             self._trouble(error, timeout_seconds)
         else:
             self._note("consuming" if is_connected(session.consumer) else "unreachable")
+            if forbidden := forbidden_topics(session.consumer):
+                self._refuse(TopicAuthorizationFailedError(forbidden))
             return fetched
         return {}
 

@@ -24,6 +24,7 @@ _REFUSED = (
     SaslAuthenticationFailedError,
 )
 
+_LINES = " (anchorwatch acl prints the lines for it)"
 
 TOLD_AFTER_SECONDS = 1.0
 """A wait is logged once it lasts so long: a start with nobody in the way is quicker."""
@@ -116,10 +117,13 @@ def refusal(error: Exception, parameters: KafkaParameters) -> str:
         )
     if isinstance(error, TopicAuthorizationFailedError):
         topics = ", ".join(sorted(_names(error))) or "a topic"
-        return f"Kafka does not let us read {topics}: grant Describe and Read on it to {user}"
+        return (
+            f"Kafka does not let us read {topics}: grant Describe and Read on it to {user}{_LINES}"
+        )
     if isinstance(error, GroupAuthorizationFailedError):
         return (
             f"Kafka does not let us join the group {parameters.group}: grant Read on it to {user}"
+            f"{_LINES}"
         )
     return f"Kafka refused us: {error}"
 
