@@ -1,7 +1,8 @@
 """`anchorwatch replay --episode`: would an episode of the record fire again, and under what?
 
 The record says which model version it was, when, and by which reference and configuration. The
-reference is looked for where the service keeps it; the events are those of the files.
+reference is looked for where the service keeps it; the events are those of the files, or those that
+their topics still hold.
 """
 
 import re
@@ -162,20 +163,21 @@ def reference_of(
 
 
 def require_events(witness: Witness) -> None:
-    """Refuse to answer of a time that is not in the files. Raises ConfigurationError."""
+    """Refuse to answer of a time of which nothing was read. Raises ConfigurationError."""
     episode = witness.episode
     end = min(episode.updated_seconds, witness.period.until_seconds)
     time = f"{minute(witness.period.from_seconds)} to {minute(end)} (UTC)"
     name = f"{episode.model} version {episode.version}"
     if not witness.panes:
         there = (
-            "they hold none at all"
+            "there was none at all"
             if witness.end_seconds < witness.first_seconds
-            else f"theirs are from {minute(witness.first_seconds)} to {minute(witness.end_seconds)}"
+            else f"those that were read are from {minute(witness.first_seconds)} to "
+            f"{minute(witness.end_seconds)}"
         )
         raise ConfigurationError(
-            f"{episode.id} cannot be judged again: the files hold no event of {name} from {time}; "
-            f"{there}. Give the files of that time, and of the days before it"
+            f"{episode.id} cannot be judged again: no event of {name} was read from {time}; "
+            f"{there}. Give the files, or --from and --to, of that time and of the days before it"
         )
     if witness.largest is None:
         raise ConfigurationError(

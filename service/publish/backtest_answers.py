@@ -14,7 +14,7 @@ from service.values.backtests import Answer, EpisodeChange, Fate, Largest, Recon
 from service.values.episodes import Episode
 
 ROWS_MIN_SHARE = 0.95
-"""Of the rows that an episode rests on, files that hold fewer are told of."""
+"""Of the rows that an episode rests on, fewer that were read are told of."""
 
 _HASH_SHOWN = 12
 _DAY = 86_400.0
@@ -58,7 +58,7 @@ def further(asked: Reconsidered) -> list[str]:
         )
         parts += _doubts(asked.answer)
     if asked.answer is not None and asked.changes is not None:
-        parts.append(f"Over all of the files, {_changed(asked.changes)}.")
+        parts.append(f"Over all that was read, {_changed(asked.changes)}.")
     return parts
 
 
@@ -135,8 +135,8 @@ def _doubts(answer: Answer) -> Iterator[str]:
             )
     if answer.rows < ROWS_MIN_SHARE * answer.rows_then:
         yield (
-            f"The files hold {count(answer.rows)} of the {count(answer.rows_then)} events that the "
-            "episode rests on."
+            f"Of the {count(answer.rows_then)} events that the episode rests on "
+            f"{count(answer.rows)} were read."
         )
     if answer.history_seconds < answer.history_wanted_seconds:
         yield _history(answer)
@@ -146,7 +146,7 @@ def _doubts(answer: Answer) -> Iterator[str]:
 def _history(answer: Answer) -> str:
     wanted = duration(answer.history_wanted_seconds)
     return (
-        f"The files begin {duration(answer.history_seconds)} before the change did. How much "
+        f"What was read begins {duration(answer.history_seconds)} before the change did. How much "
         f"streams wander, and what is usual by the hour, is learned live, and known after {wanted}:"
         " with less history the tolerance is wider, or a season is not allowed for."
     )

@@ -108,7 +108,7 @@ def test_one_that_would_not_have_fired_tells_how_near_it_came(replay, episodes):
         r"the alarm level \(x, \w+, 2023-11-15 0\d:\d\d\)\.",
         text,
     )
-    assert "Over all of the files, of 2 episodes 1 would not be told and 1 would" in text
+    assert "Over all that was read, of 2 episodes 1 would not be told and 1 would" in text
 
 
 def test_one_that_would_have_fired_later_tells_by_how_much(replay, episodes):
@@ -203,8 +203,8 @@ class TestRefusals:
         with pytest.raises(ConfigurationError) as raised:
             replay("--episode", episodes[0].id, files="before.jsonl")
         assert raised.value.exit_code == 78
-        assert "the files hold no event of m version 1" in str(raised.value)
-        assert "theirs are from 2023-11-14 22:00 to" in str(raised.value)
+        assert "no event of m version 1 was read from" in str(raised.value)
+        assert "those that were read are from 2023-11-14 22:00 to" in str(raised.value)
 
     def test_another_model_than_that_of_the_episode_is_refused(self, replay, episodes):
         result = replay("--episode", episodes[0].id, "--model", "other", "--time", "at")
@@ -293,5 +293,5 @@ class TestDoubts:
 
     def test_too_short_a_history_is_told_with_what_it_takes(self, replay, episodes):
         text = told(replay("--episode", episodes[0].id))
-        assert "The files begin 4 h before the change did" in text
+        assert "What was read begins 4 h before the change did" in text
         assert "known after 3 d" in text
