@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from service.backtest.transitions import alarms_of
 from service.ingest.source import Source
-from service.monitor.counting.holding import too_far_ahead
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.comparison import Transition
 from service.monitor.judging.judge import Judge
@@ -32,8 +31,9 @@ class Replay:
     end holds nobody up any more, and one that was not begun not yet. So they must follow each other
     in time; where they overlap, rows come after their pane was judged and are counted as unjudged.
     Else they are read side by side, as those of a topic are, and a pane is judged once all have
-    passed it. `start` has positions to begin at, None the first; partitions that it does not name
-    are not read; without it all are read from the first on.
+    passed it; a source that hands them over in the order in which they came keeps few panes open.
+    `start` has positions to begin at, None the first; partitions that it does not name are not
+    read; without it all are read from the first on.
     """
 
     def __init__(
@@ -71,7 +71,6 @@ class Replay:
                 for piece in together:
                     self._apply(piece)
                     transitions += self._advance()
-            self._keep_together()
         transitions += self._advance(to_the_end=True)
         return self._outcome(transitions)
 
@@ -102,12 +101,6 @@ class Replay:
         if partition in self._left and position >= self._left[partition]:
             del self._left[partition]
             self.shards[partition].caught_up_seconds = math.inf
-
-    def _keep_together(self) -> None:
-        """Side by side, partitions that are far ahead wait for the slowest one."""
-        if not self._in_turn:
-            shards, pane_seconds = self.shards.values(), self._rules.pane_seconds
-            self._source.hold(too_far_ahead(shards, self._left.keys(), pane_seconds))
 
     def _advance(self, *, to_the_end: bool = False) -> list[Transition]:
         """Judge what is closed, and keep of each episode how it stands."""

@@ -118,7 +118,7 @@ def what_was_read(ranges: Sequence[TopicRange]) -> Iterator[str]:
     """A sentence for each topic."""
     for topic, of_topic in _by_topic(ranges).items():
         offsets = [
-            f"{r.partition}:{r.first}" + (f" to {r.end - 1}" if r.end > r.first else " (nothing)")
+            f"{r.partition} ({f'{r.first} to {r.end - 1}' if r.end > r.first else 'none'})"
             for r in of_topic
         ]
         count = several(sum(r.end - r.first for r in of_topic), "offset", "offsets")
@@ -193,7 +193,7 @@ def _require_records(ranges: Sequence[TopicRange]) -> None:
     if any(found.end > found.first for found in ranges):
         return
     held = [f"{r.topic} partition {r.partition} from offset {r.first}" for r in ranges]
-    why = " ".join(gaps(ranges)) or "Is the time, or are the offsets, right?"
+    why = " ".join(gaps(ranges)) or "Is the time right, or the offsets?"
     raise ConfigurationError(
         "there is no record between --from and --to"
         + (

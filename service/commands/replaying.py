@@ -35,6 +35,7 @@ from service.commands.replay_episode import Question, require_events
 from service.commands.replay_topics import Recording, gaps, what_was_read
 from service.commands.replay_warnings import Material, notes, warnings
 from service.commands.unused_order import unused_order
+from service.ingest.arrival import InOrderOfArrival
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.counting.panes import Pane
@@ -137,7 +138,8 @@ def _replayed(task: Task, loaded: Loaded, judged: Judged, words: str) -> _Read:
             _bar(words, MofNCompleteColumn(), TextColumn("records")) as progress,
             closing(task.source.open(progress)) as topics,
         ):
-            outcome = Replay(topics, router, judge, rules, now, in_turn=False).run()
+            ordered = InOrderOfArrival(topics, now + rules.future_seconds)
+            outcome = Replay(ordered, router, judge, rules, now, in_turn=False).run()
         return _Read(outcome, ranges=topics.ranges)
     decoder = Decoder(task.source, judge, settings.limits, rules.pane_seconds)
     with _bar(words, DownloadColumn()) as progress:
