@@ -1,23 +1,28 @@
 """`anchorwatch acl`: the topics and grants to ask the Kafka team for."""
 
+import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
 from msgspec import Struct
 
+from config.environment import variable
 from config.kafka import KafkaSettings
+from config.loader import examine, load
 from config.settings import Settings
 from config.sources import TopicPattern
-from service.commands import config_option, load_settings
+from config.tree import dotted
+from service.commands import config_option
 from service.commands.acl_prefixes import Rest, beginnings, with_literal_dots
 from service.errors import ConfigurationError
 
 Operation = Literal["Read", "Describe", "Write"]
 
+_SECRETS = (("kafka", "security", "password"), ("kafka", "security", "key_password"))
 _ADMIN_FILE = "admin.properties"
 _DEAD_LETTERS_KEPT = "retention.ms=1209600000"
 """Two weeks, to be mended and sent again."""
@@ -88,7 +93,7 @@ def command(config_file: Path | None, *, principal: str | None, form: str) -> No
     anchorwatch acl --config anchorwatch.yaml
     anchorwatch acl --config anchorwatch.yaml --principal User:svc-drift --format commands | sh
     """  # noqa: D301 - click reads \b as its paragraph mark
-    settings = load_settings(config_file).settings
+    settings = _without_secrets(config_file, os.environ)
     who, doubt = _who(settings.kafka, principal)
     requests = requests_of(settings, who)
     if form == "text":
@@ -99,6 +104,16 @@ def command(config_file: Path | None, *, principal: str | None, form: str) -> No
     for request in requests:
         for line in request.commands or (f"# {' '.join(request.why.split())}",):
             click.echo(line)
+
+
+def _without_secrets(config_file: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The settings, though a password is not here: it is asked for where the service runs, and
+    nothing of it is in what is printed. Raises ConfigurationProblems for all else that is wrong.
+    """
+    secrets = {dotted(path): variable(path) for path in _SECRETS}
+    absent = {p.path for p in examine(config_file, environ).problems} & secrets.keys()
+    stand_ins = {secrets[path]: "unknown" for path in absent}
+    return load(config_file, {**environ, **stand_ins}).settings
 
 
 def requests_of(settings: Settings, principal: str) -> tuple[Request, ...]:

@@ -75,6 +75,16 @@ def test_the_principal_is_who_the_configuration_logs_in_as(acl):
     assert "say it by --principal 'User:CN=...'" in acl(CONFIG.replace("kafka:", tls)).output
 
 
+def test_secrets_need_not_be_at_hand_but_all_else_has_to_be_sound(acl):
+    absent = "password: '${file:/nowhere/secret}', username: u"
+    security = f"kafka:\n  security: {{protocol: SASL_SSL, mechanism: PLAIN, {absent}}}"
+    result = acl(CONFIG.replace("kafka:", security), "--format", "commands")
+    assert result.exit_code == 0, result.exception
+    assert "User:u" in result.output
+    result = acl(CONFIG.replace("kafka:", security.replace("PLAIN", "PLAN")))
+    assert "kafka.security.mechanism" in str(result.exception)
+
+
 def test_a_pattern_that_no_grant_can_mean_is_said_in_the_lines_as_a_comment(acl):
     config = "sources: [{name: s, topics: {pattern: '.*-scores'}}]"
     first = acl(config, "--format", "commands").output.splitlines()[0]
