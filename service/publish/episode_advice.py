@@ -72,13 +72,17 @@ def _mute(episode: Episode, now_seconds: float) -> list[str]:
 
 
 def _again(episode: Episode, where: Where) -> list[str]:
-    """Other settings on recorded events; nothing for an episode of a source: models are judged."""
+    """Other settings on recorded events; nothing for an episode of a source: models are judged.
+
+    The configuration leads to the topics of then; without it the events have to be in files.
+    """
     setting = TRIED.get(episode.category)
     if setting is None:
         return []
+    files, among = ("", "what the topics still hold") if where.config else ("FILES ", "the events")
     return [
-        "too much ado? See what other settings make of it, on the events of then:",
-        f"  anchorwatch replay FILES --episode {episode.id} --set {setting}{where.record}",
+        f"too much ado? See what other settings make of it, on {among} of then:",
+        f"  anchorwatch replay {files}--episode {episode.id} --set {setting}{where.record}",
     ]
 
 

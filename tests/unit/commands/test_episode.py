@@ -147,7 +147,7 @@ class TestShow:
         end = f"--by NAME --why REASON --config '{config}'"
         assert f"anchorwatch reference accept --episode limit-20261123-1100 {end}" in lines
         assert f"anchorwatch episode verdict limit-20261123-1100 true {end}" in lines
-        again = "anchorwatch replay FILES --episode limit-20261123-1100 --set tolerance.shift=0.25"
+        again = "anchorwatch replay --episode limit-20261123-1100 --set tolerance.shift=0.25"
         assert f"{again} --config '{config}'" in lines
         start = lines.index("models:")
         until = re.search(r"until: (\S+),", lines[start + 3])[1]
@@ -155,7 +155,8 @@ class TestShow:
         rule = ModelRule.model_validate(muted["models"]["limit"])
         assert rule.features["age"].mute.by == "NAME"
         assert str(rule.features["age"].mute.until) == until
-        assert record.is_dir()
+        _, told = run("show", "limit-20261123-1100", "--record", record)
+        assert "anchorwatch replay FILES --episode limit-20261123-1100" in told
 
     @pytest.mark.parametrize("setting", sorted(set(TRIED.values())))
     def test_what_is_to_be_tried_is_a_setting_that_changes_something(self, setting):
