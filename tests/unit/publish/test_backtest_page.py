@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from service.publish.backtest_page import backtest_page
 from service.publish.backtest_sentences import almost, of_incidents, opening, unseen
-from service.values.backtests import EpisodeChange, Fate, Outcome, Reconsidered
+from service.values.backtests import EpisodeChange, Fate, Outcome, Reconsidered, TopicRange
 from service.values.streams import Kind, ModelKey, StreamKey
 from tests.unit.publish import reports
 from tests.unit.publish.backtests import HOUR, T0, believable, history
@@ -265,3 +265,17 @@ def test_without_a_compared_model_there_is_no_section_of_distances():
     page = backtest_page(replace(believable(), outcome=outcome)).decode()
     assert 'id="distances"' not in page
     assert '"#distances"' not in page
+
+
+def test_offsets_that_were_read_are_told_with_what_is_deleted_of_them():
+    backtest = believable()
+    topics = (TopicRange("scores", 3, 120, 950, missing=20), TopicRange("scores", 4, 0, 7, None))
+    origin = replace(backtest.origin, topics=topics)
+    told = backtest_page(replace(backtest, origin=origin)).decode()
+    cells = re.findall(r'<th scope="row">scores</th>(.*?)</tr>', told)
+    assert [re.findall(r">(\w+)<", row) for row in cells] == [
+        ["3", "120", "950", "20"],
+        ["4", "0", "7", "unknown"],
+    ]
+    assert "The same command on the same records" in told
+    assert "The same command on the same files" in backtest_page(backtest).decode()
