@@ -2,18 +2,20 @@
 
 import contextlib
 import time
+import uuid
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from service.errors import ConfigurationError
+from service.ingest.kafka import recorded
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.extent import Extent, Moment, Offsets
 from service.ingest.kafka.recorded import RecordedTopics, find_ranges
 from service.values.records import Partition
 from tests.integration.parts.ports import free_port
-from tests.integration.parts.topics import send
+from tests.integration.parts.topics import create_topic, send
 from tests.integration.test_kafka_source import delete_before, parameters, values
 from tests.unit.ingest.sources.suite import SourceSuite, assigned, rows
 
@@ -86,6 +88,34 @@ def test_what_retention_deletes_meanwhile_is_counted_as_missing(kafka, topic):
     chunks, (told,) = all_of(settings, ranges)
     assert rows(chunks, Partition(name, 0)) == list(range(12, 30))
     assert told.missing == 12
+
+
+def test_a_range_that_ends_in_markers_and_aborted_records_is_read_to_its_end(kafka, topic):
+    name = topic()
+    transaction = f"t-{uuid.uuid4().hex[:8]}"
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, transactional_id=transaction)
+    producer.init_transactions()
+    for row, end in ((0, "commit"), (1, "abort"), (2, "abort")):
+        producer.begin_transaction()
+        producer.send(name, b'{"row": %d}' % row).get(10)
+        getattr(producer, f"{end}_transaction")()
+    producer.close()
+    settings = parameters(kafka, name)
+    chunks, _ = all_of(settings, find_ranges(settings, Extent()))
+    assert rows(chunks, Partition(name, 0)) == [0]
+    assert chunks[-1].next_offset == 6
+
+
+def test_a_broker_that_goes_away_is_named_instead_of_waited_for(own_kafka, monkeypatch):
+    name = create_topic(own_kafka.bootstrap)
+    send(own_kafka.bootstrap, name, values(5))
+    settings = parameters(own_kafka, name)
+    monkeypatch.setattr(recorded, "STALLED_SECONDS", 1.0)
+    with contextlib.closing(RecordedTopics(settings, find_ranges(settings, Extent()))) as source:
+        own_kafka.kill()
+        source.resume(dict.fromkeys(source.partitions()))
+        with pytest.raises(ConfigurationError, match=f"partition 0 of {name} was not read"):
+            _ = [source.poll(0.1) for _ in range(100)]
 
 
 def test_no_group_is_joined_and_nothing_is_committed(kafka, topic):
