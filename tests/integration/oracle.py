@@ -44,6 +44,7 @@ class StreamCells:
         self.key: Stream = (stream["kind"], stream["name"])
         self.type: str = stream["type"]
         self.edges: list[float] = stream.get("edges", [])
+        self.fenced: bool = stream.get("fenced", False)
         self.codes = {name: i for i, name in enumerate(stream.get("categories", ()))}
         values = len(self.edges) + 1 if self.type == "numeric" else len(self.codes) + 2
         self.size = values + 2
@@ -55,7 +56,9 @@ class StreamCells:
         if read in (MISSING, INVALID):
             return self._special[read], read
         if self.type == "numeric":
-            return bisect_right(self.edges, read), ""
+            cell = bisect_right(self.edges, read)
+            beyond = self.fenced and cell in (0, len(self.edges))
+            return cell, UNSEEN if beyond else ""
         code = self.codes.get(read)
         return (self._special[UNSEEN], UNSEEN) if code is None else (code, "")
 

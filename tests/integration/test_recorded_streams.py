@@ -8,15 +8,15 @@ from tests.benchmarks.recorded.recording import Change, Recording, score
 
 def test_benchmark_on_a_recorded_stream_tells_what_the_program_itself_found():
     rng = np.random.default_rng(11)
-    values = rng.normal(size=4_000)
-    values[3_000:] += 2.0
+    values = rng.normal(size=8_000)
+    values[7_000:] += 2.0
     begin = 1_767_225_600.0
     made = Recording(
         name="a step",
         truth="made for this test",
-        times=begin + np.arange(4_000.0),
-        columns={"x": values, "y": rng.normal(size=4_000)},
-        changes=[Change(begin + 3_000, streams=frozenset({"x"}))],
+        times=begin + np.arange(8_000.0),
+        columns={"x": values, "y": rng.normal(size=8_000)},
+        changes=[Change(begin + 7_000, streams=frozenset({"x"}))],
         reference_rows=2_000,
         period_rows=500,
     )
@@ -27,4 +27,4 @@ def test_benchmark_on_a_recorded_stream_tells_what_the_program_itself_found():
     (episode,) = seen.episodes
     assert episode.category == "drift"
     assert episode.words.startswith("x up")
-    assert abs(episode.onset - (begin + 3_000)) <= 120
+    assert abs(episode.onset - (begin + 7_000)) <= 120
