@@ -71,7 +71,7 @@ class FollowerMemory:
         self._log = log
         self._held: frozenset[int] = frozenset()
 
-    def poll(self, timeout_seconds: float) -> list[Entry]:  # noqa: ARG002 - the port has it
+    def poll(self, timeout_seconds: float) -> list[Entry]:
         """Everything that is there of what is not held."""
         taken = []
         for partition in self.positions.keys() - self._held:
