@@ -26,10 +26,13 @@ _PART = re.compile(r"""'(?P<quoted>[^']*)'|(?P<plain>[^.\[\]'"= ]+)|\[(?P<index>
 
 @dataclass(frozen=True)
 class Assignments:
-    """What is said, as it is typed; `model` is the one that is asked about, None for all."""
+    """What is said, as it is typed; `model` is the one that is asked about, None for all. `option`
+    is what people typed, to be told of it: `{key}` stands for the key.
+    """
 
     texts: Sequence[str] = ()
     model: str | None = None
+    option: str = "--set {key}"
 
 
 NOTHING = Assignments()
@@ -52,7 +55,7 @@ def assign(data: dict[str, Any], said: Assignments) -> Assigned:
     rule = _last_rule(said.model, models if isinstance(models, Mapping) else {})
     for text in said.texts:
         key, _, value = text.partition("=")
-        path, name = parsed(key.strip()), f"--set {key.strip()}"
+        path, name = parsed(key.strip()), said.option.format(key=key.strip())
         wrong = _fault(text, path) if path is None or "=" not in text else _unknown(path)
         document = read_document(f"value: {value.strip()}", name)
         wrong = wrong or "; ".join(problem.message for problem in document.problems)

@@ -25,6 +25,8 @@ from config.tree import Path
 from config.watchdog import WatchdogSettings
 from config.web import WebSettings
 
+Role = Literal["all", "worker", "judge"]
+
 
 class Settings(Section):
     """Everything an operator may set. `Settings()` is the default of everything."""
@@ -41,6 +43,12 @@ class Settings(Section):
     )
 
     version: Literal[1] = Field(default=1, description="Version of this format: 1.")
+    role: Role = Field(
+        default="all",
+        description="all: one process does everything, with its state in a directory. worker: one of "
+        "many that read and count; judge: the one that judges what they counted. Those two keep "
+        "their state in topics. `anchorwatch run --role` says it too.",
+    )
     kafka: KafkaSettings = Field(default=KafkaSettings(), description="The broker.")
     sources: tuple[SourceSettings, ...] = Field(
         default=(),
@@ -109,7 +117,8 @@ class Settings(Section):
     def _fit_together(self) -> Self:
         names = [source.name for source in self.sources]
         firsts = [names.index(name) for name in names]
-        faults: dict[tuple[str | int, ...], str] = {
+        faults: dict[tuple[str | int, ...], str] = {("state", "store"): self._store_fault()}
+        faults |= {
             ("sources", i, "name"): f"each source needs a name of its own; sources[{first}] has it"
             for i, first in enumerate(firsts)
             if first < i
@@ -120,3 +129,14 @@ class Settings(Section):
         }
         refuse(*((bool(fault), key, fault) for key, fault in faults.items()))
         return self
+
+    def _store_fault(self) -> str:
+        """Why the role cannot keep its state there; empty when it can."""
+        if self.role == "all" and self.state.store == "topic":
+            return (
+                "role all keeps its state in a directory: write directory, or run the roles worker "
+                "and judge"
+            )
+        if self.role != "all" and self.state.store == "directory":
+            return f"role {self.role} keeps its state in a topic: write topic"
+        return ""

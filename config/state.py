@@ -1,11 +1,11 @@
 """Section `state`: what survives a restart, and where."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from config.section import Seconds, Section, later_values
+from config.section import Seconds, Section, Whole, refuse
 
 
 class EpisodeRecordSettings(Section):
@@ -18,15 +18,63 @@ class EpisodeRecordSettings(Section):
     )
 
 
-class StateSettings(Section):
-    """Checkpoints: positions and everything counted, in one file; and the record of episodes."""
+class StateTopicsSettings(Section):
+    """The topics of a fleet: its state, and what its workers send to the judge."""
 
-    store: Annotated[Literal["directory"], later_values("topic", write="directory")] = Field(
-        default="directory", description="Where checkpoints are kept: directory."
+    state: str = Field(
+        default="anchorwatch.state",
+        min_length=1,
+        max_length=249,
+        description="Compacted; what workers and the judge need to go on after a restart.",
+    )
+    panes: str = Field(
+        default="anchorwatch.panes",
+        min_length=1,
+        max_length=249,
+        description="Kept for 48 hours; counts of closed panes, from the workers to the judge.",
+    )
+    create: bool = Field(
+        default=True,
+        description="Create those that are not there; false: stop, and say with which command they "
+        "are created.",
+    )
+    partitions: Annotated[int, Whole("1", "1000")] = Field(
+        default=16,
+        description="Partitions of each; they stay as they were made. Any number of replicas can "
+        "use them.",
+    )
+    replication: Annotated[int, Whole("1", "15")] | None = Field(
+        default=None, description="Copies of each; null = 3, or 1 where there are fewer brokers."
+    )
+
+    @model_validator(mode="after")
+    def _are_two(self) -> Self:
+        same = self.state == self.panes
+        refuse((same, "panes", f"is the topic of the state too: {self.state}; name another"))
+        return self
+
+
+class StateSettings(Section):
+    """Checkpoints: positions and everything counted, in one file or in a topic; and the record of
+    episodes.
+    """
+
+    store: Literal["directory", "topic"] = Field(
+        default="directory",
+        description="Where checkpoints are kept: in a directory (role all), or in a topic (roles "
+        "worker and judge).",
     )
     path: Path = Field(
         default=Path("/var/lib/anchorwatch"),
         description="The directory; one process at a time uses it.",
+    )
+    topics: StateTopicsSettings = Field(
+        default=StateTopicsSettings(), description="With `store: topic`: the topics of a fleet."
+    )
+    format: Annotated[int, Whole("1", "1")] = Field(
+        default=1,
+        description="Format that state is written in to topics. Raise it once every replica runs a "
+        "version that reads the newer one.",
     )
     every: Annotated[float, Seconds("1s", "10m")] = Field(
         default=10.0, description="How often a checkpoint is written; one more on SIGTERM."

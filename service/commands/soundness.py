@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from config.assignments import NOTHING, Assignments
 from config.errors import Problem, in_order
 from config.loader import Examined, Loaded, examine
 from config.settings import Settings
@@ -37,10 +38,13 @@ class Soundness:
 
 
 def soundness(
-    config_file: FilePath | None, environ: Mapping[str, str], now_seconds: float
+    config_file: FilePath | None,
+    environ: Mapping[str, str],
+    now_seconds: float,
+    said: Assignments = NOTHING,
 ) -> Soundness:
     """Look at the configuration, its references, certificates and mappings; connects nowhere."""
-    examined = examine(config_file, environ)
+    examined = examine(config_file, environ, said)
     if examined.settings is None:
         return Soundness(examined, examined.problems)
     references, findings = read_references(examined.settings, examined.doubtful)

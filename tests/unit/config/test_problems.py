@@ -137,7 +137,20 @@ LATER = "comes with a later version and has no effect in this one; take it out"
         ),
         (
             "state: {store: topic}",
-            "1: state.store: topic comes with a later version; write directory",
+            (
+                "1: state.store: role all keeps its state in a directory: write directory, or run the "
+                "roles worker and judge"
+            ),
+        ),
+        ("role: worker", "1: state.store: role worker keeps its state in a topic: write topic"),
+        (
+            "role: judge\nstate: {store: directory}",
+            "2: state.store: role judge keeps its state in a topic: write topic",
+        ),
+        ("role: everything", "1: role: must be one of all, worker, judge (it is everything)"),
+        (
+            "role: judge\nstate: {store: topic, topics: {state: a, panes: a}}",
+            "2: state.topics.panes: is the topic of the state too: a; name another",
         ),
         (
             "reference: {if_missing: inherit}",
