@@ -45,8 +45,8 @@ class Settings(Section):
     version: Literal[1] = Field(default=1, description="Version of this format: 1.")
     role: Role = Field(
         default="all",
-        description="all: one process does everything, with its state in a directory. worker: one of "
-        "many that read and count; judge: the one that judges what they counted. Those two keep "
+        description="all: one process does everything, with its state in a directory. worker: one "
+        "of many that read and count; judge: the one that judges what they counted. Those two keep "
         "their state in topics. `anchorwatch run --role` says it too.",
     )
     kafka: KafkaSettings = Field(default=KafkaSettings(), description="The broker.")

@@ -138,8 +138,8 @@ LATER = "comes with a later version and has no effect in this one; take it out"
         (
             "state: {store: topic}",
             (
-                "1: state.store: role all keeps its state in a directory: write directory, or run the "
-                "roles worker and judge"
+                "1: state.store: role all keeps its state in a directory: write directory, or run "
+                "the roles worker and judge"
             ),
         ),
         ("role: worker", "1: state.store: role worker keeps its state in a topic: write topic"),
