@@ -11,6 +11,7 @@
         ├── StateCorrupt        snapshots are there, none is whole
         ├── StateLost           no snapshot, though the group has committed offsets
         ├── FormatTooNew        the snapshot was written by a newer version
+        ├── FormatTooOld        the snapshot was written by a version before the last
         └── OffsetOutOfRange    the log no longer (or not yet) holds the position
 
 A bad event is no error but a value: `service.values.rejects.Reject`.
@@ -63,6 +64,10 @@ class StateLost(FatalError):
 
 class FormatTooNew(FatalError):
     """The snapshot was written by a newer version of Anchorwatch."""
+
+
+class FormatTooOld(FatalError):
+    """The snapshot was written by a version of Anchorwatch before the last one."""
 
 
 class OffsetOutOfRange(FatalError):
