@@ -11,6 +11,7 @@ from service.monitor.counting.panes import Pane
 from service.monitor.detecting.watched_cells import watched_count
 from service.monitor.detecting.windows import Freeze
 from service.monitor.judging.comparison import Comparison, Transition
+from service.monitor.judging.coverage import Coverage, Fate
 from service.monitor.judging.learner import Learner
 from service.monitor.references.in_force import InForce, References
 from service.monitor.references.planning import lacks_derived, watched_part, with_learned
@@ -43,7 +44,8 @@ class ModelJudge:
     """One model version. Panes come closed and merged over all partitions, ascending by start.
 
     `afresh` are the streams that the last pane's reference has ended, since it says something else
-    of them or nothing, and why. `budget_streams` tells how many streams share the budget now.
+    of them or nothing, and why. `coverage` is what became of each minute, for audits.
+    `budget_streams` tells how many streams share the budget now.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class ModelJudge:
         self.rows_unjudged = 0
         self.unknown_features: set[str] = set()
         self.afresh: Mapping[StreamKey, str] = {}
+        self.coverage = Coverage()
+        self._mutes_end: tuple[Plan, float] | None = None
         self._counted: tuple[Plan, int] | None = None
         self._budget_streams = budget_streams
 
@@ -106,6 +110,7 @@ class ModelJudge:
         comparison = self._comparison(pane)
         self.share_budget()
         transitions = [] if comparison is None else comparison.judge(pane)
+        self._cover(pane, end, now_seconds)
         # Not those up to its end: a snapshot taken now is restored with this pane's reference.
         self.references.retire(pane.start_seconds)
         return transitions
@@ -137,6 +142,7 @@ class ModelJudge:
             "rows_judged": self.rows_judged,
             "rows_unjudged": self.rows_unjudged,
             "unknown_features": sorted(self.unknown_features),
+            "coverage": self.coverage.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -148,6 +154,8 @@ class ModelJudge:
         self.rows_judged = state["rows_judged"]
         self.rows_unjudged = state["rows_unjudged"]
         self.unknown_features = set(state["unknown_features"])
+        if "coverage" in state:
+            self.coverage = Coverage.from_state(state["coverage"])
         kept = state["comparison"]
         if kept is not None:
             self.comparison = self._compare_with(self.references.with_hash(kept["reference_hash"]))
@@ -192,6 +200,29 @@ class ModelJudge:
             else:
                 self.comparison.follow(known, entry.plan)
         return self.comparison
+
+    def _cover(self, pane: Pane, end: float, now_seconds: float) -> None:
+        """Enter a pane that was judged just now."""
+        blind: Fate = "learning" if pane.plan.learns else "unreferenced"
+        self.coverage.add(
+            pane.start_seconds,
+            end,
+            blind if self.comparison is None else "compared",
+            pane.rows,
+            muted=pane.start_seconds < self._muted_until(),
+            age_seconds=now_seconds - end,
+        )
+
+    def _muted_until(self) -> float:
+        """When the last mute of a feature that is compared ends; -inf without one."""
+        if self.comparison is None:
+            return -math.inf
+        plan = self.comparison.plan
+        if self._mutes_end is None or self._mutes_end[0] is not plan:
+            mutes = (self.watch.feature(name).mute for name in plan.features)
+            ends = (mute.until_seconds for mute in mutes if mute is not None)
+            self._mutes_end = plan, max(ends, default=-math.inf)
+        return self._mutes_end[1]
 
     def _exchange(self, comparison: Comparison | None) -> None:
         if comparison is not None and self.comparison is not None:
