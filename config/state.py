@@ -1,18 +1,28 @@
 """Section `state`: what survives a restart, and where."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from config.section import Seconds, Section, Whole, refuse
 
+EPISODES_TOPIC = "anchorwatch.episodes"
+"""Where a fleet keeps its record when nothing else is said."""
+
 
 class EpisodeRecordSettings(Section):
-    """The record of episodes: a file a day in the state directory, one JSON event a line."""
+    """The record of episodes and of what was watched: one JSON event an entry, in a topic, or in
+    files of the state directory.
+    """
 
-    later: ClassVar[frozenset[str]] = frozenset({"topic"})
-
+    topic: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=249,
+        description="The topic of the record, in place of files; null = files in the state "
+        f"directory, with `store: topic` {EPISODES_TOPIC}.",
+    )
     keep: Annotated[float, Seconds("1d", "4000d")] = Field(
         default=400 * 86_400.0, description="How long an event is kept, for audits."
     )
@@ -82,3 +92,10 @@ class StateSettings(Section):
     episodes: EpisodeRecordSettings = Field(
         default=EpisodeRecordSettings(), description="The record of episodes."
     )
+
+    @property
+    def episodes_topic(self) -> str | None:
+        """The topic of the record, None where it is in files of the directory."""
+        if self.episodes.topic is None and self.store == "topic":
+            return EPISODES_TOPIC
+        return self.episodes.topic
