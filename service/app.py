@@ -37,6 +37,7 @@ from service.vitals import Solitude, Watchdog
 from service.wiring import (
     episode_rules,
     given_references,
+    kafka_connection,
     kafka_parameters,
     time_rules,
     watches,
@@ -224,8 +225,7 @@ def _dead_letters(settings: Settings) -> DeadLetters | NoDeadLetters:
     topic = settings.kafka.dead_letters
     if topic is None:
         return NoDeadLetters()
-    parameters = kafka_parameters(settings.kafka, settings.sources)
-    return DeadLetters(topic, parameters.bootstrap_servers, parameters.security)
+    return DeadLetters(topic, kafka_connection(settings.kafka))
 
 
 def _partitions(loop: Loop, now: float) -> tuple[PartitionReport, ...]:

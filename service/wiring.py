@@ -12,8 +12,9 @@ from config.settings import Settings
 from config.sources import SourceSettings, TopicPattern
 from config.units import format_duration
 from service.ingest.kafka.client import KafkaParameters
-from service.ingest.kafka.security import KafkaSecurity
 from service.ingest.positions import Start as StartPolicy
+from service.kafka.connection import KafkaConnection
+from service.kafka.security import KafkaSecurity
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import EpisodeRules
 from service.monitor.episodes.severity import Severities
@@ -89,17 +90,20 @@ def given_references(settings: Settings, extra: Iterable[Reference] = ()) -> Giv
     return find
 
 
+def kafka_connection(kafka: KafkaSettings) -> KafkaConnection:
+    """Where the brokers are, and as whom we come."""
+    return KafkaConnection(kafka.bootstrap_servers, kafka.client_id, kafka_security(kafka.security))
+
+
 def kafka_parameters(kafka: KafkaSettings, sources: Iterable[SourceSettings]) -> KafkaParameters:
     """What the Kafka source is told: the topics of all sources, in one consumer."""
     topics, patterns = _topics(sources)
     return KafkaParameters(
-        bootstrap_servers=kafka.bootstrap_servers,
+        connection=kafka_connection(kafka),
         group=kafka.group,
-        client_id=kafka.client_id,
         topics=topics,
         patterns=patterns,
         excluded=() if kafka.dead_letters is None else (kafka.dead_letters,),
-        security=kafka_security(kafka.security),
         start=_start(kafka.start),
         out_of_range=kafka.out_of_range,
         records_max=kafka.max_poll_records,

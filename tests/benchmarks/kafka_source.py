@@ -10,6 +10,7 @@ from kafka.admin import KafkaAdminClient
 
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.source import KafkaSource
+from service.kafka.connection import KafkaConnection
 from service.values.records import Partition
 
 RECORDS = 200_000
@@ -59,7 +60,10 @@ def _timed(read, bootstrap: str, topic: str, records: int) -> tuple[float, float
 
 def _source(bootstrap: str, topic: str, records: int) -> float:
     parameters = KafkaParameters(
-        (bootstrap,), group=f"bench-{uuid.uuid4().hex[:8]}", topics=(topic,), start="earliest"
+        KafkaConnection((bootstrap,)),
+        group=f"bench-{uuid.uuid4().hex[:8]}",
+        topics=(topic,),
+        start="earliest",
     )
     began = time.perf_counter()
     with contextlib.closing(KafkaSource(parameters)) as source:

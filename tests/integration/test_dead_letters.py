@@ -6,6 +6,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from service.ingest.kafka.dead_letters import DeadLetters
+from service.kafka.connection import KafkaConnection
 from service.values.records import Partition, Record
 from service.values.rejects import Reason, Reject
 from tests.integration.parts.topics import create_topic
@@ -32,7 +33,7 @@ def sink_to():
     sinks = []
 
     def opened(bootstrap, topic):
-        sinks.append(DeadLetters(topic, (bootstrap,)))
+        sinks.append(DeadLetters(topic, KafkaConnection((bootstrap,))))
         return sinks[-1]
 
     yield opened

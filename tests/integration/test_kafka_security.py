@@ -8,8 +8,8 @@ import time
 import pytest
 from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
 
-from service.ingest.kafka.security import KafkaSecurity
 from service.ingest.kafka.source import KafkaSource
+from service.kafka.security import KafkaSecurity
 from service.values.records import Partition
 from tests.integration.parts.kafka_broker import KafkaBroker
 from tests.integration.parts.ports import free_port

@@ -12,6 +12,7 @@ from service.clock import ManualClock
 from service.errors import OffsetOutOfRange
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.source import KafkaSource
+from service.kafka.connection import KafkaConnection
 from service.values.records import Partition, Record
 from tests.integration.parts.topics import send
 from tests.unit.ingest.sources.suite import SourceSuite, assigned, chunks_until, rows, turns
@@ -23,7 +24,9 @@ def values(count, first=0):
 
 def parameters(kafka, *topics, **settings):
     settings = {"group": f"g-{uuid.uuid4().hex[:8]}", "start": "earliest"} | settings
-    return KafkaParameters((kafka.bootstrap,), topics=topics, **settings)
+    named = settings.keys() & set(KafkaConnection.__struct_fields__)
+    reached = KafkaConnection((kafka.bootstrap,), **{name: settings.pop(name) for name in named})
+    return KafkaParameters(reached, topics=topics, **settings)
 
 
 class TestKafkaSource(SourceSuite):

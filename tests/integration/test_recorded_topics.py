@@ -13,6 +13,7 @@ from service.ingest.kafka import recorded
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.extent import Extent, Moment, Offsets
 from service.ingest.kafka.recorded import RecordedTopics, find_ranges
+from service.kafka.connection import KafkaConnection
 from service.values.records import Partition
 from tests.integration.parts.ports import free_port
 from tests.integration.parts.topics import create_topic, send
@@ -139,7 +140,9 @@ def test_what_is_not_there_is_named_with_the_nearest(kafka, topic):
     with pytest.raises(ConfigurationError, match=f"--from 7 is beyond the end of {name}"):
         find_ranges(parameters(kafka, name), Extent(Offsets(7)))
     nobody = KafkaParameters(
-        (f"127.0.0.1:{free_port()}",), "g", topics=(name,), connect_timeout_seconds=1.0
+        KafkaConnection((f"127.0.0.1:{free_port()}",), connect_timeout_seconds=1.0),
+        "g",
+        topics=(name,),
     )
     with pytest.raises(ConfigurationError, match=r"no broker answers at 127\.0\.0\.1"):
         find_ranges(nobody, Extent())

@@ -151,6 +151,6 @@ class TestKafka:
                 }
             }
         )
-        security = kafka_parameters(settings.kafka, ()).security
+        security = kafka_parameters(settings.kafka, ()).connection.security
         assert (security.username, security.password) == ("ada", "s3cret")
         assert "s3cret" not in str(settings)

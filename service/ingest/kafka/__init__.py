@@ -1,1 +1,1 @@
-"""Kafka: records as a member of a consumer group, and dead letters back."""
+"""Kafka as a source: records as a member of a consumer group, and dead letters back."""

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from service.errors import ConfigurationError
 from service.ingest.kafka.membership import Membership
-from service.ingest.kafka.security import KafkaSecurity, client_arguments
 from service.ingest.positions import Recovery, Start
+from service.kafka.connection import KafkaConnection, connection_arguments, milliseconds
 
 
 class KafkaParameters(Struct, frozen=True):
@@ -22,22 +22,17 @@ class KafkaParameters(Struct, frozen=True):
     ended. All members of a group must have one, or none: Range loses members where they mix.
     """
 
-    bootstrap_servers: tuple[str, ...]
+    connection: KafkaConnection
     group: str
-    client_id: str = "anchorwatch"
     topics: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
-    security: KafkaSecurity = KafkaSecurity()
     start: Start = "latest"
     out_of_range: Recovery = "stop"
     instance: str | None = None
     read_uncommitted: bool = False
     records_max: int = 5000
     session_timeout_seconds: float = 10.0
-    request_timeout_seconds: float = 30.0
-    connect_timeout_seconds: float = 10.0
-    metadata_max_age_seconds: float = 30.0
     partition_fetch_bytes_max: int = 8 * 1024 * 1024
 
 
@@ -47,11 +42,8 @@ def consumer_arguments(parameters: KafkaParameters) -> dict[str, Any]:
     Range is the only assignor that gives partition p of two topics to one member. Positions are
     ours, so nothing is committed or reset behind our back, and no topic is created by a typo.
     """
-    if not parameters.bootstrap_servers:
-        raise ConfigurationError("kafka.bootstrap_servers is empty: name at least one broker")
     return {
-        "bootstrap_servers": list(parameters.bootstrap_servers),
-        "client_id": parameters.client_id,
+        **connection_arguments(parameters.connection),
         "group_id": parameters.group,
         "group_instance_id": parameters.instance,
         "partition_assignment_strategy": [RangePartitionAssignor],
@@ -62,14 +54,9 @@ def consumer_arguments(parameters: KafkaParameters) -> dict[str, Any]:
         "fetch_max_bytes": 64 * 1024 * 1024,
         "max_partition_fetch_bytes": parameters.partition_fetch_bytes_max,
         "max_poll_records": parameters.records_max,
-        "session_timeout_ms": _milliseconds(parameters.session_timeout_seconds),
-        "heartbeat_interval_ms": _milliseconds(min(3.0, parameters.session_timeout_seconds / 3)),
-        "request_timeout_ms": _milliseconds(parameters.request_timeout_seconds),
-        "bootstrap_timeout_ms": _milliseconds(parameters.connect_timeout_seconds),
-        "metadata_max_age_ms": _milliseconds(parameters.metadata_max_age_seconds),
-        "reconnect_backoff_max_ms": 5000,
+        "session_timeout_ms": milliseconds(parameters.session_timeout_seconds),
+        "heartbeat_interval_ms": milliseconds(min(3.0, parameters.session_timeout_seconds / 3)),
         "metrics_enabled": False,
-        **client_arguments(parameters.security),
     }
 
 
@@ -115,7 +102,3 @@ def topic_pattern(parameters: KafkaParameters) -> str:
 def matches(pattern: str, topic: str, parameters: KafkaParameters) -> bool:
     """Is the topic one of those that a pattern means?"""
     return topic not in parameters.excluded and re.fullmatch(pattern, topic) is not None
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -10,8 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from msgspec import Struct
 
-from service.ingest.kafka.fetch import open_client
-from service.ingest.kafka.security import PLAINTEXT, KafkaSecurity, client_arguments
+from service.kafka.connection import KafkaConnection, connection_arguments, open_client
 from service.values.rejects import Reject
 
 VALUE_BYTES_MAX = 256 * 1024
@@ -133,15 +132,10 @@ class DeadLetters:
     (acks=all). Brokers that are away are waited for.
     """
 
-    def __init__(
-        self,
-        topic: str,
-        bootstrap_servers: tuple[str, ...],
-        security: KafkaSecurity = PLAINTEXT,
-    ) -> None:
+    def __init__(self, topic: str, connection: KafkaConnection) -> None:
         """Check the parameters; the thread connects once there is something to send."""
         self.topic = topic
-        self._arguments = _producer_arguments(bootstrap_servers, security)
+        self._arguments = _producer_arguments(connection)
         self._queue: SimpleQueue[Letter] = SimpleQueue()
         self._pending = Pending()
         self._failing = False
@@ -228,9 +222,9 @@ class DeadLetters:
             self._log.warning("dead_letters_failing", error=str(error))
 
 
-def _producer_arguments(servers: tuple[str, ...], security: KafkaSecurity) -> dict[str, Any]:
+def _producer_arguments(connection: KafkaConnection) -> dict[str, Any]:
     return {
-        "bootstrap_servers": list(servers),
+        **connection_arguments(connection),
         "client_id": "anchorwatch-dead-letters",
         "acks": "all",
         "enable_idempotence": False,
@@ -238,10 +232,8 @@ def _producer_arguments(servers: tuple[str, ...], security: KafkaSecurity) -> di
         "linger_ms": 20,
         "max_block_ms": 10_000,
         "delivery_timeout_ms": 60_000,
-        "bootstrap_timeout_ms": 10_000,
         "max_request_size": 2 * 1024 * 1024,
         "metrics_enabled": False,
-        **client_arguments(security),
     }
 
 

@@ -11,11 +11,11 @@ from msgspec import structs
 from service.errors import ConfigurationError
 from service.ingest.kafka.client import KafkaParameters, reader_arguments
 from service.ingest.kafka.extent import Extent, Log, Moment, Seen
-from service.ingest.kafka.fetch import open_client
 from service.ingest.kafka.session import Session, Unanswered, ours, theirs
 from service.ingest.kafka.topics import explained, find_topics
 from service.ingest.kafka.waiting import refusal
 from service.ingest.positions import LogRange, recover
+from service.kafka.connection import open_client
 from service.values.backtests import TopicRange
 from service.values.records import Chunk, Partition, Record, Turn
 
@@ -43,7 +43,9 @@ def find_ranges(parameters: KafkaParameters, extent: Extent) -> tuple[TopicRange
     ]
     with closing(_connected(parameters)) as consumer:
         try:
-            logs = _logs(Session(consumer), wheres, extent, parameters.request_timeout_seconds)
+            logs = _logs(
+                Session(consumer), wheres, extent, parameters.connection.request_timeout_seconds
+            )
         except Unanswered as error:
             raise ConfigurationError(explained(error, parameters)) from error
     ranges = (extent.of(ours(where), logs[where]) for where in wheres)
@@ -159,7 +161,9 @@ class RecordedTopics:
     def _go_on_after(self, wheres: list[TopicPartition]) -> tuple[list[Chunk], Fetched]:
         """Retention was quicker: go on where the log begins now, and tell what is missing."""
         try:
-            logs = self._session.log_ranges(wheres, self.parameters.request_timeout_seconds)
+            logs = self._session.log_ranges(
+                wheres, self.parameters.connection.request_timeout_seconds
+            )
         except Unanswered:
             return [], {}  # the next poll says the same again
         return [self._lost(ours(where), logs[where]) for where in wheres], {}
@@ -210,7 +214,7 @@ class RecordedTopics:
         self._stalled_seconds = self._stalled_seconds + waited_seconds if is_stalled else 0.0
         if self._stalled_seconds < STALLED_SECONDS:
             return
-        brokers = ", ".join(self.parameters.bootstrap_servers)
+        brokers = self.parameters.connection.brokers
         raise ConfigurationError(
             f"nothing came from {brokers} for {STALLED_SECONDS:g} s, and partition "
             f"{left[0].number} of {left[0].topic} was not read to its end: check that the brokers "

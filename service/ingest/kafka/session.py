@@ -10,9 +10,9 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from service.ingest.kafka.extent import Seen
-from service.ingest.kafka.fetch import Progress, drop_parked, install, known_partitions
 from service.ingest.kafka.membership import Membership
 from service.ingest.positions import LogRange
+from service.kafka.fetch import Progress, drop_parked, install, known_partitions
 from service.values.records import Chunk, Partition, Record
 
 COMMIT_SECONDS_MAX = 5.0

@@ -19,16 +19,11 @@ from kafka.errors import (
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError, RecoverableError
 from service.ingest.kafka.client import KafkaParameters, consumer_arguments, subscribe
-from service.ingest.kafka.fetch import (
-    forbidden_topics,
-    is_connected,
-    is_member,
-    keep_joining,
-    open_client,
-)
 from service.ingest.kafka.session import Session, Unanswered, ours, theirs
 from service.ingest.kafka.waiting import Lookout, Waiting, refusal
 from service.ingest.positions import LogRange, recover
+from service.kafka.connection import open_client
+from service.kafka.fetch import forbidden_topics, is_connected, is_member, keep_joining
 from service.values.records import Partition, Record, Turn
 
 _CLOSE_SECONDS_MAX = 10.0
@@ -197,7 +192,7 @@ class KafkaSource:
     def _choose(
         self, session: Session, wanted: Mapping[TopicPartition, int | None]
     ) -> dict[TopicPartition, int]:
-        logs = session.log_ranges(list(wanted), self.parameters.request_timeout_seconds)
+        logs = session.log_ranges(list(wanted), self.parameters.connection.request_timeout_seconds)
         fresh = {where: logs[where] for where, at in wanted.items() if at is None}
         chosen = self._starts(session, fresh)
         for where, at in wanted.items():
@@ -214,7 +209,9 @@ class KafkaSource:
         if start == "latest":
             return {where: log.end for where, log in logs.items()}
         since = self._clock.now() + start
-        found = session.offsets_since(list(logs), since, self.parameters.request_timeout_seconds)
+        found = session.offsets_since(
+            list(logs), since, self.parameters.connection.request_timeout_seconds
+        )
         return {w: log.end if (at := found[w]) is None else at.offset for w, log in logs.items()}
 
     def _checked(self, where: TopicPartition, at: int, log: LogRange) -> int:
@@ -259,7 +256,7 @@ class KafkaSource:
         )
 
     def _hint(self) -> dict[str, str]:
-        if self.parameters.security.mechanism is None:
+        if self.parameters.connection.security.mechanism is None:
             return {}
         return {"hint": "a broker that refuses the login looks the same: check kafka.security"}
 
@@ -294,6 +291,6 @@ class KafkaSource:
             return
         self._state = state
         self._reachable_since = self._clock.monotonic() if state == "consuming" else math.inf
-        brokers = ",".join(self.parameters.bootstrap_servers)
+        brokers = ",".join(self.parameters.connection.bootstrap_servers)
         level = self._log.info if state == "consuming" else self._log.warning
         level(f"kafka_{state}", brokers=brokers, **details)

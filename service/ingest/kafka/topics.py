@@ -8,15 +8,12 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from service.errors import ConfigurationError
-from service.ingest.kafka.client import KafkaParameters, matches, reader_arguments
-from service.ingest.kafka.fetch import open_client
+from service.ingest.kafka.client import KafkaParameters, matches
 from service.ingest.kafka.waiting import absent_topics, refusal
+from service.kafka.connection import connection_arguments, open_client
 
 Topics = Mapping[str, frozenset[int]]
 """The partitions of each topic."""
-
-_ASKED = ("bootstrap_servers", "client_id", "request_timeout_ms", "bootstrap_timeout_ms")
-_SECURE = ("security_", "ssl_", "sasl_")
 
 
 def find_topics(parameters: KafkaParameters) -> Topics:
@@ -26,10 +23,8 @@ def find_topics(parameters: KafkaParameters) -> Topics:
         ConfigurationError: no broker answers, or refuses us; a topic is not there, with the
             nearest one that is; or nothing matches a pattern.
     """
-    arguments = reader_arguments(parameters)
-    asked = {n: v for n, v in arguments.items() if n in _ASKED or n.startswith(_SECURE)}
     try:
-        admin = open_client(KafkaAdminClient, asked)
+        admin = open_client(KafkaAdminClient, connection_arguments(parameters.connection))
         try:
             known = {t["name"]: _numbers(t) for t in admin.describe_topics() if _is_there(t)}
             unknown = [topic for topic in parameters.topics if topic not in known]
@@ -54,15 +49,14 @@ def explained(error: Exception, parameters: KafkaParameters) -> str:
     cause = error.__cause__
     if isinstance(cause, Exception):
         return explained(cause, parameters)
-    brokers = ", ".join(parameters.bootstrap_servers)
     login = (
         "; a broker that refuses the login looks the same, so check kafka.security too"
-        if parameters.security.mechanism
+        if parameters.connection.security.mechanism
         else ""
     )
     return refusal(error, parameters) or (
-        f"no broker answers at {brokers}: {error or type(error).__name__}. Check "
-        f"kafka.bootstrap_servers and that the brokers are up{login}"
+        f"no broker answers at {parameters.connection.brokers}: {error or type(error).__name__}. "
+        f"Check kafka.bootstrap_servers and that the brokers are up{login}"
     )
 
 

@@ -51,7 +51,7 @@ class Lookout:
 
     def for_a_broker(self, now_seconds: float) -> Waiting:
         """Nobody answers."""
-        brokers = ", ".join(self._parameters.bootstrap_servers)
+        brokers = self._parameters.connection.brokers
         self._cause = self._logged = (
             f"waiting for a broker to answer at {brokers}"  # the source logs this one
         )
@@ -168,5 +168,5 @@ def _names(error: KafkaError) -> set[str]:
 
 
 def _user(parameters: KafkaParameters) -> str:
-    name = parameters.security.username
+    name = parameters.connection.security.username
     return f"the user {name}" if name else "our user"

@@ -8,6 +8,7 @@ from service.commands.replay import command
 from service.commands.replay_topics import Recording, as_typed_again, gaps, what_was_read
 from service.errors import ConfigurationError
 from service.ingest.kafka.client import KafkaParameters
+from service.kafka.connection import KafkaConnection
 from service.values.backtests import TopicRange
 
 
@@ -68,7 +69,9 @@ def test_the_command_to_do_it_again_names_the_offsets_of_its_topic():
     def typed(*ranges):
         with click.Context(command, info_name="replay") as context:
             command.parse_args(context, ["--from", "-7d", "--json", "-"])
-            return as_typed_again(context, Recording(KafkaParameters(("b:1",), "g"), ranges))
+            return as_typed_again(
+                context, Recording(KafkaParameters(KafkaConnection(("b:1",)), "g"), ranges)
+            )
 
     one = typed(TopicRange("t", 0, 3, 9), TopicRange("t", 2, 0, 4))
     assert one == "anchorwatch replay --topic t --from 0:3,2:0 --to 0:9,2:4 --json -"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 
-from service.ingest.kafka import codecs as kafka_codecs
-from service.ingest.kafka.codecs import DamagedBatch
-from service.ingest.kafka.records import frames, last_offset_of_damaged, read
+from service.kafka import codecs as kafka_codecs
+from service.kafka.codecs import DamagedBatch
+from service.kafka.records import frames, last_offset_of_damaged, read
 from service.values.records import Record
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}

@@ -9,16 +9,17 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from service.errors import ConfigurationError
 from service.ingest.kafka.client import KafkaParameters, consumer_arguments, topic_pattern
 from service.ingest.kafka.dead_letters import _producer_arguments
-from service.ingest.kafka.security import KafkaSecurity, client_arguments
+from service.kafka.connection import KafkaConnection
+from service.kafka.security import KafkaSecurity, client_arguments
 
 
 def parameters(**settings):
-    return KafkaParameters(("one:9092", "two:9092"), "watch", **settings)
+    return KafkaParameters(KafkaConnection(("one:9092", "two:9092")), "watch", **settings)
 
 
 def test_the_clients_know_every_argument():
     assert consumer_arguments(parameters()).keys() <= KafkaConsumer.DEFAULT_CONFIG.keys()
-    producer = _producer_arguments(("one:9092",), KafkaSecurity())
+    producer = _producer_arguments(KafkaConnection(("one:9092",)))
     assert producer.keys() <= KafkaProducer.DEFAULT_CONFIG.keys()
 
 
@@ -46,7 +47,7 @@ def test_settings_of_the_group_reach_the_consumer():
 
 def test_without_a_broker_to_ask_there_is_nothing_to_start():
     with pytest.raises(ConfigurationError, match="bootstrap_servers"):
-        consumer_arguments(KafkaParameters((), "watch"))
+        consumer_arguments(KafkaParameters(KafkaConnection(()), "watch"))
 
 
 @pytest.mark.parametrize(
@@ -127,10 +128,10 @@ def test_kerberos_needs_its_package_and_passes_service_and_domain(monkeypatch):
     security = KafkaSecurity(
         "SASL_SSL", "GSSAPI", kerberos_service="streams", kerberos_domain="example.org"
     )
-    monkeypatch.setattr("service.ingest.kafka.security.find_spec", lambda _: None)
+    monkeypatch.setattr("service.kafka.security.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"anchorwatch\[gssapi\]"):
         client_arguments(security)
-    monkeypatch.setattr("service.ingest.kafka.security.find_spec", lambda _: "there")
+    monkeypatch.setattr("service.kafka.security.find_spec", lambda _: "there")
     arguments = client_arguments(security)
     assert arguments["sasl_kerberos_service_name"] == "streams"
     assert arguments["sasl_kerberos_domain_name"] == "example.org"

@@ -6,15 +6,17 @@ from kafka import errors
 from structlog.testing import capture_logs
 
 from service.ingest.kafka.client import KafkaParameters
-from service.ingest.kafka.security import KafkaSecurity
 from service.ingest.kafka.waiting import Lookout, absent_topics, refusal
+from service.kafka.connection import KafkaConnection
+from service.kafka.security import PLAINTEXT, KafkaSecurity
 
 NOBODY = frozenset()
 ONE = frozenset({0})
 
 
-def parameters(*topics, **settings):
-    return KafkaParameters(("one:9092",), "watch", topics=topics, **settings)
+def parameters(*topics, security=PLAINTEXT, **settings):
+    connection = KafkaConnection(("one:9092",), security=security)
+    return KafkaParameters(connection, "watch", topics=topics, **settings)
 
 
 def lookout(*topics, **settings):

@@ -12,10 +12,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.base import MemberState
-from kafka.net.compat import KafkaNetClient
 
-from service.ingest.kafka.codecs import DamagedBatch
-from service.ingest.kafka.records import (
+from service.kafka.codecs import DamagedBatch
+from service.kafka.records import (
     Batch,
     Frame,
     frames,
@@ -49,27 +48,6 @@ def install(consumer: KafkaConsumer) -> Progress:
     fetcher = consumer._fetcher  # noqa: SLF001 - the seam is pinned by a test
     fetcher.PartitionRecords = partial(Reader, progress)
     return progress
-
-
-def open_client(kind: type, arguments: dict[str, Any]) -> Any:
-    """A consumer or producer that has met a broker; one that has not leaves nothing behind.
-
-    Raises:
-        KafkaError: no broker answered in time. A refused login mostly ends so, too: the broker
-            closes the connection, and kafka-python drops the answer that came before.
-    """
-    made: list[KafkaNetClient] = []
-
-    def make(**settings: Any) -> KafkaNetClient:
-        made.append(KafkaNetClient(**settings))
-        return made[-1]
-
-    try:
-        return kind(**arguments, kafka_client=make)
-    except Exception:
-        for client in made:
-            client.close()
-        raise
 
 
 def is_connected(consumer: KafkaConsumer) -> bool:

@@ -12,7 +12,7 @@ from crc32c import crc32c
 from kafka.record.legacy_records import LegacyRecordBatch
 from msgspec import Struct
 
-from service.ingest.kafka.codecs import DamagedBatch, decompress
+from service.kafka.codecs import DamagedBatch, decompress
 from service.values.records import Record
 
 _FRAME = struct.Struct(">qiibI")  # base offset, length, leader epoch, magic, crc

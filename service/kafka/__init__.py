@@ -1,0 +1,1 @@
+"""Kafka itself: the connection, its record batches, and the topics that are ours."""
