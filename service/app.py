@@ -175,6 +175,9 @@ class Service:
             absent_topics=loop.absent,
             warnings=_warnings(loop),
             episode_options=self.parts.episode_options,
+            role=self.settings.role,
+            checkpoint_counts=tuple(loop.checkpoints.took_counts),
+            checkpoint_sum_seconds=loop.checkpoints.took_sum_seconds,
         )
 
 

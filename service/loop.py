@@ -189,6 +189,7 @@ class Loop:
         self._next_checkpoint = self.clock.monotonic() + self.cadence.checkpoint_seconds
         if not self.owned or not self.shards:
             return
+        begun = self.clock.monotonic()
         with self.timings.step("checkpoint"):
             try:
                 self.store.save(self.state())
@@ -196,7 +197,7 @@ class Loop:
                 self.checkpoints.failures += 1
                 log.error("checkpoint_failed", error=str(error))  # noqa: TRY400 - the message says it
                 return
-        self.checkpoints.last_success_seconds = self.clock.now()
+        self.checkpoints.written(self.clock.now(), self.clock.monotonic() - begun)
         self.telling.saved()
         self.source.commit({p: s.next_offset for p, s in self.shards.items() if p in self.owned})
 

@@ -2,13 +2,14 @@
 
 import math
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from service.clock import Clock
 from service.errors import NotAlone
 from service.values.records import Partition
-from service.values.reports import LoopTiming
+from service.values.reports import CHECKPOINT_BOUNDS_SECONDS, LoopTiming
 
 INCUMBENT_SECONDS = 15.0
 """How much longer the one waits that was alone before: the newcomer needs time to leave."""
@@ -38,13 +39,23 @@ class Timings:
 
 
 class Checkpoints:
-    """What became of the snapshots."""
+    """What became of the snapshots, and how long those took that were written: one count a bucket
+    of CHECKPOINT_BOUNDS_SECONDS and one above, and their sum.
+    """
 
     def __init__(self) -> None:
         self.last_success_seconds = math.nan
+        self.took_counts = [0] * (len(CHECKPOINT_BOUNDS_SECONDS) + 1)
+        self.took_sum_seconds = 0.0
         self.failures = 0
         self.fallbacks = 0
         self.out_of_range = 0
+
+    def written(self, now_seconds: float, took_seconds: float) -> None:
+        """One more is safe since `now_seconds`, after so long."""
+        self.last_success_seconds = now_seconds
+        self.took_counts[bisect_left(CHECKPOINT_BOUNDS_SECONDS, took_seconds)] += 1
+        self.took_sum_seconds += took_seconds
 
 
 class CatchingUp:
@@ -106,7 +117,8 @@ class Solitude:
             raise NotAlone(
                 f"another member of the consumer group owns {len(others)} partitions "
                 f"(for example {min(others).topic}/{min(others).number}). Role `all` judges alone: "
-                "stop the other process or give this one another kafka.group"
+                "stop the other process or give this one another kafka.group. Several replicas share "
+                "the work as roles: any number of `worker` and one `judge`"
             )
         return self._was_alone
 

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from service.publish import episode_families, model_families, service_families
+from service.publish import episode_families, fleet_families, model_families, service_families
 from service.publish.families import Detail, Family, Group
 
 OMISSION_REASONS = ("full", "feature")
@@ -26,6 +26,9 @@ timestamps.
 - A series whose value is not known (yet) is absent, never NaN: times before they have happened,
   distances of an empty window, lag before the first answer of the broker.
 - Counters start at 0, for every `reason` too, so `increase()` sees the first one.
+- **A fleet.** The judge alone exports the series of models, the books and `partitions_missing`;
+  workers export the lag of the partitions that they own, and all roles their own health. Counters of
+  models and books never go back, whichever process is started anew. `build_info` tells the role.
 - Series of models and the books appear once the service has caught up with its state: until then
   counters would seem to go back.
 - `kind` is `input`, `output`, `latency`, `volume`, `quality` or `joint`; it keeps a feature called
@@ -55,7 +58,10 @@ def families_of(module: ModuleType) -> tuple[Family, ...]:
 
 
 FAMILIES = (
-    families_of(model_families) + families_of(episode_families) + families_of(service_families)
+    families_of(model_families)
+    + families_of(episode_families)
+    + families_of(service_families)
+    + families_of(fleet_families)
 )
 """All of them, in the order of the page."""
 

@@ -92,6 +92,17 @@ def gauge(
     return Family(name, MetricType.GAUGE, text, labels, group, unit=unit)
 
 
+def histogram(
+    name: str,
+    text: str,
+    labels: tuple[str, ...] = (),
+    group: Group = Group.HEALTH,
+    unit: str = "",
+) -> Family:
+    """A family of counts by upper bound, with their sum."""
+    return Family(name, MetricType.HISTOGRAM, text, labels, group, unit=unit)
+
+
 def info(name: str, text: str, labels: tuple[str, ...], group: Group = Group.HEALTH) -> Family:
     """A family of constant 1 whose labels are the message; `name` without `_info`."""
     return Family(f"{name}_info", MetricType.INFO, text, labels, group)

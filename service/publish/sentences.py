@@ -16,6 +16,8 @@ def opening(report: Report, states: Sequence[str]) -> tuple[str, ...]:
     if not report.caught_up:
         because = report.service.not_ready_because or "not ready yet"
         return (f"Starting: {because}.", _counted(report))
+    if report.service.role == "worker":
+        return ("This is a worker: it counts, the judge judges.", _counted(report))
     if not states:
         return ("No model has sent an event yet.", _counted(report))
     watched = sum(state in ("steady", "drifting") for state in states)

@@ -5,13 +5,16 @@ from collections.abc import Iterable
 
 from service.publish import episode_families as e
 from service.publish import model_families as m
+from service.publish import fleet_families as f
 from service.publish import service_families as s
 from service.publish.families import Detail
 from service.publish.sheet import Sheet
 from service.values.episodes import Episode, EpisodeCount, Severity
 from service.values.rejects import Reason
 from service.values.reports import (
+    CHECKPOINT_BOUNDS_SECONDS,
     LATENCY_BOUNDS_SECONDS,
+    ExchangeReport,
     Knowledge,
     ModelReport,
     PolicyLevel,
@@ -244,7 +247,7 @@ def _add_health(sheet: Sheet, report: Report) -> None:
     sheet.add(s.READY, int(service.ready))
     sheet.add(s.REPORT_TIME, report.at_seconds)
     sheet.add(s.CONFIG_INFO, 1, service.config_hash)
-    sheet.add(s.BUILD_INFO, 1, service.version, service.revision)
+    sheet.add(s.BUILD_INFO, 1, service.version, service.revision, service.role)
     sheet.add(s.MODELS_OVER_LIMIT, service.models_over_limit_total)
     for timing in service.timings:
         sheet.add(s.STEP_SECONDS, timing.seconds_total, timing.step)
@@ -262,5 +265,24 @@ def _add_state(sheet: Sheet, report: Report) -> None:
     sheet.add(s.OUT_OF_RANGE, service.out_of_range_total)
     sheet.add(s.DEAD_LETTERS, service.dead_letters_total)
     sheet.add(s.DEAD_LETTERS_FAILED, service.dead_letters_failed_total)
-    sheet.add(s.STATE_FREE, service.state_free_bytes)
-    sheet.add(s.STATE_SIZE, service.state_size_bytes)
+    sheet.add_histogram(
+        s.CHECKPOINT_SECONDS,
+        CHECKPOINT_BOUNDS_SECONDS,
+        service.checkpoint_counts,
+        service.checkpoint_sum_seconds,
+    )
+    if service.state_free_bytes is not None:
+        sheet.add(s.STATE_FREE, service.state_free_bytes)
+    if service.state_size_bytes is not None:
+        sheet.add(s.STATE_SIZE, service.state_size_bytes)
+    if service.state_reloads_total is not None:
+        sheet.add(f.STATE_RELOADS, service.state_reloads_total)
+    if service.exchange is not None:
+        _add_exchange(sheet, service.exchange)
+
+
+def _add_exchange(sheet: Sheet, exchange: ExchangeReport) -> None:
+    sheet.add(f.PANE_CONFLICTS, exchange.conflicts_total)
+    sheet.add(f.PANE_RECORDS_LOST, exchange.lost_total)
+    for reason, count in exchange.refused_totals.items():
+        sheet.add(f.PANE_RECORDS_REFUSED, count, reason)

@@ -1,6 +1,6 @@
 """The families of topics, partitions and the service itself."""
 
-from service.publish.families import Group, counter, gauge, info
+from service.publish.families import Group, counter, gauge, histogram, info
 
 # The books and the partitions: consumed = applied + ignored + rejected.
 
@@ -38,7 +38,9 @@ PARTITION_OWNED = gauge(
     "partition_owned", "1 for each partition that is read here.", ("topic", "partition")
 )
 PARTITIONS_MISSING = gauge(
-    "partitions_missing", "Partitions of the topic that nobody here reads.", ("topic",)
+    "partitions_missing",
+    "Partitions of the topic that nobody reads: with role all here; in a fleet, told by the judge.",
+    ("topic",),
 )
 TOPIC_ABSENT = gauge(
     "topic_absent", "1 for each configured topic or pattern of which nothing is there.", ("topic",)
@@ -58,6 +60,11 @@ EPISODE_RECORD_FAILURES = counter(
 CHECKPOINT_FALLBACKS = counter(
     "checkpoint_fallbacks", "Times an older checkpoint was taken since the newest was damaged."
 )
+CHECKPOINT_SECONDS = histogram(
+    "checkpoint_duration_seconds",
+    "How long checkpoints took, with the wait for the disk or the broker.",
+    unit="seconds",
+)
 CHECKPOINT_SIZE = gauge("checkpoint_size_bytes", "Size of the last checkpoint.", unit="bytes")
 OUT_OF_RANGE = counter(
     "offsets_out_of_range", "Times the log did not hold the position to continue from."
@@ -66,8 +73,12 @@ DEAD_LETTERS = counter("dead_letters", "Rejected records sent to the dead-letter
 DEAD_LETTERS_FAILED = counter(
     "dead_letters_failed", "Rejected records that the dead-letter topic did not take."
 )
-STATE_FREE = gauge("state_free_bytes", "Free space where the state directory lies.", unit="bytes")
-STATE_SIZE = gauge("state_size_bytes", "Size of the state directory.", unit="bytes")
+STATE_FREE = gauge(
+    "state_free_bytes", "Free space where the state directory lies, if there is one.", unit="bytes"
+)
+STATE_SIZE = gauge(
+    "state_size_bytes", "Size of the state directory, if there is one.", unit="bytes"
+)
 STEP_SECONDS = counter(
     "loop_step_seconds", "Seconds spent in one step of the loop.", ("step",), unit="seconds"
 )
@@ -91,4 +102,6 @@ SERIES_OMITTED = gauge(
 )
 METRICS_DETAIL = gauge("metrics_detail", "1 for the detail that is exported now.", ("detail",))
 CONFIG_INFO = info("config", "Hash of the configuration in force.", ("hash",))
-BUILD_INFO = info("build", "What is running.", ("version", "revision"))
+BUILD_INFO = info(
+    "build", "What is running, and its part: all, worker or judge.", ("version", "revision", "role")
+)

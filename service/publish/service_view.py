@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from service.publish.exposition import Page
 from service.publish.words import known
-from service.values.reports import Report, TopicReport
+from service.values.reports import ExchangeReport, Report, TopicReport
 
 
 class BookView(Struct, frozen=True):
@@ -66,14 +66,17 @@ class ServiceView(Struct, frozen=True):
     out_of_range_total: int
     dead_letters_total: int
     dead_letters_failed_total: int
-    state_free_bytes: int
-    state_size_bytes: int
+    state_free_bytes: int | None
+    state_size_bytes: int | None
     resident_bytes: int
     models_over_limit_total: int
     series: int
     series_omitted: Mapping[str, int]
     metrics_detail: str
     steps: tuple[StepView, ...]
+    role: str = "all"
+    state_reloads_total: int | None = None
+    exchange: ExchangeReport | None = None
 
 
 def service_view(report: Report, page: Page, resident_bytes: int) -> ServiceView:
@@ -107,6 +110,9 @@ def service_view(report: Report, page: Page, resident_bytes: int) -> ServiceView
         series_omitted=page.omitted,
         metrics_detail=page.detail_used,
         steps=_steps(report),
+        role=service.role,
+        state_reloads_total=service.state_reloads_total,
+        exchange=service.exchange,
     )
 
 

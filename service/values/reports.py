@@ -16,6 +16,10 @@ LATENCY_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.
 """Upper bounds of the latency histogram, the same for every model, so that they can be summed."""
 
 
+CHECKPOINT_BOUNDS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the histogram of how long checkpoints took."""
+
+
 class ReferenceState(StrEnum):
     """`learning` until enough rows were seen; `none` when learning is off and no file was given."""
 
@@ -209,12 +213,29 @@ class LoopTiming(Struct, frozen=True):
     seconds_max: float
 
 
+class ExchangeReport(Struct, frozen=True):
+    """What the judge saw of the topic of panes, since its start.
+
+    `conflicts_total`: panes that came twice with other counts, which must never be.
+    `refused_totals`: records that could not be read, by reason. `lost_total`: records that
+    retention deleted before they were read.
+    """
+
+    conflicts_total: int
+    refused_totals: Mapping[str, int]
+    lost_total: int
+
+
 class ServiceReport(Struct, frozen=True):
     """The service itself. Times are epoch seconds, NaN when it has not happened yet.
 
     `absent_topics` are configured topics that are not there, with what to do; `warnings` say what
     else a person should know, besides why it is not ready. `episode_options` are what
     `anchorwatch episode` has to be given to find the record, None where none is kept.
+    `state_free_bytes` and `state_size_bytes` are of the state directory, None where state is in a
+    topic. `checkpoint_counts` has one count a bucket of CHECKPOINT_BOUNDS_SECONDS and one above;
+    not cumulative. `state_reloads_total`: how often a worker read its shards again, since they
+    could not be written. `exchange` is the judge's.
     """
 
     version: str
@@ -230,14 +251,19 @@ class ServiceReport(Struct, frozen=True):
     out_of_range_total: int
     dead_letters_total: int
     dead_letters_failed_total: int
-    state_free_bytes: int
-    state_size_bytes: int
+    state_free_bytes: int | None
+    state_size_bytes: int | None
     timings: tuple[LoopTiming, ...] = ()
     models_over_limit_total: int = 0
     episode_record_failures_total: int = 0
     absent_topics: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
     episode_options: str | None = ""
+    role: str = "all"
+    checkpoint_counts: tuple[int, ...] = (0,) * (len(CHECKPOINT_BOUNDS_SECONDS) + 1)
+    checkpoint_sum_seconds: float = 0.0
+    state_reloads_total: int | None = None
+    exchange: ExchangeReport | None = None
 
 
 class Report(Struct, frozen=True):

@@ -46,6 +46,16 @@ def test_before_the_first_checkpoint_there_was_none():
     assert (checkpoints.failures, checkpoints.fallbacks) == (0, 0)
 
 
+def test_checkpoints_are_counted_by_how_long_they_took():
+    checkpoints = Checkpoints()
+    for now, took in ((10.0, 0.01), (20.0, 0.02), (30.0, 60.0)):
+        checkpoints.written(now, took)
+    assert checkpoints.last_success_seconds == 30.0
+    assert checkpoints.took_counts[:2] == [1, 1]
+    assert (checkpoints.took_counts[-1], sum(checkpoints.took_counts)) == (1, 3)
+    assert checkpoints.took_sum_seconds == pytest.approx(60.03)
+
+
 class TestWatchdog:
     @pytest.fixture
     def clock(self):

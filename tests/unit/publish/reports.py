@@ -16,6 +16,7 @@ from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.reports import (
     DetectorReport,
+    ExchangeReport,
     LoopTiming,
     ModelReport,
     PartitionReport,
@@ -196,6 +197,11 @@ def service(**changes):
         "absent_topics": {"ml.late": "topic ml.late does not exist: create it"},
         "warnings": ("topic ml.late does not exist: create it",),
         "episode_options": " --config anchorwatch.yaml",
+        "role": "judge",
+        "checkpoint_counts": (0, 3, 40, 5, 0, 1, 0, 0, 0, 0, 0, 0),
+        "checkpoint_sum_seconds": 2.75,
+        "state_reloads_total": 2,
+        "exchange": ExchangeReport(0, {"damaged": 1}, 0),
         "timings": (
             LoopTiming("poll", 812.5, 90_000, 0.51),
             LoopTiming("decode", 401.25, 90_000, 0.08),
