@@ -117,8 +117,8 @@ class Solitude:
             raise NotAlone(
                 f"another member of the consumer group owns {len(others)} partitions "
                 f"(for example {min(others).topic}/{min(others).number}). Role `all` judges alone: "
-                "stop the other process or give this one another kafka.group. Several replicas share "
-                "the work as roles: any number of `worker` and one `judge`"
+                "stop the other process or give this one another kafka.group. Several replicas "
+                "share the work as roles: any number of `worker` and one `judge`"
             )
         return self._was_alone
 

@@ -27,8 +27,8 @@ timestamps.
   distances of an empty window, lag before the first answer of the broker.
 - Counters start at 0, for every `reason` too, so `increase()` sees the first one.
 - **A fleet.** The judge alone exports the series of models, the books and `partitions_missing`;
-  workers export the lag of the partitions that they own, and all roles their own health. Counters of
-  models and books never go back, whichever process is started anew. `build_info` tells the role.
+  workers export the lag of the partitions that they own, and all roles their own health. Counters
+  of models and books never go back, whichever process is started anew. `build_info` has the role.
 - Series of models and the books appear once the service has caught up with its state: until then
   counters would seem to go back.
 - `kind` is `input`, `output`, `latency`, `volume`, `quality` or `joint`; it keeps a feature called

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from service.publish import episode_families as e
-from service.publish import model_families as m
 from service.publish import fleet_families as f
+from service.publish import model_families as m
 from service.publish import service_families as s
 from service.publish.families import Detail
 from service.publish.sheet import Sheet

@@ -74,11 +74,9 @@ DEAD_LETTERS_FAILED = counter(
     "dead_letters_failed", "Rejected records that the dead-letter topic did not take."
 )
 STATE_FREE = gauge(
-    "state_free_bytes", "Free space where the state directory lies, if there is one.", unit="bytes"
+    "state_free_bytes", "Free space where the state directory lies, if any.", unit="bytes"
 )
-STATE_SIZE = gauge(
-    "state_size_bytes", "Size of the state directory, if there is one.", unit="bytes"
-)
+STATE_SIZE = gauge("state_size_bytes", "Size of the state directory, if any.", unit="bytes")
 STEP_SECONDS = counter(
     "loop_step_seconds", "Seconds spent in one step of the loop.", ("step",), unit="seconds"
 )
