@@ -82,7 +82,9 @@ class Watch(Struct, frozen=True):
     `cutoffs` are those of the prediction: the share above each is a stream of its own.
 
     `learn` says whether streams without a reference learn one from their first `learn_events`
-    events, spread over at least `learn_seconds`. A drift ends after `recover_panes` quiet panes.
+    events, spread over at least `learn_seconds`; `inherit`, whether a version without a reference
+    first takes over what is normal of the inputs from another version. A drift ends after
+    `recover_panes` quiet panes.
     """
 
     team: str
@@ -107,6 +109,7 @@ class Watch(Struct, frozen=True):
     tolerance_points: float = 0.002
     season: SeasonWatch = SeasonWatch()
     policy: PolicyLimits | None = None
+    inherit: bool = False
 
     def mute_of(self, stream: StreamKey, at_seconds: float) -> Mute | None:
         """The mute of a stream that holds at a time (epoch seconds), if any: that of the feature
