@@ -1,7 +1,7 @@
 """A pane: what was seen of one model version in one slice of event time, in one partition."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,17 @@ from service.values.streams import Kind, StreamKey
 
 OUTPUTS_ROOM = 2
 """Streams that may be learned beside the features and the derived: the prediction, the latency."""
+
+
+class PaneId(NamedTuple):
+    """What tells the panes of one model version in one partition apart.
+
+    For one start there may be two, when a reference came late to some process: their cells differ,
+    so they never mix.
+    """
+
+    start_seconds: float
+    reference_hash: str
 
 
 class Pane:
@@ -35,6 +46,11 @@ class Pane:
         self.profiles: dict[StreamKey, Profile] = {}
         self.joint = joint_moments(plan)
         self.offsets: dict[Partition, tuple[int, int]] = {}
+
+    @property
+    def id(self) -> PaneId:
+        """Its start, and the reference that its rows are binned by."""
+        return PaneId(self.start_seconds, self.plan.reference_hash)
 
     @property
     def rows(self) -> int:

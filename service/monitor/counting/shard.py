@@ -14,7 +14,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from service.monitor.counting.panes import Pane
+from service.monitor.counting.counted import Closed, PlanAt
+from service.monitor.counting.panes import Pane, PaneId
 from service.monitor.counting.totals import ModelTotals, RecordBook
 from service.values.batches import Batch, Decoded
 from service.values.plans import Plan
@@ -50,19 +51,51 @@ class ModelShard:
         self.last_arrival_seconds = math.nan
         self.last_seen_seconds = seen_seconds
         self.totals = ModelTotals()
-        self.panes: dict[float, Pane] = {}
+        self.panes: dict[PaneId, Pane] = {}
+
+    @property
+    def newest_event_seconds(self) -> float:
+        """The newest event time, the starts of open panes included; -inf if nothing was seen."""
+        return max(self.newest_seconds, *(at for at, _ in self.panes), -math.inf)
+
+    @property
+    def oldest_start_seconds(self) -> float:
+        """The start of the oldest open pane, +inf if none is."""
+        return min((at for at, _ in self.panes), default=math.inf)
 
     def watermark(self, lateness_seconds: float) -> float:
         """W: no event before it is taken any more."""
         return self.newest_seconds - lateness_seconds
 
-    def take_closed(self, end_seconds: float, pane_seconds: float) -> list[Pane]:
-        """Hand over the panes that end at or before `end_seconds`, in order of time."""
-        starts = sorted(s for s in self.panes if s + pane_seconds <= end_seconds)
-        closed = [self.panes.pop(start) for start in starts]
+    def close(self, end_seconds: float, pane_seconds: float) -> list[Pane]:
+        """Let go of the panes that end at or before `end_seconds`, in order of time."""
+        ids = sorted(i for i in self.panes if i.start_seconds + pane_seconds <= end_seconds)
+        closed = [self.panes.pop(i) for i in ids]
         for pane in closed:
             self.totals.add_quality(pane.quality())
         return closed
+
+    def take_closed(self, end_seconds: float, pane_seconds: float, plan_at: PlanAt) -> Closed:
+        """Hand over those of them that were binned by the reference that holds for them."""
+        panes, unjudged = [], 0
+        for pane in self.close(end_seconds, pane_seconds):
+            if pane.plan.reference_hash == plan_at(pane.start_seconds).reference_hash:
+                panes.append(pane)
+            else:
+                unjudged += pane.rows
+        return Closed(panes, unjudged)
+
+    def open_panes(self, plan: Plan) -> list[Pane]:
+        """The open panes that were binned by the reference of `plan`."""
+        return [pane for (_, known), pane in self.panes.items() if known == plan.reference_hash]
+
+    def totals_so_far(self) -> ModelTotals:
+        """The counters, with the quality of the open panes; a copy."""
+        totals = ModelTotals()
+        totals.merge(self.totals)
+        for pane in self.panes.values():
+            totals.add_quality(pane.quality())
+        return totals
 
 
 class Shard:
@@ -121,6 +154,10 @@ class Shard:
         own = model.watermark(lateness_seconds)
         silent = self.newest_record_seconds >= model.last_arrival_seconds + idle_after_seconds
         return max(own, by_records) if silent else own
+
+    def forget(self, key: ModelKey) -> None:
+        """Let go of a model version; one that comes back begins anew."""
+        self.models.pop(key, None)
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
@@ -234,9 +271,10 @@ def _add_to_panes(
         chosen = kept
         if len(distinct) > 1:
             chosen = np.flatnonzero((starts == start) & ~refused)
-        pane = model.panes.get(start)
+        pane = model.panes.get(PaneId(start, batch.plan.reference_hash))
         if pane is None:
-            pane = model.panes[start] = Pane(start, batch.plan)
+            pane = Pane(start, batch.plan)
+            model.panes[pane.id] = pane
         pane.add(batch, chosen)
 
 
@@ -277,5 +315,5 @@ def _model_from_state(key: ModelKey, state: dict[str, Any], plan: PlanByHash) ->
     model.totals = ModelTotals.from_state(state["totals"])
     for pane_state in state["panes"]:
         pane = Pane.from_state(plan(key, pane_state["reference"]), pane_state)
-        model.panes[pane.start_seconds] = pane
+        model.panes[pane.id] = pane
     return model

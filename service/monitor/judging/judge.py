@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from service.monitor.counting.counted import CountedPartition
 from service.monitor.counting.panes import Pane
-from service.monitor.counting.shard import Shard, TimeRules
+from service.monitor.counting.shard import TimeRules
 from service.monitor.counting.totals import ModelTotals
 from service.monitor.detecting.windows import Freeze
 from service.monitor.episodes.book import Episodes
@@ -92,7 +93,7 @@ class Judge:
                 known.update(sorted(names - known)[: max(0, most - len(known))])
 
     def advance(
-        self, shards: Iterable[Shard], now_seconds: float, *, to_the_end: bool = False
+        self, shards: Iterable[CountedPartition], now_seconds: float, *, to_the_end: bool = False
     ) -> list[Transition]:
         """Judge every pane that every partition has passed; all of them at the end of a replay.
 
@@ -106,7 +107,7 @@ class Judge:
                 continue
             # What is taken now was binned by the references known now: none may begin within it.
             newest = _newest_seconds(key, shards)
-            panes = self._take(key, shards, end)
+            panes = self._take(model, shards, end)
             taken += [(start, order, model, newest, pane) for start, pane in panes.items()]
         transitions: list[Transition] = []
         for _, _, model, newest, pane in sorted(taken, key=lambda entry: entry[:2]):
@@ -120,7 +121,7 @@ class Judge:
             transitions += changed
         return transitions
 
-    def forget(self, shards: Iterable[Shard], now_seconds: float) -> list[ModelKey]:
+    def forget(self, shards: Iterable[CountedPartition], now_seconds: float) -> list[ModelKey]:
         """Let go of model versions that are silent everywhere, and say which.
 
         The end of every log has to have been reached so long after the last event, so that neither
@@ -137,18 +138,16 @@ class Judge:
                 model = self.models.pop(key)
                 self.episodes.end(key, model.judged_through_seconds, "silent for too long")
                 for shard in shards:
-                    shard.models.pop(key, None)
+                    shard.forget(key)
         return gone
 
-    def totals(self, key: ModelKey, shards: Iterable[Shard]) -> ModelTotals:
+    def totals(self, key: ModelKey, shards: Iterable[CountedPartition]) -> ModelTotals:
         """The counters of a model version over all partitions, what is open included."""
         totals = ModelTotals()
         for shard in shards:
             part = shard.models.get(key)
             if part is not None:
-                totals.merge(part.totals)
-                for pane in part.panes.values():
-                    totals.add_quality(pane.quality())
+                totals.merge(part.totals_so_far())
         return totals
 
     def state(self, freeze: Freeze = lambda part: part) -> dict[str, Any]:
@@ -243,7 +242,7 @@ class Judge:
         )
         return sum(model.watched_streams for model in sharing)
 
-    def _closed_through(self, key: ModelKey, shards: list[Shard]) -> float:
+    def _closed_through(self, key: ModelKey, shards: list[CountedPartition]) -> float:
         """Every pane that ends by then has been passed by every partition that is not idle; -inf
         where no open pane has: most often one partition is enough to see that.
         """
@@ -258,13 +257,21 @@ class Judge:
                 return -math.inf
         return through
 
-    def _take(self, key: ModelKey, shards: list[Shard], end_seconds: float) -> dict[float, Pane]:
+    def _take(
+        self, model: ModelJudge, shards: list[CountedPartition], end_seconds: float
+    ) -> dict[float, Pane]:
+        """Only what was binned by the reference that the schedule of the judge has for its start:
+        a worker that heard of it late may have binned some rows by the one before.
+        """
+        plan_at = model.references.schedule().at
         taken: dict[float, list[Pane]] = {}
         for shard in shards:
-            part = shard.models.get(key)
+            part = shard.models.get(model.key)
             if part is None:
                 continue
-            for pane in part.take_closed(end_seconds, self._rules.pane_seconds):
+            closed = part.take_closed(end_seconds, self._rules.pane_seconds, plan_at)
+            model.rows_unjudged += closed.rows_unjudged
+            for pane in closed.panes:
                 taken.setdefault(pane.start_seconds, []).append(pane)
         for first, *others in taken.values():
             first.merge(*others)
@@ -282,21 +289,21 @@ def newest_by_model(shards: Iterable[Mapping[str, Any]]) -> dict[ModelKey, float
     return newest
 
 
-def _oldest_seconds(key: ModelKey, shards: list[Shard]) -> float:
+def _oldest_seconds(key: ModelKey, shards: list[CountedPartition]) -> float:
     """The start of the oldest open pane of a model, +inf if none is open."""
     oldest = math.inf
     for shard in shards:
         part = shard.models.get(key)
-        if part is not None and part.panes:
-            oldest = min(oldest, *part.panes)
+        if part is not None:
+            oldest = min(oldest, part.oldest_start_seconds)
     return oldest
 
 
-def _newest_seconds(key: ModelKey, shards: list[Shard]) -> float:
+def _newest_seconds(key: ModelKey, shards: list[CountedPartition]) -> float:
     """The newest event time of a model in any partition, open panes included."""
     newest = -math.inf
     for shard in shards:
         part = shard.models.get(key)
         if part is not None:
-            newest = max(newest, part.newest_seconds, *part.panes, -math.inf)
+            newest = max(newest, part.newest_event_seconds)
     return newest

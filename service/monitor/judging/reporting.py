@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.dispersion import Status
-from service.monitor.counting.shard import Shard
+from service.monitor.counting.counted import CountedPartition
 from service.monitor.counting.totals import ModelTotals, RecordBook
 from service.monitor.detecting.sensing import HOUR_SECONDS, expected_psi, typical_shift
 from service.monitor.detecting.windows import QUANTILES, Window
@@ -35,7 +35,7 @@ _NOTHING = np.zeros(3, dtype=np.int64)
 
 
 def model_reports(
-    judge: Judge, shards: Iterable[Shard], lateness_seconds: float, now_seconds: float
+    judge: Judge, shards: Iterable[CountedPartition], lateness_seconds: float, now_seconds: float
 ) -> tuple[ModelReport, ...]:
     """One report for each model version that the shards hold, by name and version."""
     shards = list(shards)
@@ -58,7 +58,7 @@ def episode_counts(episodes: Episodes, models: Iterable[ModelReport]) -> tuple[E
     return episodes.counted(owners, {on[min(on, key=lambda k: (on[k].tier, k))] for on in shared})
 
 
-def topic_reports(shards: Iterable[Shard]) -> tuple[TopicReport, ...]:
+def topic_reports(shards: Iterable[CountedPartition]) -> tuple[TopicReport, ...]:
     """The book of records of each topic."""
     books: dict[str, RecordBook] = {}
     for shard in shards:
@@ -70,7 +70,7 @@ def topic_reports(shards: Iterable[Shard]) -> tuple[TopicReport, ...]:
 
 
 def _model_report(
-    judge: Judge, model: ModelJudge, shards: list[Shard], lateness: float, now: float
+    judge: Judge, model: ModelJudge, shards: list[CountedPartition], lateness: float, now: float
 ) -> ModelReport:
     totals = judge.totals(model.key, shards)
     parts = [shard.models[model.key] for shard in shards if model.key in shard.models]
@@ -113,7 +113,7 @@ def _latest(times: Iterable[float]) -> float:
     return max(known, default=math.nan)
 
 
-def _open_cells(model: ModelJudge, shards: list[Shard]) -> NDArray[np.int64]:
+def _open_cells(model: ModelJudge, shards: list[CountedPartition]) -> NDArray[np.int64]:
     """Counts of the panes that are still open, under the plan that is being compared with."""
     if model.comparison is None:
         return np.zeros(0, dtype=np.int64)
@@ -121,9 +121,8 @@ def _open_cells(model: ModelJudge, shards: list[Shard]) -> NDArray[np.int64]:
     cells = np.zeros(plan.layout.cell_count, dtype=np.int64)
     for shard in shards:
         part = shard.models.get(model.key)
-        for pane in () if part is None else part.panes.values():
-            if pane.plan.reference_hash == plan.reference_hash:
-                cells += pane.summary.cells
+        for pane in () if part is None else part.open_panes(plan):
+            cells += pane.summary.cells
     return cells
 
 

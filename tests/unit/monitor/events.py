@@ -221,7 +221,7 @@ class World:
     def panes(self, key: ModelKey = MODEL, partition: Partition = P0) -> dict[float, Pane]:
         """Open panes by their start, seconds after T0."""
         model = self.shards[partition].models.get(key)
-        return {} if model is None else {s - T0: pane for s, pane in model.panes.items()}
+        return {} if model is None else {s - T0: pane for (s, _), pane in model.panes.items()}
 
 
 def assert_same(one: object, other: object, place: str = "") -> None:

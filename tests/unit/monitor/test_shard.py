@@ -64,7 +64,7 @@ def counted(world):
     """(rows by pane start, late rows) of each model version as the shard has them."""
     models = world.shards[P0].models.items()
     panes = {
-        key: Counter({s - T0: p.rows for s, p in model.panes.items()}) for key, model in models
+        key: Counter({s - T0: p.rows for (s, _), p in model.panes.items()}) for key, model in models
     }
     late = Counter({key: model.totals.late for key, model in models if model.totals.late})
     return {key: rows for key, rows in panes.items() if rows}, late
@@ -230,9 +230,10 @@ def test_an_empty_chunk_only_moves_the_position():
 def test_panes_are_handed_over_in_order_with_their_quality_counted_once():
     world, _ = sent([Event(130.0, x=None), Event(70.0, state="strange"), Event(190.0)])
     model = world.shards[P0].models[MODEL]
-    closed = model.take_closed(T0 + 180.0, PANE)
-    assert [pane.start_seconds - T0 for pane in closed] == [60.0, 120.0]
-    assert model.take_closed(T0 + 180.0, PANE) == []
+    plan_at = world.judge.schedule(MODEL).at
+    closed = model.take_closed(T0 + 180.0, PANE, plan_at)
+    assert [pane.start_seconds - T0 for pane in closed.panes] == [60.0, 120.0]
+    assert model.take_closed(T0 + 180.0, PANE, plan_at) == ([], 0)
     told = {key.name: counts.tolist() for key, counts in model.totals.quality.items()}
     assert (told["x"], told["state"]) == ([1, 0, 0], [0, 0, 1])
 
@@ -291,3 +292,44 @@ def test_a_restart_does_not_begin_to_wait_anew_for_a_silent_partition():
     assert shard.passed_seconds(MODEL, LATENESS, IDLE) == T0 - LATENESS
     shard.caught_up_seconds = world.now
     assert shard.passed_seconds(MODEL, LATENESS, IDLE) == math.inf
+
+
+def two_references(first, then):
+    """A shard whose rows were decoded by NORMAL first, then by a reference that came late."""
+    world, late = World(NORMAL), World(reference(seed=7))
+    world.now = T0 + 600.0
+    world.send(P0, first)
+    shard = world.shards[P0]
+    records = [e.record(shard.next_offset + i) for i, e in enumerate(then)]
+    chunk = Chunk(P0, records, shard.next_offset + len(records))
+    shard.apply(chunk, late.decode(chunk), RULES, world.now)
+    return world, late
+
+
+def test_rows_of_two_references_never_mix_in_one_pane():
+    world, late = two_references([Event(1.0), Event(2.0)], [Event(3.0), Event(61.0)])
+    model = world.shards[P0].models[MODEL]
+    hashes = [judge.schedule(MODEL).at(0.0).reference_hash for judge in (world.judge, late.judge)]
+    rows = {(s - T0, known): pane.rows for (s, known), pane in model.panes.items()}
+    assert rows == {(0.0, hashes[0]): 2, (0.0, hashes[1]): 1, (60.0, hashes[1]): 1}
+
+
+def test_a_pane_is_judged_by_the_reference_of_the_schedule_and_the_rows_of_others_are_unjudged():
+    world, _ = two_references([Event(1.0), Event(2.0)], [Event(3.0), Event(61.0), Event(200.0)])
+    world.advance()
+    model = world.judge.models[MODEL]
+    assert (model.panes_judged, model.rows_judged, model.rows_unjudged) == (1, 2, 2)
+    assert world.judge.totals(MODEL, world.shards.values()).predictions == 5
+    assert model.rows_judged + model.rows_unjudged + world.open_rows() == 5
+
+
+def test_panes_of_two_references_come_back_from_a_snapshot_as_two():
+    world, late = two_references([Event(1.0)], [Event(3.0)])
+    plans = {
+        judge.schedule(MODEL).at(0.0).reference_hash: judge.schedule(MODEL).at(0.0)
+        for judge in (world.judge, late.judge)
+    }
+    state = world.shards[P0].state()
+    shard = Shard.from_state(state, lambda _, known: plans[known], world.now)
+    assert_same(shard.state(), state)
+    assert len(shard.models[MODEL].panes) == 2
