@@ -41,7 +41,7 @@ def event_id(episode: Episode) -> str:
 
 def episode_line(episode: Episode) -> bytes:
     """One event, with its line end."""
-    return _line(
+    return event_line(
         _TYPE + episode.phase.value,
         event_id(episode),
         episode.id,
@@ -52,7 +52,7 @@ def episode_line(episode: Episode) -> bytes:
 
 def verdict_line(verdict: Verdict) -> bytes:
     """One verdict, with its line end."""
-    return _line(
+    return event_line(
         _VERDICT,
         f"{verdict.episode}/verdict-{verdict.at_seconds:.3f}",
         verdict.episode,
@@ -74,7 +74,8 @@ def parse(line: bytes) -> Episode | Verdict | None:
         return None
 
 
-def _line(type_: str, id_: str, subject: str, at_seconds: float, data: Struct) -> bytes:
+def event_line(type_: str, id_: str, subject: str, at_seconds: float, data: Struct) -> bytes:
+    """A CloudEvent of ours, with its line end. `type_` must tell what `data` is."""
     event: dict[str, Any] = {
         "specversion": "1.0",
         "type": type_,

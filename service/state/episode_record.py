@@ -1,6 +1,7 @@
 """The record of episodes: what happened, and what people decided; the one place for audits.
 
-    <state directory>/episodes/2026-11-23.jsonl
+    <state directory>/episodes/2026-11-23.jsonl             events of episodes, and verdicts
+    <state directory>/episodes/2026-11-23.watched.jsonl     what was watched (`watched_events`)
 
 A file a day (UTC, of writing), one event a line (`service.state.episode_events`). Lines are only
 ever added, under a lock of the file, so that a verdict given on the command line and an event of
@@ -18,7 +19,9 @@ from typing import Any, Protocol
 
 from service.errors import RecordFailed
 from service.state.episode_events import episode_line, event_id, parse, verdict_line
+from service.state.watched_events import is_about, parse_watched, watched_line
 from service.values.episodes import Episode, Verdict
+from service.values.watched import WatchedEntry
 
 DIRECTORY = "episodes"
 """Its name within the state directory."""
@@ -30,11 +33,18 @@ OPEN_FILES = 2
 """So many of the newest files may still grow: around midnight there are two."""
 
 
+_WATCHED = ".watched.jsonl"
+
+
 class EpisodeLog(Protocol):
-    """Where events of episodes go, and verdicts come from."""
+    """Where events of episodes go, and what was watched; and where verdicts come from."""
 
     def append(self, events: Sequence[Episode], now_seconds: float) -> None:
         """Write those that are not there yet. Raises RecordFailed; then it may be tried again."""
+        ...
+
+    def append_watched(self, entries: Sequence[WatchedEntry], now_seconds: float) -> None:
+        """Write what was watched. Raises RecordFailed; what is written twice does no harm."""
         ...
 
     def new_verdicts(self) -> list[Verdict]:
@@ -54,6 +64,9 @@ class NoEpisodeRecord:
     """For the demo and for replays, which leave nothing behind."""
 
     def append(self, events: Sequence[Episode], now_seconds: float) -> None:
+        """Nothing is kept."""
+
+    def append_watched(self, entries: Sequence[WatchedEntry], now_seconds: float) -> None:
         """Nothing is kept."""
 
     def new_verdicts(self) -> list[Verdict]:
@@ -93,6 +106,18 @@ class EpisodeRecord:
                 "permission"
             ) from error
 
+    def append_watched(self, entries: Sequence[WatchedEntry], now_seconds: float) -> None:
+        """Write what was watched; on the disk when this returns."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _add_lines(self.directory, map(watched_line, entries), now_seconds, _WATCHED)
+        except OSError as error:
+            raise RecordFailed(
+                f"cannot write what was watched to {self.directory}: {error.strerror}. It is kept "
+                "and tried again; make room or give write permission"
+            ) from error
+        self._remove_old(now_seconds)
+
     def new_verdicts(self) -> list[Verdict]:
         """The verdicts that came since the last call, in the order in which they were written."""
         verdicts: list[Verdict] = []
@@ -123,15 +148,17 @@ class EpisodeRecord:
         new = [event for event in events if event_id(event) not in written]
         _add_lines(self.directory, map(episode_line, new), now_seconds)
         written |= {event_id(event) for event in new}
-        day = _day(now_seconds)
-        if day != self._today:
-            self._today = day
-            self._remove_before(now_seconds - self._keep_seconds)
+        self._remove_old(now_seconds)
 
-    def _remove_before(self, seconds: float) -> None:
-        oldest = f"{_day(seconds)}.jsonl"
-        for file in _files(self.directory):
-            if file.name < oldest:
+    def _remove_old(self, now_seconds: float) -> None:
+        """Once a day."""
+        day = _day(now_seconds)
+        if day == self._today:
+            return
+        self._today = day
+        oldest = _day(now_seconds - self._keep_seconds)
+        for file in (*_files(self.directory), *_files(self.directory, _WATCHED)):
+            if file.name[: len(oldest)] < oldest:
                 file.unlink(missing_ok=True)
 
     def _read_on(self, file: Path, start: int) -> list[Verdict]:
@@ -159,6 +186,24 @@ def read_record(directory: Path, since_seconds: float = 0.0) -> Iterator[Episode
     return read_files(file for file in _files(directory) if file.name >= oldest)
 
 
+def read_watched(
+    directory: Path, since_seconds: float = 0.0, model: str | None = None
+) -> Iterator[WatchedEntry]:
+    """What was written of the watching on the day of `since_seconds` or later, in the order of
+    writing; of model versions only those of `model`, if one is named. Lines that are none are
+    passed over.
+    """
+    oldest = _day(since_seconds)
+    for file in _files(directory, _WATCHED):
+        if file.name[: len(oldest)] < oldest:
+            continue
+        with file.open("rb") as lines:
+            for line in lines:
+                entry = parse_watched(line) if is_about(line, model) else None
+                if entry is not None:
+                    yield entry
+
+
 def read_files(files: Iterable[Path]) -> Iterator[Episode | Verdict]:
     """The events of some files; lines that are none are passed over."""
     for file in files:
@@ -169,16 +214,18 @@ def read_files(files: Iterable[Path]) -> Iterator[Episode | Verdict]:
                     yield event
 
 
-def _files(directory: Path) -> list[Path]:
+def _files(directory: Path, suffix: str = ".jsonl") -> list[Path]:
     """The files of the record, the oldest first; none where there is no directory."""
-    return sorted(directory.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].jsonl"))
+    return sorted(directory.glob(f"[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]{suffix}"))
 
 
-def _add_lines(directory: Path, lines: Iterable[bytes], now_seconds: float) -> None:
+def _add_lines(
+    directory: Path, lines: Iterable[bytes], now_seconds: float, suffix: str = ".jsonl"
+) -> None:
     text = b"".join(lines)
     if not text:
         return
-    path = directory / f"{_day(now_seconds)}.jsonl"
+    path = directory / f"{_day(now_seconds)}{suffix}"
     is_new = not path.exists()
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)

@@ -48,7 +48,9 @@ class WatchedHour(Struct, frozen=True, omit_defaults=True):
 
 
 class LineageFacts(Struct, frozen=True, omit_defaults=True):
-    """Where the reference in force came from. `effective_from_seconds` None: since the beginning."""
+    """Where the reference in force came from; `effective_from_seconds` is None from the first event
+    on.
+    """
 
     hash: str
     source: str
