@@ -1,5 +1,6 @@
 """The only place that reads the wall clock; everything else is told the time."""
 
+import math
 import time
 from typing import Protocol
 
@@ -53,3 +54,32 @@ class ManualClock:
     def sleep(self, seconds: float) -> None:
         """Move on at once."""
         self.time_seconds += seconds
+
+
+class BrokerClock:
+    """The brokers' clock, so that hosts that are wrong do not count differently: what the last
+    answer said, and what our own monotonic clock says passed since. The host's until one came.
+    """
+
+    def __init__(self, host: Clock) -> None:
+        self._host = host
+        self._ahead_seconds: float | None = None
+
+    def heard(self, append_seconds: float) -> None:
+        """A broker just said the time (epoch seconds); NaN says nothing."""
+        if not math.isnan(append_seconds):
+            self._ahead_seconds = append_seconds - self._host.monotonic()
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        if self._ahead_seconds is None:
+            return self._host.now()
+        return self._host.monotonic() + self._ahead_seconds
+
+    def monotonic(self) -> float:
+        """The host's seconds that never go back."""
+        return self._host.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self._host.sleep(seconds)
