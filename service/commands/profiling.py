@@ -1,6 +1,6 @@
 """From tables to the profiles of a model's streams."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, repeat
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.summary.profile import Profile, Value
 from service.commands.columns import fits
+from service.commands.gathering import State
 from service.errors import ConfigurationError
 from service.ingest.decode.admission import clean_name
 from service.ingest.decode.answers import probability_stream
@@ -69,8 +70,12 @@ class Roles(Struct, frozen=True):
         return column in roles
 
 
+_TABLES = "tables"
+"""The part of a profiling that is no profile."""
+
+
 class Profiling:
-    """The profiles of all streams over the tables added so far."""
+    """The profiles of all streams over the tables added so far: a `Gathering`, a part a stream."""
 
     def __init__(self, roles: Roles) -> None:
         self.roles = roles
@@ -79,6 +84,7 @@ class Profiling:
         self.to_seconds: float | None = None
         self.columns: dict[str, StreamKey | None] = {}
         self.leading_zeros: set[str] = set()
+        self._of_columns: set[StreamKey] = set()
         self._profiles: dict[StreamKey, Profile] = {}
 
     def add(self, table: Table) -> None:
@@ -111,16 +117,49 @@ class Profiling:
             profile.update(repeat(None, self.rows - profile.rows))
         return self._profiles
 
+    def parts(self) -> Mapping[str, State]:
+        """How many rows, of when, with which columns; and each profile, by its stream."""
+        known = (self.from_seconds, self.to_seconds)
+        tables = {
+            "rows": self.rows,
+            "times": None if None in known else known,
+            "columns": sorted(self.columns),
+            "leading_zeros": sorted(self.leading_zeros),
+        }
+        profiles = {f"{k.kind}:{k.name}": profile.state() for k, profile in self._profiles.items()}
+        return {_TABLES: tables} | profiles
+
+    def absorb(self, part: str, state: State) -> None:
+        """Add what another profiling by the same roles has seen."""
+        if part != _TABLES:
+            kind, _, name = part.partition(":")
+            self._made(StreamKey(Kind(kind), name)).merge(Profile.from_state(state))
+            return
+        self.expect(state["columns"])
+        self.rows += state["rows"]
+        self.leading_zeros.update(state["leading_zeros"])
+        self._widen(state["times"])
+
+    def expect(self, columns: Iterable[str]) -> None:
+        """Take note of columns, whether or not a table has them.
+
+        Raises ConfigurationError when two of them cannot be told apart.
+        """
+        for name in columns:
+            self._register(name)
+
     def _register(self, name: str) -> None:
         if name in self.columns:
             return
-        key = self.columns[name] = self.roles.stream(name)
-        if key in self._profiles:
+        key = self.roles.stream(name)
+        if key is not None and key in self._of_columns:
             raise ConfigurationError(
                 f"column {name!r} and another one have the same printable name: rename one"
             )
+        self.columns[name] = key
         if key is not None:
-            self._profiles[key] = Profile()
+            self._of_columns.add(key)
+            self._made(key)
 
     def _split(self, predictions: NDArray[np.float64]) -> None:
         for cutoff in self.roles.cutoffs:

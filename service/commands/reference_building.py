@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from service.clock import Clock
 from service.commands.columns import EPOCH_MIN_SECONDS, fits, require_columns
+from service.commands.gathering import Gathering
 from service.commands.profiling import Profiling, Roles
 from service.commands.relations import with_relations
 from service.commands.time_order import Cut, Ordered, with_time_order
@@ -120,39 +121,75 @@ def build_from_files(
             progress.reset(task, description=purpose, total=size)
             return read_tables(request.paths, lambda _: None, request.cells(), advance)
 
-        wanted = [*asked, *(("--kind", name) for name in request.kinds)]
+        def gather(purpose: str, gathering: Gathering) -> None:
+            for table in read_again(purpose):
+                gathering.add(table)
+
         profiling = Profiling(request.roles)
         for table in read_tables(request.paths, bad_lines.add, request.cells(), advance):
             first = not profiling.rows
             profiling.add(table)
             if first and has_header(request.paths[0]):  # before hours of reading
-                require_columns(list(profiling.columns), wanted)
-                _types(profiling, request)
-                _check_kinds(profiling.columns, request)
+                check_columns(profiling, request, asked)
                 _check_time(profiling, asked)
         progress.update(task, description="checksum")
         data_hash = hash_files(request.paths, advance)
-        if not profiling.rows:
-            raise ConfigurationError("the files hold no row: there is nothing to build from")
-        require_columns(list(profiling.columns), wanted)
-        _check_kinds(profiling.columns, request)
-        _check_time(profiling, asked)
-        reference = build_reference(
-            request.model,
-            request.version,
-            profiling.profiles(),
-            profiling.rows,
-            _lineage(request, profiling, data_hash, clock.now()),
-            _types(profiling, request),
-            request.categories_max,
-        )
-        _check_cutoffs(reference)
-        reference = with_relations(reference, profiling.columns, read_again)
+        source = _listed([path.name for path in request.paths])
+        origin = Origin(source, data_hash, clock.now())
+        reference = reference_of(profiling, request, asked, origin)
+        reference = with_relations(reference, profiling.columns, gather)
         ordered = with_time_order(reference, profiling, request.cut, read_again)
-    return _built(ordered, profiling, request.roles)
+    return told(ordered, profiling, request.roles)
 
 
-def _built(ordered: Ordered, profiling: Profiling, roles: Roles) -> Built:
+class Origin(Struct, frozen=True):
+    """Where the data came from (`source`), what tells them from others, and when they were read."""
+
+    source: str
+    data_hash: str
+    now_seconds: float
+
+
+def check_columns(
+    profiling: Profiling, request: Request, asked: Sequence[tuple[str, str]]
+) -> dict[StreamKey, ValueType]:
+    """The types that were set, of the columns known so far.
+
+    Raises ConfigurationError when an option names a column that is not there, or one that cannot be
+    what the option says.
+    """
+    wanted = [*asked, *(("--kind", name) for name in request.kinds)]
+    require_columns(list(profiling.columns), wanted)
+    _check_kinds(profiling.columns, request)
+    return _types(profiling, request)
+
+
+def reference_of(
+    profiling: Profiling, request: Request, asked: Sequence[tuple[str, str]], origin: Origin
+) -> Reference:
+    """The reference of all rows, without what further passes over them tell.
+
+    Raises ConfigurationError when there is no row, or where `check_columns` does.
+    """
+    if not profiling.rows:
+        raise ConfigurationError("the files hold no row: there is nothing to build from")
+    types = check_columns(profiling, request, asked)
+    _check_time(profiling, asked)
+    reference = build_reference(
+        request.model,
+        request.version,
+        profiling.profiles(),
+        profiling.rows,
+        _lineage(request, profiling, origin),
+        types,
+        request.categories_max,
+    )
+    _check_cutoffs(reference)
+    return reference
+
+
+def told(ordered: Ordered, profiling: Profiling, roles: Roles) -> Built:
+    """What became of the columns, beside the reference."""
     columns, reference = profiling.columns, ordered.reference
     features = {name: key for name, key in columns.items() if key and key.kind is Kind.INPUT}
     globs = [*(("--ignore", g) for g in roles.ignored), *(("--take", g) for g in roles.taken)]
@@ -229,13 +266,16 @@ def _zeros_lost(reference: Reference, profiling: Profiling) -> tuple[str, ...]:
     return tuple(sorted(name for name in profiling.leading_zeros if columns[name] in numeric))
 
 
-def _lineage(request: Request, profiling: Profiling, data_hash: str, now: float) -> Lineage:
-    names = [path.name for path in request.paths]
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _lineage(request: Request, profiling: Profiling, origin: Origin) -> Lineage:
     return Lineage(
-        source=", ".join(names[:3]) + more,
-        data_hash=data_hash,
-        created_seconds=now,
+        source=origin.source,
+        data_hash=origin.data_hash,
+        created_seconds=origin.now_seconds,
         created_by=_user(),
         from_seconds=profiling.from_seconds,
         to_seconds=profiling.to_seconds,

@@ -1,6 +1,6 @@
 """What training data teach by their order of time: one further pass over the files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -10,7 +10,6 @@ from detectors.dispersion import MASS_MIN, PANES_MIN
 from service.commands.columns import EPOCH_MIN_SECONDS
 from service.commands.ordered_panes import OrderedPanes
 from service.commands.profiling import Profiling
-from service.commands.relations import ReadAgain
 from service.commands.table_cells import TableCells
 from service.ingest.files.table_columns import times_of
 from service.ingest.files.tables import Table
@@ -29,6 +28,9 @@ LATE_ROWS_MAX = 0.001
 """Where a larger share of the rows is out of order, their order is not that of time."""
 
 NAMES_SHOWN = 10
+
+ReadAgain = Callable[[str], Iterable[Table]]
+"""Reads the tables from the beginning, for the purpose given."""
 
 
 class Cut(Struct, frozen=True):

@@ -86,7 +86,7 @@ def read_parquet(
         rows_total, rows_done, told = file.metadata.num_rows, 0, 0
         rows_max = max(1, min(ROWS_MAX, CELLS_MAX // max(1, len(file.schema_arrow))))
         for batch in file.iter_batches(batch_size=rows_max, use_threads=False):
-            yield _table_of_batch(batch, cells)
+            yield table_of_batch(batch, cells)
             rows_done += batch.num_rows
             done = size * rows_done // max(1, rows_total)
             progress(done - told)
@@ -123,22 +123,54 @@ def read_json_lines(
     path: Path, on_bad_line: OnBadLine, cells: Cells, progress: Progress
 ) -> Iterator[Table]:
     """One object a line; blank lines are nothing. Raises OSError."""
-    decoder = msgspec.json.Decoder()
-    number = 0
+    before = 0
     with path.open("rb") as file:
         for lines in _line_blocks(_stream(path, file, progress)):
             rows = []
-            for line in lines:
-                number += 1
-                try:
-                    row = _decoded(decoder, line)
-                except ValueError as error:
-                    on_bad_line(BadLine(path, number, str(error)))
-                    continue
-                if row is not None:
+            for place, row in enumerate(decoded_lines(lines), before + 1):
+                if isinstance(row, str):
+                    on_bad_line(BadLine(path, place, row))
+                elif row is not None:
                     rows.append(row)
+            before += len(lines)
             if rows:
-                yield _table_of_rows(rows, cells)
+                yield table_of_rows(rows, cells)
+
+
+def decoded_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | str | None]:
+    """Each line's row, None of a blank line, and of one that cannot be read why."""
+    decoder = msgspec.json.Decoder()
+    for line in lines:
+        try:
+            yield _decoded(decoder, line)
+        except ValueError as error:
+            yield str(error)
+
+
+def table_of_batch(batch: pa.RecordBatch, cells: Cells) -> Table:
+    """Typed columns as a table."""
+    columns: dict[str, Column] = {}
+    probabilities: dict[str, Column] = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if name == cells.prediction and pa.types.is_nested(array.type):
+            predictions = values_of_arrow(array)
+            columns[name], probabilities = columns_of_predictions(predictions, cells.missing)
+        else:
+            columns[name] = column_of_arrow(array, cells.missing)
+    return Table(batch.num_rows, columns, probabilities)
+
+
+def table_of_rows(rows: list[dict[str, Any]], cells: Cells) -> Table:
+    """Rows of decoded JSON as a table."""
+    columns: dict[str, Column] = {}
+    probabilities: dict[str, Column] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        if name == cells.prediction and holds_nested(values):
+            columns[name], probabilities = columns_of_predictions(values, cells.missing)
+        else:
+            columns[name] = column_of_values(values, cells.missing)
+    return Table(len(rows), columns, probabilities)
 
 
 class _Counting:
@@ -227,18 +259,6 @@ def _decoded_leniently(line: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _table_of_batch(batch: pa.RecordBatch, cells: Cells) -> Table:
-    columns: dict[str, Column] = {}
-    probabilities: dict[str, Column] = {}
-    for name, array in zip(batch.schema.names, batch.columns, strict=True):
-        if name == cells.prediction and pa.types.is_nested(array.type):
-            predictions = values_of_arrow(array)
-            columns[name], probabilities = columns_of_predictions(predictions, cells.missing)
-        else:
-            columns[name] = column_of_arrow(array, cells.missing)
-    return Table(batch.num_rows, columns, probabilities)
-
-
 def _table_of_texts(table: pa.Table, cells: Cells) -> Table:
     columns: dict[str, Column] = {}
     zeros: list[str] = []
@@ -249,15 +269,3 @@ def _table_of_texts(table: pa.Table, cells: Cells) -> Table:
         if has_leading_zeros(array, columns[name]):
             zeros.append(name)
     return Table(table.num_rows, columns, leading_zeros=tuple(zeros))
-
-
-def _table_of_rows(rows: list[dict[str, Any]], cells: Cells) -> Table:
-    columns: dict[str, Column] = {}
-    probabilities: dict[str, Column] = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row.get(name) for row in rows]
-        if name == cells.prediction and holds_nested(values):
-            columns[name], probabilities = columns_of_predictions(values, cells.missing)
-        else:
-            columns[name] = column_of_values(values, cells.missing)
-    return Table(len(rows), columns, probabilities)
