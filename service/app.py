@@ -34,6 +34,7 @@ from service.state.episode_record import DIRECTORY, EpisodeLog, EpisodeRecord, N
 from service.state.store import Store
 from service.values.reports import PartitionReport, Report, ServiceReport
 from service.vitals import Solitude, Watchdog
+from service.watching import Process
 from service.wiring import (
     episode_rules,
     given_references,
@@ -60,6 +61,7 @@ class Parts(Struct, frozen=True):
     accept_lost_state: bool = False
     episode_record: EpisodeLog = NoEpisodeRecord()
     episode_options: str | None = None
+    settings_text: str = ""
 
 
 class Service:
@@ -96,6 +98,7 @@ class Service:
             solitude=Solitude(parts.clock, settings.kafka.session_timeout + _SESSION_END_SECONDS),
             accept_lost_state=parts.accept_lost_state,
             episode_record=parts.episode_record,
+            process=Process(config_hash, parts.settings_text, version("anchorwatch")),
         )
         self._config_hash = config_hash
         self._started_seconds = parts.clock.now()
@@ -171,7 +174,7 @@ class Service:
             state_size_bytes=self.parts.store.size_bytes,
             timings=loop.timings.report(),
             models_over_limit_total=self.judge.over_limit,
-            episode_record_failures_total=loop.telling.failures,
+            episode_record_failures_total=loop.telling.failures + loop.watching.failures,
             absent_topics=loop.absent,
             warnings=_warnings(loop),
             episode_options=self.parts.episode_options,
@@ -187,10 +190,12 @@ def kafka_service(
     *,
     accept_lost_state: bool = False,
     config_file: Path | None = None,
+    settings_text: str = "",
 ) -> Service:
     """The service on a real broker, with its state in a directory.
 
-    `config_file` is where the settings are from, to be named in the commands that the page shows.
+    `config_file` is where the settings are from, to be named in the commands that the page shows;
+    `settings_text` is what they are, without secrets, for the record.
     Raises ConfigurationError for what the operator has to change.
     """
     sources = tuple(source for source in settings.sources if source.topics)
@@ -220,6 +225,7 @@ def kafka_service(
             episode_options=(
                 "" if config_file is None else f" --config {shlex.quote(str(config_file))}"
             ),
+            settings_text=settings_text,
         ),
     )
 

@@ -24,6 +24,7 @@ from service.telling import Telling
 from service.values.records import Chunk, Partition, Turn, in_rounds
 from service.values.rejects import Reject
 from service.vitals import CatchingUp, Checkpoints, Solitude, Timings, Watchdog
+from service.watching import Process, Watching
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,7 @@ class Loop:
         solitude: Solitude,
         accept_lost_state: bool = False,
         episode_record: EpisodeLog | None = None,
+        process: Process | None = None,
     ) -> None:
         self.source = source
         self.decoder = decoder
@@ -91,7 +93,9 @@ class Loop:
         self.timings = Timings(clock)
         self.journal = Journal()
         self.checkpoints = Checkpoints()
-        self.telling = Telling(judge.episodes, episode_record or NoEpisodeRecord(), clock)
+        record = episode_record or NoEpisodeRecord()
+        self.telling = Telling(judge.episodes, record, clock)
+        self.watching = Watching(judge, record, clock, process or Process())
         self.shards: dict[Partition, Shard] = {}
         self.owned: frozenset[Partition] = frozenset()
         self.left: frozenset[Partition] = frozenset()
@@ -118,7 +122,7 @@ class Loop:
         while not stop.is_set() and not self.source.finished:
             self.turn()
         self._judge(self.clock.now(), to_the_end=self.source.finished)
-        self.checkpoint()
+        self.checkpoint(stops=True)
         self.telling.log()
         self._look_for_the_end()
         self._publish(self)
@@ -155,6 +159,7 @@ class Loop:
             shard = Shard.from_state(state, self.judge.plan, now)
             self.shards[shard.partition] = shard
         self.telling.restore(tree.get("episode_record", {}))
+        self.watching.restore(tree.get("watching", {}))
         self.journal.restored(self.judge.models, len(self.shards))
         self._restored = True
         self._catching_up.needed = True
@@ -181,7 +186,7 @@ class Loop:
         with self.timings.step("publish"):
             self._publish(self)
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, *, stops: bool = False) -> None:
         """Write all state with its positions; a failure is counted and tried again.
 
         Without a position yet there is none: a snapshot of nothing would hide that state was lost.
@@ -199,6 +204,7 @@ class Loop:
                 return
         self.checkpoints.written(self.clock.now(), self.clock.monotonic() - begun)
         self.telling.saved()
+        self.watching.saved(self.shards.values(), stops=stops)
         self.source.commit({p: s.next_offset for p, s in self.shards.items() if p in self.owned})
 
     def state(self) -> dict[str, Any]:
@@ -207,6 +213,7 @@ class Loop:
             "judge": self.judge.state(encode_part),
             "shards": [shard.state() for shard in self.shards.values()],
             "episode_record": self.telling.state(),
+            "watching": self.watching.state(),
         }
 
     def _apply_all(self, chunks: list[Chunk]) -> int:

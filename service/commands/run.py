@@ -13,6 +13,7 @@ import click
 import structlog
 
 from config.settings import Settings
+from config.show import show
 from service.app import Service, kafka_service
 from service.clock import SystemClock
 from service.commands import config_option
@@ -56,6 +57,7 @@ def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
         loaded.hash,
         accept_lost_state=accept_lost_state,
         config_file=config_file,
+        settings_text=show(loaded),
     )
     web = loaded.settings.web
     serve(service, web.host, web.port)

@@ -47,6 +47,11 @@ class Coverage:
             hour, bit = divmod(minute, HOUR_SECONDS // MINUTE_SECONDS)
             self._hour(hour).mark(1 << bit, fate, muted=muted, late=late)
 
+    @property
+    def waiting(self) -> int:
+        """How many hours are kept."""
+        return len(self._hours)
+
     def hours(self) -> tuple[WatchedHour, ...]:
         """What is known of each hour that is kept, in order of time."""
         return tuple(self._hours[hour].told(hour * HOUR_SECONDS) for hour in sorted(self._hours))
