@@ -20,6 +20,7 @@ from tests.benchmarks import (
     detectors,
     end_to_end,
     freshness,
+    judge,
     kafka_source,
     machine,
     memory,
@@ -99,6 +100,11 @@ SECTIONS = (
         "windows",
         "10 models of 50 features with full windows: memory, checkpoint, judge, page",
         lambda bench: memory.full(bench.pick(25, 3)),
+    ),
+    Section(
+        "judge",
+        "Judging a fleet, merged from 6 partitions, 1-minute panes (CPU time)",
+        lambda bench: judge.table(bench.pick(60, 3), bench.pick(200, 20)),
     ),
     Section("parts", "The parts alone", _parts),
     Section(

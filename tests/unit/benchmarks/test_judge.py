@@ -1,0 +1,44 @@
+"""The benchmark of judging a fleet judges what it says."""
+
+import pytest
+
+from tests.benchmarks import judge
+from tests.benchmarks.judge import FEATURES, PARTITIONS, Fleet, World
+
+WARM, ROWS = 42, 100
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World(ROWS, drawn=20_000)
+
+
+@pytest.fixture
+def fleet(world, monkeypatch):
+    monkeypatch.setattr(judge, "WARM_MINUTES", WARM)
+    return Fleet(world, models=3)
+
+
+def test_every_model_is_judged_once_a_minute_on_the_rows_of_all_partitions(fleet):
+    before = [model.rows_judged for model in fleet.judge.models.values()]
+    for minute in (WARM, WARM + 1):
+        fleet.bring(minute)
+        fleet.advance(minute)
+    models = list(fleet.judge.models.values())
+    assert [model.panes_judged for model in models] == [WARM + 2] * 3
+    gained = [model.rows_judged - known for model, known in zip(models, before, strict=True)]
+    assert gained == [2 * PARTITIONS * ROWS] * 3
+
+
+def test_models_begin_as_after_the_warm_up_with_all_of_their_features(fleet):
+    for model in fleet.judge.models.values():
+        assert len([key for key in model.comparison.streams if key.kind == "input"]) == FEATURES
+        assert (model.comparison.detection.dispersions.live.panes == 30).all()
+        assert model.comparison.windows[-1].total.rows == WARM * PARTITIONS * ROWS
+
+
+def test_what_is_drawn_is_as_the_reference_is(fleet):
+    for minute in range(WARM, WARM + 20):
+        fleet.bring(minute)
+        fleet.advance(minute)
+    assert not fleet.judge.episodes.open
