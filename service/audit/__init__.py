@@ -1,0 +1,1 @@
+"""From the record of what was watched to an audit of one model: pure."""
