@@ -12,16 +12,18 @@ from msgspec import Struct
 
 from config.settings import Settings
 from config.sources import SourceSettings
+from service.cadence import Cadence
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError
 from service.ingest.decode.decoder import Decoder
 from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
 from service.ingest.kafka.source import KafkaSource
 from service.ingest.source import Source
-from service.loop import Cadence, Loop
+from service.loop import Loop
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import Episodes
-from service.monitor.judging.judge import GivenReference, Judge
+from service.monitor.judging.judge import Judge
+from service.monitor.judging.origins import GivenReference
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
 from service.monitor.references.planning import plan_for
 from service.publish.board import Board

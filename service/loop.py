@@ -2,12 +2,12 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
-from msgspec import Struct
 
+from service.cadence import Cadence
 from service.clock import Clock
 from service.errors import CheckpointFailed, RecoverableError
 from service.ingest.source import Source
@@ -16,25 +16,16 @@ from service.monitor.counting.holding import too_far_ahead
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.judge import Judge, newest_by_model
 from service.placing import position_of, refuse_lost_state
-from service.routing import Decoder
+from service.routing import DeadLetters, Decoder
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.snapshot import encode_part
 from service.state.store import Store
 from service.telling import Telling
 from service.values.records import Chunk, Partition, Turn, in_rounds
-from service.values.rejects import Reject
 from service.vitals import CatchingUp, Checkpoints, Solitude, Timings, Watchdog
 from service.watching import Process, Watching
 
 log = structlog.get_logger(__name__)
-
-
-class DeadLetters(Protocol):
-    """Takes what was refused; never blocks and never raises."""
-
-    def send(self, rejects: Iterable[Reject]) -> None:
-        """Queue them."""
-        ...
 
 
 _OPEN_PANES = 6
@@ -44,15 +35,6 @@ two or three; in a backlog hundreds would gather between two flushes."""
 
 LEARNING_RECORDS = 250
 """So many records of a partition are read between two judgements while something is learned."""
-
-
-class Cadence(Struct, frozen=True):
-    """How often what is done, in seconds. A judge or a checkpoint may come sooner when it must."""
-
-    poll_seconds: float = 0.2
-    flush_seconds: float = 1.0
-    checkpoint_seconds: float = 10.0
-    backlog_judge_seconds: float = 0.1
 
 
 class Loop:

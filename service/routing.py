@@ -8,6 +8,7 @@ from config.sources import SourceSettings, TopicPattern
 from service.errors import ConfigurationError
 from service.values.batches import Decoded
 from service.values.records import Chunk
+from service.values.rejects import Reject
 
 
 class Decoder(Protocol):
@@ -15,6 +16,14 @@ class Decoder(Protocol):
 
     def decode(self, chunk: Chunk) -> Decoded:
         """All that became of the chunk."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Takes what was refused; never blocks and never raises."""
+
+    def send(self, rejects: Iterable[Reject]) -> None:
+        """Queue them."""
         ...
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
+from service.cadence import Cadence
 from service.clock import ManualClock
 from service.errors import CheckpointFailed
 from service.ingest.decode.decoder import Decoder
 from service.ingest.memory import MemorySource
-from service.loop import Cadence, Loop
+from service.loop import Loop
 from service.state.episode_record import EpisodeLog
 from service.state.memory import MemoryStore
 from service.values.records import Partition, Turn

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from service.cadence import Cadence
 from service.errors import RecordFailed
-from service.loop import Cadence
 from service.state.episode_record import EpisodeRecord, add_verdict, read_record
 from service.state.memory import MemoryStore
 from service.telling import OUTBOX_MAX
