@@ -25,8 +25,11 @@ Why this loses nothing, whatever dies when, and whatever compaction has got to:
   head.
 - A new writer takes the highest (era, applied through) whose parts are all there and intact, the
   later of two that are equal, and writes all of it anew under its own name. Only then it removes
-  what others left, and of that only what it saw when it read. Somebody who was taken over from and
-  does not know it yet touches records of his own alone.
+  what others left, and of that only what it saw when it read, and not before the consumer group
+  has confirmed that the partition was still its own after that. Somebody who was taken over from
+  and does not know it yet touches records of his own alone.
+- While a log is read, others append, and compaction removes what was superseded ahead of the
+  reader: a log is read on until nothing of the shard has come in the meantime.
 
 `tests/unit/state/shards` has the proof by simulation, and that it fails without these rules.
 """

@@ -54,13 +54,12 @@ class Written(Struct):
 
 
 class Records(Struct):
-    """All that there is of one shard, by writer. `end` is the offset after the last record read."""
+    """All that there is of one shard, by writer."""
 
     shard: str
     written: dict[bytes, Written] = field(default_factory=dict)
     keys: dict[bytes, None] = field(default_factory=dict)
     """The keys that hold something, as they stand in the log."""
-    end: int = 0
 
     @property
     def any_head(self) -> bool:
@@ -73,6 +72,25 @@ class Records(Struct):
         return max((of.head.era for of in self.written.values() if of.head), default=0)
 
 
+class Reading:
+    """Of a state partition, entry by entry in its order: what it still holds of these shards."""
+
+    def __init__(self, shards: Iterable[str]) -> None:
+        self.records = {shard: Records(shard) for shard in shards}
+        self.end = 0
+
+    def take(self, entries: Iterable[Entry]) -> bool:
+        """Read on. True when any of the entries was of the shards."""
+        any_of_them = False
+        for entry in entries:
+            self.end = entry.offset + 1
+            key = decode_key(entry.key)
+            if key is not None and key.shard in self.records:
+                _take(self.records[key.shard], key, entry)
+                any_of_them = True
+        return any_of_them
+
+
 class Recovered(Struct, frozen=True):
     """What was found. `state` is None when no head is a candidate; `passed_over` says of each head
     that ranks above it, or that nobody can read, what is wrong with it; `strange` counts heads of
@@ -82,17 +100,6 @@ class Recovered(Struct, frozen=True):
     state: ShardState | None
     passed_over: tuple[str, ...] = ()
     strange: int = 0
-
-
-def records_of(shard: str, entries: Iterable[Entry]) -> Records:
-    """What a log, read from its start, still holds of a shard; the rest of it is passed over."""
-    records = Records(shard)
-    for entry in entries:
-        records.end = entry.offset + 1
-        key = decode_key(entry.key)
-        if key is not None and key.shard == shard:
-            _take(records, key, entry)
-    return records
 
 
 def recovered(records: Records, origin: Origin, formats: range) -> Recovered:

@@ -5,27 +5,33 @@ from math import nan
 
 from msgspec import Struct
 
-from service.errors import StateCorrupt, StateLost
-from service.state.shards.recovery import (
-    Origin,
-    Records,
-    Recovered,
-    ShardState,
-    records_of,
-    recovered,
-)
+from service.errors import RecoverableError, StateCorrupt, StateLost
+from service.state.shards.recovery import Origin, Reading, Recovered, ShardState, recovered
 from service.state.shards.writer import FlushPlan, ShardWriter
-from service.values.keyed_log import Draft, KeyedLog
+from service.values.keyed_log import Draft, Entry, Follower, KeyedLog
 
 FORMAT = 1
 """The newest format of blobs that this version reads and writes; it reads the one before, too."""
 
-READINGS = 3
-"""A log is read so often at most, where the best head is not whole: it may have been compacted, or
-its writer may have gone on, while it was read."""
+READ_ON_MAX = 20
+"""A shard that is taken over from one who still writes is read on so often, until it is quiet."""
+
+SILENT_POLLS_MAX = 50
+POLL_SECONDS = 0.1
 
 APPEND_MAX_BYTES = 16 * 2**20
 """Appended and waited for at a time, so that many large shards are never in memory twice."""
+
+STEPS = (ShardWriter.parts, ShardWriter.head, ShardWriter.tombstones)
+"""Of a flush, in the one order that loses nothing."""
+
+
+class Opening(Struct, frozen=True):
+    """A shard to take over: where its state is, and the id of the topic that its input is from."""
+
+    shard: str
+    partition: int
+    topic_id: str
 
 
 class Flush(Struct, frozen=True):
@@ -64,22 +70,28 @@ class ShardStore:
     def open(
         self, shard: str, partition: int, topic_id: str
     ) -> tuple[ShardWriter, ShardState | None]:
-        """Take a shard over, as of the end of the state `partition` now; None: there is no head.
+        """Take one shard over: see `open_all`."""
+        return self.open_all([Opening(shard, partition, topic_id)])[0]
 
-        The new writer has nothing in the log yet: its first flush writes all of the state anew.
-        Raises StateCorrupt when there are heads and none is whole, StateLost when all are of
-        another topic of that name, FormatTooNew or FormatTooOld when another version is needed,
+    def open_all(self, openings: Sequence[Opening]) -> list[tuple[ShardWriter, ShardState | None]]:
+        """Take shards over, as of the ends of their state partitions now; each is read once.
+
+        For each in this order the new writer, and the state, None where there is no head. A writer
+        has nothing in the log yet: its first flush writes all of the state anew.
+
+        Raises StateCorrupt where there are heads and none is whole, StateLost where all are of
+        another topic of that name, FormatTooNew or FormatTooOld where another version is needed,
         RecoverableError when the log does not answer.
         """
-        origin = Origin(self._cluster_id, topic_id)
-        for _ in range(READINGS):
-            records = records_of(shard, self._log.read(partition))
-            found = recovered(records, origin, self._formats)
-            if not found.passed_over:
-                break
-        if found.state is None and records.any_head:
-            raise self._error(records, partition, found)
-        return ShardWriter(partition, origin, records, found.state), found.state
+        together: dict[int, list[Opening]] = {}
+        for opening in openings:
+            together.setdefault(opening.partition, []).append(opening)
+        opened = {}
+        for partition, some in together.items():
+            reading = self._read(partition, [opening.shard for opening in some])
+            for opening in some:
+                opened[opening] = self._opened(opening, reading)
+        return [opened[opening] for opening in openings]
 
     def reset(
         self, shard: str, partition: int, topic_id: str, era_known: int = 0
@@ -89,20 +101,21 @@ class ShardStore:
         For an operator who said so: what was counted is given up, from the first flush on.
         `era_known` is one that is known from elsewhere. Raises RecoverableError.
         """
-        records = records_of(shard, self._log.read(partition))
+        reading = self._read(partition, [shard])
+        records = reading.records[shard]
         state = ShardState({}, 1 + max(records.era_max, era_known), -1, self._format)
         origin = Origin(self._cluster_id, topic_id)
-        return ShardWriter(partition, origin, records, state), state
+        return ShardWriter(partition, origin, records, state, reading.end), state
 
     def flush(self, changes: Sequence[Flush]) -> float:
         """Make these the state of their shards, safely when this returns.
 
         Returns the broker's clock (epoch seconds), NaN when there was nothing to write. Raises
-        ValueError, with nothing written, for what `ShardWriter.plan` refuses and for a writer that
+        ValueError, with nothing written, for what `ShardWriter.plan` refuses and for a shard that
         is named twice. Whatever else is raised, RecoverableError as a rule, spoils the writers: it
         is not known then what the log holds, and every later flush of them raises. Open again.
         """
-        if len({change.writer.id for change in changes}) < len(changes):
+        if len({change.writer.shard for change in changes}) < len(changes):
             raise ValueError("a shard is flushed twice at once: give all its changes together")
         plans = [
             (c.writer, c.writer.plan(c.blobs, (c.era, c.applied_through), self._format))
@@ -118,17 +131,46 @@ class ShardStore:
             writer.done(plan)
         return clock
 
+    def _read(self, partition: int, shards: Sequence[str]) -> Reading:
+        """To an end after which nothing of the shards was there.
+
+        While a log is read others may append, and compaction then removes what is superseded ahead
+        of us: a head, say, whose successor is beyond the end as it was at first. So it is read on.
+        """
+        reading = Reading(shards)
+        reading.take(self._log.read(partition))
+        follower = self._log.follow({partition: reading.end or None})
+        try:
+            for _ in range(READ_ON_MAX):
+                if not reading.take(_to_the_end(follower, partition)):
+                    return reading
+        finally:
+            follower.close()
+        raise RecoverableError(
+            f"{self._log.topic}/{partition}: somebody else goes on writing {', '.join(shards)}. It "
+            "is tried again; if that does not end, stop the other process"
+        )
+
+    def _opened(self, opening: Opening, reading: Reading) -> tuple[ShardWriter, ShardState | None]:
+        origin = Origin(self._cluster_id, opening.topic_id)
+        records = reading.records[opening.shard]
+        found = recovered(records, origin, self._formats)
+        if found.state is None and records.any_head:
+            raise self._error(opening, found)
+        writer = ShardWriter(opening.partition, origin, records, found.state, reading.end)
+        return writer, found.state
+
     def _carry_out(self, plans: Sequence[tuple[ShardWriter, FlushPlan]]) -> float:
         """Each step is safe for all shards before the next begins."""
         clock = nan
-        for step in (ShardWriter.parts, ShardWriter.head, ShardWriter.tombstones):
+        for step in STEPS:
             drafts = (draft for writer, plan in plans for draft in step(writer, plan))
             for some in _in_bounds(drafts):
                 clock = self._log.append(some)
         return clock
 
-    def _error(self, records: Records, partition: int, found: Recovered) -> Exception:
-        place = f"shard {records.shard} in {self._log.topic}/{partition}"
+    def _error(self, opening: Opening, found: Recovered) -> Exception:
+        place = f"shard {opening.shard} in {self._log.topic}/{opening.partition}"
         give_up = (
             "or reset the shard: what was counted of it is given up then, and it begins by the "
             "start policy in a new era"
@@ -142,6 +184,17 @@ class ShardStore:
             f"{place}: heads are there, none is whole: {'; '.join(found.passed_over)}. Restore the "
             f"topic from a backup, {give_up}"
         )
+
+
+def _to_the_end(follower: Follower, partition: int) -> Iterator[Entry]:
+    """What is there now and was not read yet. Raises RecoverableError when it does not come."""
+    end, silent = follower.ends()[partition], 0
+    while follower.positions[partition] < end:
+        entries = follower.poll(POLL_SECONDS)
+        yield from entries
+        silent = 0 if entries else silent + 1
+        if silent == SILENT_POLLS_MAX:
+            raise RecoverableError(f"partition {partition} does not read to its end at {end}")
 
 
 def _in_bounds(drafts: Iterator[Draft]) -> Iterator[list[Draft]]:

@@ -48,17 +48,22 @@ class FlushPlan(Struct, frozen=True):
 class ShardWriter:
     """Who writes a shard from its acquisition on; it writes nothing by itself.
 
-    `first_offset` is the offset from which on its own records can be found in the log.
+    `opened_at` is the end of the partition when it was read: what it writes comes after that.
     """
 
     def __init__(
-        self, partition: int, origin: Origin, records: Records, state: ShardState | None
+        self,
+        partition: int,
+        origin: Origin,
+        records: Records,
+        state: ShardState | None,
+        opened_at: int,
     ) -> None:
         self.shard = records.shard
         self.partition = partition
         self.origin = origin
         self.id = uuid4().bytes
-        self.first_offset = records.end
+        self.opened_at = opened_at
         self.is_spoiled = False
         self._reached = (state.era, state.applied_through) if state else (0, -1)
         self._next_part = HEAD + 1
@@ -66,6 +71,7 @@ class ShardWriter:
         self._index_parts: tuple[PartReference, ...] = ()
         self._inherited: Mapping[str, bytes] | None = dict(state.blobs) if state else {}
         self._keys_of_others = list(records.keys)
+        self._is_confirmed = False
 
     @property
     def size_bytes(self) -> int:
@@ -76,6 +82,16 @@ class ShardWriter:
     def has_flushed(self) -> bool:
         """True once the shard is written under this writer's name."""
         return self._inherited is None
+
+    def confirm(self) -> None:
+        """Say that the shard was still ours after it was opened.
+
+        From then on a flush removes what others left of it; without, nothing of theirs ever is. In
+        a consumer group it is known when a commit that began after the opening has succeeded and
+        the partition is still assigned. Whoever was stopped between being given a partition and
+        reading its state would else remove what a successor has written by then.
+        """
+        self._is_confirmed = True
 
     def plan(
         self, changed: Mapping[str, bytes | None], reached: tuple[int, int], format_: int
@@ -95,7 +111,7 @@ class ShardWriter:
             else:
                 listed[name] = self._placed(blob, listed.get(name), pieces)
         if self.has_flushed and listed == self._listed and reached == self._reached:
-            return FlushPlan([], None, [], listed, self._index_parts)
+            return FlushPlan([], None, self._left_by_others(), listed, self._index_parts)
         index = encode_index(tuple(BlobReference(n, of.parts) for n, of in listed.items()))
         inline = len(index) <= INDEX_INLINE_MAX_BYTES
         index_parts = () if inline else self._placed(index, None, pieces).parts
@@ -129,7 +145,8 @@ class ShardWriter:
         """All three steps are."""
         self._listed, self._index_parts = plan.listed, plan.index_parts
         self._inherited = None
-        self._keys_of_others = []
+        if self._is_confirmed:
+            self._keys_of_others = []
         if plan.head is not None:
             self._reached = (plan.head.era, plan.head.applied_through)
 
@@ -166,7 +183,10 @@ class ShardWriter:
         before = {part.part for of in self._listed.values() for part in of.parts}
         before |= {part.part for part in self._index_parts}
         kept = {part.part for of in listed.values() for part in of.parts}
-        return [*self._keys_of_others, *(self._key(part) for part in sorted(before - kept))]
+        return [*self._left_by_others(), *(self._key(part) for part in sorted(before - kept))]
+
+    def _left_by_others(self) -> list[bytes]:
+        return self._keys_of_others if self._is_confirmed else []
 
     def _draft(self, part: int, value: bytes) -> Draft:
         return Draft(self.partition, self._key(part), value)
