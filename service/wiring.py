@@ -18,7 +18,7 @@ from service.kafka.security import KafkaSecurity
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import EpisodeRules
 from service.monitor.episodes.severity import Severities
-from service.monitor.judging.judge import GivenReference
+from service.monitor.judging.origins import GivenReference
 from service.monitor.references.directory import ReferenceDirectory
 from service.monitor.references.planning import watched_part
 from service.values.episodes import Category, Severity

@@ -41,8 +41,9 @@ from service.ingest.files.source import FilesParameters, FilesSource
 from service.monitor.counting.panes import Pane
 from service.monitor.episodes.book import Episodes
 from service.monitor.judging.comparison import Transition
-from service.monitor.judging.judge import GivenReference, Judge, Judged
+from service.monitor.judging.judge import Judge, Judged
 from service.monitor.judging.model_judge import ModelJudge
+from service.monitor.judging.origins import GivenReference
 from service.monitor.references.planning import plan_for, watched_part
 from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome, Reconsidered, TopicRange

@@ -15,14 +15,19 @@ from service.monitor.episodes.pane_verdicts import PaneVerdict
 from service.monitor.judging.comparison import Comparison, Transition
 from service.monitor.judging.evidence import describe, drifting
 from service.monitor.judging.model_judge import ModelJudge, Pacing
-from service.monitor.references.in_force import References
+from service.monitor.judging.origins import (
+    GivenReference,
+    InheritedReference,
+    Origins,
+    PublishedEntries,
+)
+from service.monitor.references.agreement import Entries
 from service.values.episodes import OffsetRange
 from service.values.plans import Plan, Schedule
 from service.values.references import Reference
 from service.values.streams import ModelKey
 from service.values.watches import Watch
 
-GivenReference = Callable[[ModelKey], Reference | None]
 WatchFor = Callable[[str], Watch]
 PlanFor = Callable[[ModelKey, Watch, Reference | None, bool], Plan]
 Judged = Callable[[ModelJudge, Pane, list[Transition]], None]
@@ -36,6 +41,8 @@ class Judge:
     """All models. `schedule` admits a model version the first time it is asked about one.
 
     `episodes` are what people hear of; without any they are kept all the same, under no severity.
+    Beside what is `given`, references are `inherited` by a version from others of its model; of a
+    fleet they are `published`, and it takes `ahead_seconds` until every worker knows.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root hands over every part by name
@@ -49,12 +56,15 @@ class Judge:
         judged: Judged = lambda _model, _pane, _changed: None,
         *,
         episodes: Episodes | None = None,
+        inherited: InheritedReference = lambda _key, _in_force: None,
+        published: PublishedEntries = lambda _key: None,
+        ahead_seconds: float = 0.0,
     ) -> None:
         self._watch_for = watch_for
-        self._given = given
+        self._origins = Origins(given, inherited, published)
         self._plan_for = plan_for
         self._rules = rules
-        self._pacing = Pacing(rules.pane_seconds, rules.lateness_seconds)
+        self._pacing = Pacing(rules.pane_seconds, rules.lateness_seconds, ahead_seconds)
         self._idle_after_seconds = idle_after_seconds
         self._models_max = models_max
         self._judged = judged
@@ -69,7 +79,7 @@ class Judge:
             if len(self.models) >= self._models_max:
                 self.over_limit += 1
                 return None
-            model = self._admit(key, None)
+            model, _ = self._admit(key, None)
         return model.references.schedule()
 
     @property
@@ -167,25 +177,37 @@ class Judge:
             self.episodes.restore(state["episodes"])
         for model_state in state["models"]:
             key = ModelKey(model_state["model"], model_state["version"])
-            model = self._admit(key, model_state["references"])
-            model.restore(model_state)
-            model.take_up(self._given(key), newest_seconds.get(key, -math.inf))
+            model, is_kept = self._admit(key, model_state["references"])
+            model.restore(model_state, goes_on_learning=is_kept)
+            model.take_up(self._origins.given(key), newest_seconds.get(key, -math.inf))
         for model in self.models.values():
             model.share_budget()
 
-    def _admit(self, key: ModelKey, references: list[dict[str, Any]] | None) -> ModelJudge:
+    def take_up(self, shards: Iterable[CountedPartition]) -> list[ModelKey]:
+        """Take up what is given anew, from a pane that no event has touched yet; for which versions
+        there was something.
+        """
+        shards, taken = list(shards), []
+        for key, model in self.models.items():
+            given = self._origins.given(key)
+            if given is not None and given.hash != model.references.newest.given_hash:
+                model.take_up(given, _newest_seconds(key, shards))
+                taken.append(key)
+        return taken
+
+    def _admit(self, key: ModelKey, kept: Entries | None) -> tuple[ModelJudge, bool]:
+        """The model, and whether it goes on with what was `kept` of its references."""
         watch = self._watch_for(key.model)
 
         def make_plan(reference: Reference | None, learns: bool) -> Plan:
             return self._plan_for(key, watch, reference, learns)
 
-        if references is None:
-            kept = References(self._given(key), make_plan)
-        else:
-            kept = References.from_state(references, make_plan)
-        model = ModelJudge(key, watch, self._pacing, kept, self._streams_of_team)
+        others = (m.references.newest.reference for k, m in self.models.items() if k != key)
+        in_force = (reference for reference in others if reference is not None)
+        references, is_kept = self._origins.begin(key, kept, in_force, make_plan)
+        model = ModelJudge(key, watch, self._pacing, references, self._streams_of_team)
         self.models[key] = model
-        return model
+        return model, is_kept
 
     def _follow(
         self, model: ModelJudge, comparison: Comparison, pane: Pane, now_seconds: float

@@ -24,19 +24,24 @@ from service.values.watches import Watch
 
 
 class Pacing(Struct, frozen=True):
-    """How time is cut: the pane, and how far ahead a new reference must lie (all seconds)."""
+    """How time is cut: the pane, and how far ahead a new reference must lie (all seconds).
+
+    `ahead_seconds` is how long it takes until who counts has heard of it.
+    """
 
     pane_seconds: float
     lateness_seconds: float
+    ahead_seconds: float = 0.0
 
     def effective_from(self, newest_seconds: float) -> float:
-        """The start of a pane at least two panes and the lateness ahead of all that was seen.
+        """The start of a pane at least two panes, the lateness and what it takes until it is known
+        ahead of all that was seen.
 
         -inf when nothing was seen.
         """
         if math.isinf(newest_seconds):
             return -math.inf
-        ahead = newest_seconds + self.lateness_seconds + 2 * self.pane_seconds
+        ahead = newest_seconds + self.lateness_seconds + 2 * self.pane_seconds + self.ahead_seconds
         return math.ceil(ahead / self.pane_seconds) * self.pane_seconds
 
 
@@ -145,9 +150,12 @@ class ModelJudge:
             "coverage": self.coverage.state(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from where `state` was taken; `references` were restored by the caller."""
-        self.learner = Learner.from_state(state["learner"])
+    def restore(self, state: dict[str, Any], *, goes_on_learning: bool = True) -> None:
+        """Go on from where `state` was taken; `references` were restored by the caller. Where these
+        are others than `state` had, what was being learned is begun anew.
+        """
+        if goes_on_learning:
+            self.learner = Learner.from_state(state["learner"])
         self.judged_from_seconds = state["judged_from_seconds"]
         self.judged_through_seconds = state["judged_through_seconds"]
         self.panes_judged = state["panes_judged"]
@@ -157,13 +165,13 @@ class ModelJudge:
         if "coverage" in state:
             self.coverage = Coverage.from_state(state["coverage"])
         kept = state["comparison"]
-        if kept is not None:
+        if kept is not None and self.references.knows(kept["reference_hash"]):
             self.comparison = self._compare_with(self.references.with_hash(kept["reference_hash"]))
             if self.comparison is not None:
                 self.comparison.restore(kept)
 
     def take_up(self, given: Reference | None, newest_seconds: float) -> None:
-        """After a restart: another reference file, or one with other features ignored.
+        """Another reference that was given, or one with other features ignored.
 
         It comes into force from a pane that no event has touched yet; `newest_seconds` is the
         newest event time seen. Outputs that were learned and that a file says nothing of stay as

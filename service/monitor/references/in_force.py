@@ -1,7 +1,7 @@
 """Which reference is in force for a model version, and from when."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -50,6 +50,10 @@ class References:
             self._schedule = Schedule(plans)
         return self._schedule
 
+    def knows(self, reference_hash: str) -> bool:
+        """Whether there is an entry with this reference."""
+        return any(e.plan.reference_hash == reference_hash for e in self._entries)
+
     def with_hash(self, reference_hash: str) -> InForce:
         """The entry by its plan's reference. Raises KeyError if there is none."""
         for entry in reversed(self._entries):
@@ -93,7 +97,7 @@ class References:
         ]
 
     @classmethod
-    def from_state(cls, state: list[dict[str, Any]], make_plan: MakePlan) -> "References":
+    def from_state(cls, state: Iterable[Mapping[str, Any]], make_plan: MakePlan) -> "References":
         """The entries that `state` was taken of, with plans as the settings want them now."""
         references = cls(None, make_plan)
         references._entries = []
