@@ -163,7 +163,12 @@ def _stopped(period: Period, down: Iterable[Down]) -> Flags:
 
 def _recorded_from(hours: dict[int, WatchedHour], service: Sequence[ServiceWatched]) -> float:
     """The record begins with its first entry, or with the oldest event that was read from then."""
-    return min([*hours, *(entry.at_seconds for entry in service[:1])], default=math.inf)
+    begins = [entry.at_seconds for entry in service[:1]]
+    for start in sorted(hours)[:1]:
+        masks = (int(getattr(hours[start], name), 16) for name in _MARKED.values())
+        first = min(((mask & -mask).bit_length() - 1 for mask in masks if mask), default=0)
+        begins.append(start + first * MINUTE_SECONDS)
+    return min(begins, default=math.inf)
 
 
 def _known_through(entries: Sequence[ModelWatched], service: Sequence[ServiceWatched]) -> float:
