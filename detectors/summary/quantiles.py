@@ -64,25 +64,22 @@ class Quantiles:
         """Add runs of values (finite, no -0.0), ascending by stream and value."""
         if len(runs.values) == 0:
             return
-        keys = _keys_of(runs.values) >> np.uint64(self.finest)
-        codes = self._numbered(runs.streams, keys)
-        self._foresee(codes)
-        codes &= self._masks()[runs.streams]
-        codes, counts = _joined(codes, runs.counts)
-        self._absorb(codes, counts)
+        codes = _keys_of(runs.values) >> np.uint64(self.finest)
+        if self.finest:
+            codes |= runs.streams.astype(np.uint64) << np.uint64(64 - self.finest)
+        shifts = self._foreseen(codes)
+        codes &= self._masks(shifts)[runs.streams]
+        self._absorb(shifts, [_joined(codes, runs.counts)])
 
     def merge(self, *others: "Quantiles") -> None:
         """Add what `others` have seen, which are left as they are; at once costs less."""
         shapes = {(len(other.shifts), other.finest) for other in others}
         if not shapes <= {(len(self.shifts), self.finest)}:
             raise ValueError("only banks of as many streams and the same finest shift merge")
-        if not others:
-            return
+        shifts = self.shifts
         for other in others:
-            self.shifts = np.maximum(self.shifts, other.shifts)
-        codes = np.concatenate([other.codes() for other in others])
-        codes &= self._masks()[self._streams_of(codes)]
-        self._absorb(codes, np.concatenate([other.counts for other in others], dtype=np.int64))
+            shifts = np.maximum(shifts, other.shifts)
+        self._absorb(shifts, [(other.codes(shifts), other.counts) for other in others])
 
     def quantile(
         self,
@@ -125,9 +122,17 @@ class Quantiles:
         """How far a quantile may be from an exact one, relative to it, shape (D,)."""
         return np.where(self.shifts == 0, 0.0, 2.0 ** (self.shifts - 53.0))
 
-    def codes(self) -> NDArray[np.uint64]:
-        """Stream (the first `finest` bits) and key of every filled bucket, ascending; a copy."""
-        return self._numbered(np.repeat(np.arange(len(self.shifts)), self.sizes), self.keys)
+    def codes(self, shifts: NDArray[np.uint8] | None = None) -> NDArray[np.uint64]:
+        """Stream (the first `finest` bits) and key of every filled bucket, ascending; a copy.
+
+        At `shifts` (D,) that are coarser than its own some are equal.
+        """
+        codes = self.keys.astype(np.uint64)
+        if self.finest:
+            codes |= np.repeat(self._firsts(), self.sizes)
+        if shifts is not None and (shifts != self.shifts).any():
+            codes &= np.repeat(self._masks(shifts), self.sizes)
+        return codes
 
     def state(self) -> dict[str, Any]:
         """Parameters and arrays. Equal multisets of values give equal states, byte for byte."""
@@ -152,66 +157,67 @@ class Quantiles:
         bank.counts = _narrow(np.array(state["counts"]))
         return bank
 
-    def _numbered(self, streams: NDArray[np.int64], keys: NDArray[Any]) -> NDArray[np.uint64]:
-        codes = keys.astype(np.uint64)
-        if self.finest:
-            codes |= streams.astype(np.uint64) << np.uint64(64 - self.finest)
-        return codes
+    def _firsts(self) -> NDArray[np.uint64]:
+        """The least code of each stream, shape (D,)."""
+        return np.arange(len(self.shifts), dtype=np.uint64) << np.uint64(64 - self.finest)
 
-    def _masks(self) -> NDArray[np.uint64]:
+    def _masks(self, shifts: NDArray[np.uint8]) -> NDArray[np.uint64]:
         """Per stream, what of a code is left when its bucket's last bits are dropped."""
-        dropped = (self.shifts - np.uint8(self.finest)).astype(np.uint64)
+        dropped = (shifts - np.uint8(self.finest)).astype(np.uint64)
         return np.left_shift(~np.uint64(0), dropped)
 
-    def _absorb(self, codes: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
-        """Add codes (already at `shifts`) and coarsen what has become too large."""
-        mine = self.codes()
-        mine &= self._masks()[self._streams_of(mine)]
-        codes = np.concatenate((mine, codes))
-        counts = np.concatenate((self.counts, counts), dtype=np.int64)
-        order = np.argsort(codes, kind="stable")  # ascending parts: a linear merge
+    def _sizes_of(self, codes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """How many of ascending codes are of each stream, shape (D,)."""
+        return np.diff(codes.searchsorted(self._firsts()), append=len(codes))
+
+    def _absorb(
+        self,
+        shifts: NDArray[np.uint8],
+        parts: list[tuple[NDArray[np.uint64], NDArray[Any]]],
+    ) -> None:
+        """Add ascending codes, which are at `shifts`, and coarsen what has become too large."""
+        parts = [(self.codes(shifts), self.counts), *parts]
+        self.shifts = shifts
+        codes = np.concatenate([codes for codes, _ in parts])
+        counts = np.concatenate([counts for _, counts in parts], dtype=np.int64)
+        order = codes.argsort(kind="stable")  # ascending parts: a linear merge
         codes, counts = _joined(codes[order], counts[order])
-        streams = self._streams_of(codes)
-        self.sizes = np.bincount(streams, minlength=len(self.shifts))
+        self.sizes = self._sizes_of(codes)
         full = (self.sizes > self.capacity) & (self.shifts < SHIFT_PROMISED)
         full |= self.sizes > self.limit
         if full.any():
-            self._coarsen(codes, streams, full)
-            codes, counts = _joined(codes & self._masks()[streams], counts)
-            self.sizes = np.bincount(self._streams_of(codes), minlength=len(self.shifts))
+            self.shifts = self._coarsened(codes, full)
+            codes &= np.repeat(self._masks(self.shifts), self.sizes)
+            codes, counts = _joined(codes, counts)
+            self.sizes = self._sizes_of(codes)
         self.keys = codes.astype(self.keys.dtype)
         self.counts = _narrow(counts)
 
-    def _foresee(self, codes: NDArray[np.uint64]) -> None:
-        """Go to SHIFT_PROMISED at once where ascending new codes alone overfill it.
+    def _foreseen(self, codes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """The shifts, at SHIFT_PROMISED at once where ascending new codes alone overfill a stream.
 
         A short cut only: what most continuous streams come to with their first few thousand values.
         """
-        edges = np.arange(1, len(self.shifts), dtype=np.uint64) << np.uint64(64 - self.finest)
-        bounds = np.concatenate(([0], np.searchsorted(codes, edges), [len(codes)]))
+        bounds = np.append(codes.searchsorted(self._firsts()), len(codes))
         if not ((np.diff(bounds) > self.capacity) & (self.shifts < SHIFT_PROMISED)).any():
-            return
+            return self.shifts
         coarse = codes >> np.uint64(SHIFT_PROMISED - self.finest)
         starts = np.flatnonzero(coarse[1:] != coarse[:-1]) + 1
         filled = np.diff(np.searchsorted(starts, bounds))
-        self.shifts[(filled > self.capacity) & (self.shifts < SHIFT_PROMISED)] = SHIFT_PROMISED
+        overfull = (filled > self.capacity) & (self.shifts < SHIFT_PROMISED)
+        return np.where(overfull, np.uint8(SHIFT_PROMISED), self.shifts)
 
-    def _streams_of(self, codes: NDArray[np.uint64]) -> NDArray[np.int64]:
-        if self.finest == 0:
-            return np.zeros(len(codes), dtype=np.int64)
-        return (codes >> np.uint64(64 - self.finest)).astype(np.int64)
-
-    def _coarsen(
-        self, codes: NDArray[np.uint64], streams: NDArray[np.int64], full: NDArray[np.bool_]
-    ) -> None:
-        """Raise the shift of the full streams to the least that holds their distinct codes.
+    def _coarsened(self, codes: NDArray[np.uint64], full: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """The shifts, of the full streams the least that hold their distinct codes.
 
         Two neighbours fall into one bucket when the highest bit in which they differ is dropped, so
         one histogram of these bits tells the number of buckets at every shift.
         """
-        apart = (streams[1:] == streams[:-1]) & full[streams[1:]]
-        differ = (codes[1:] ^ codes[:-1])[apart]
-        levels = _bit_length(differ) + self.finest
+        inside = np.repeat(full, self.sizes)
+        streams = np.repeat(np.arange(len(full)), np.where(full, self.sizes, 0))
+        codes = codes[inside]
+        apart = streams[1:] == streams[:-1]
+        levels = _bit_length((codes[1:] ^ codes[:-1])[apart]) + self.finest
         width = _SHIFT_MAX + 3
         held = np.bincount(streams[1:][apart] * width + levels, minlength=len(full) * width)
         held = held.reshape(len(full), width)
@@ -221,7 +227,7 @@ class Quantiles:
         fits = (buckets <= self.capacity) | ((shifts >= SHIFT_PROMISED) & (buckets <= self.limit))
         fits[:, _SHIFT_MAX:] = True
         fits &= shifts >= self.shifts[:, None]
-        self.shifts = np.where(full, fits.argmax(axis=1), self.shifts).astype(np.uint8)
+        return np.where(full, fits.argmax(axis=1), self.shifts).astype(np.uint8)
 
     def _bounds(
         self, keys: NDArray[Any], shifts: NDArray[np.uint8]
@@ -253,7 +259,12 @@ def _joined(
     """Equal neighbours as one, their counts added."""
     if len(codes) == 0:
         return codes, counts.astype(np.int64)
-    starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+    first = np.empty(len(codes), dtype=np.bool_)
+    first[0] = True
+    np.not_equal(codes[1:], codes[:-1], out=first[1:])
+    starts = np.flatnonzero(first)
+    if len(starts) == len(codes):
+        return codes, counts.astype(np.int64, copy=False)
     return codes[starts], np.add.reduceat(counts, starts, dtype=np.int64)
 
 
