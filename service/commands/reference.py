@@ -27,6 +27,7 @@ from service.commands.columns import (
 from service.commands.profiling import Roles
 from service.commands.reference_accept import command as accept_command
 from service.commands.reference_building import BadLines, Built, Request, build_from_files
+from service.commands.reference_on_spark import build_on_spark
 from service.commands.reference_view import (
     column_warnings,
     left_out,
@@ -107,6 +108,17 @@ command.add_command(accept_command)
 @click.option("--dataset", metavar="ID", help="Identifies the data set, for the audit.")
 @click.option("--meta", multiple=True, metavar="KEY=VALUE", help="Anything else to keep with it.")
 @click.option("--force", is_flag=True, help="Overwrite the output.")
+@click.option(
+    "--spark",
+    is_flag=True,
+    help="Build on Spark: FILES are paths as Spark takes them, or table:catalog.schema.name.",
+)
+@click.option(
+    "--spark-conf",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of a Spark that this begins (spark.master=spark://host:7077).",
+)
 def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     files: tuple[str, ...],
     model: str,
@@ -129,6 +141,8 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     dataset: str | None,
     meta: tuple[str, ...],
     force: bool,
+    spark: bool,
+    spark_conf: tuple[str, ...],
 ) -> None:
     """Summarise FILES (CSV, Parquet, JSON Lines; globs too) into one reference.
 
@@ -136,17 +150,19 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     ignores are left out: those called *_id, or what models.*.features says in the configuration.
 
     Rows in the order of --time also teach how far events depend on each other, and which seasons
-    they follow, so that this need not be learned live.
+    they follow, so that this need not be learned live. Of a data set that is larger than one
+    machine --spark makes the same file, but for that.
 
     \b
       anchorwatch reference build train.parquet \\
         --model credit-risk --model-version 3 --output ref.json
     """  # noqa: D301 - click reads \b as its paragraph mark
     require_writable(output, replace=force)
+    _check_spark(spark=spark, conf=spark_conf, pane=pane, timezone=timezone)
     settings = load_settings(config_file).settings
     rules = settings.for_model(model)
     request = Request(
-        paths=_paths(files),
+        paths=() if spark else _paths(files),
         model=model,
         version=version,
         roles=Roles(
@@ -175,9 +191,27 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
     asked = [(option, column) for option, column in options if column is not None]
     asked += [("--cutoff", request.roles.prediction or "")] if cutoffs else []
     asked += [("--probability", column) for column in request.roles.probabilities.values()]
-    built = build_from_files(request, asked, bad_lines, SystemClock(), Console(stderr=True))
+    clock = SystemClock()
+    if spark:
+        conf = _pairs(spark_conf, "--spark-conf")
+        built = build_on_spark(request, files, asked, bad_lines, conf, clock)
+    else:
+        built = build_from_files(request, asked, bad_lines, clock, Console(stderr=True))
     write_whole(output, write(built.reference))
     _tell(built, bad_lines, output)
+
+
+def _check_spark(
+    *, spark: bool, conf: Sequence[str], pane: str | None, timezone: str | None
+) -> None:
+    if conf and not spark:
+        raise ConfigurationError("--spark-conf: add --spark, or leave it out")
+    for option, value in (("--pane", pane), ("--timezone", timezone)):
+        if spark and value is not None:
+            raise ConfigurationError(
+                f"{option}: on Spark rows have no order, so that of time teaches nothing. Leave it "
+                "out, or build from the last 28 days without --spark"
+            )
 
 
 def _paths(patterns: Sequence[str]) -> tuple[Path, ...]:

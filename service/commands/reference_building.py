@@ -40,9 +40,12 @@ class BadLines:
 
     def add(self, line: BadLine) -> None:
         """Count a line."""
-        self.count += 1
-        if len(self.first) < BAD_LINES_SHOWN:
-            self.first.append(line)
+        self.absorb(1, [line])
+
+    def absorb(self, count: int, first: Iterable[BadLine]) -> None:
+        """Count lines of which the first are given."""
+        self.count += count
+        self.first = [*self.first, *first][:BAD_LINES_SHOWN]
 
 
 class Request(Struct, frozen=True):
