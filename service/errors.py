@@ -12,7 +12,8 @@
         ├── StateLost           no snapshot, though the group has committed offsets
         ├── FormatTooNew        the snapshot was written by a newer version
         ├── FormatTooOld        the snapshot was written by a version before the last
-        └── OffsetOutOfRange    the log no longer (or not yet) holds the position
+        ├── OffsetOutOfRange    the log no longer (or not yet) holds the position
+        └── TopicGone           a topic of ours was deleted while we used it
 
 A bad event is no error but a value: `service.values.rejects.Reject`.
 """
@@ -72,3 +73,7 @@ class FormatTooOld(FatalError):
 
 class OffsetOutOfRange(FatalError):
     """The log does not hold the position to continue from."""
+
+
+class TopicGone(FatalError):
+    """A topic of ours was deleted, or deleted and made anew, while we used it."""

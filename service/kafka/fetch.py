@@ -7,11 +7,13 @@ that class's place: the same few methods, our decoder, and a damaged batch becom
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.base import MemberState
+from kafka.errors import KafkaError
 
 from service.kafka.codecs import DamagedBatch
 from service.kafka.records import (
@@ -23,6 +25,8 @@ from service.kafka.records import (
 )
 from service.values.records import Record, Skipped
 from service.values.rejects import Reason
+
+_SENDER_END_SECONDS = 1.0
 
 
 class Progress:
@@ -91,6 +95,24 @@ def drop_parked(consumer: KafkaConsumer, where: TopicPartition) -> None:
 def known_partitions(consumer: KafkaConsumer, topic: str) -> frozenset[int]:
     """A topic's partitions by the metadata at hand; the public method may block for ever."""
     return frozenset(consumer._cluster.partitions_for_topic(topic) or ())  # noqa: SLF001
+
+
+def topic_seen(client: KafkaConsumer | KafkaProducer, topic: str) -> tuple[frozenset[int], Any]:
+    """A topic's partitions and its id (a UUID, None where unknown) by the metadata at hand."""
+    held = client._cluster if isinstance(client, KafkaConsumer) else client._metadata  # noqa: SLF001
+    return frozenset(held.partitions_for_topic(topic) or ()), held.topic_id(topic)
+
+
+def abandon(producer: KafkaProducer) -> None:
+    """End a producer of which something failed: what it still holds is not sent any more.
+
+    `close` would wait for it, or raise and let the sender go on.
+    """
+    sender = producer._sender  # noqa: SLF001 - there is no public way to drop what waits
+    sender.force_close()
+    sender.join(_SENDER_END_SECONDS)
+    with suppress(KafkaError):
+        producer.close(timeout=0)
 
 
 def forbidden_topics(consumer: KafkaConsumer) -> frozenset[str]:

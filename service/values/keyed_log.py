@@ -89,7 +89,10 @@ class KeyedLog(Protocol):
         ...
 
     def follow(self, positions: Mapping[int, int | None]) -> Follower:
-        """Read these partitions from these offsets on, None = from the first that is there."""
+        """Read these partitions from these offsets on, None = from the first that is there.
+
+        Raises RecoverableError when nobody answers.
+        """
         ...
 
     def close(self) -> None:
