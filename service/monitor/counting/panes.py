@@ -1,6 +1,7 @@
 """A pane: what was seen of one model version in one slice of event time, in one partition."""
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ class Pane:
     it does not matter how the rows came in batches. No more are learned than the plan's features.
     `joint` are the co-moments of the inputs, where the plan gathers them.
     `offsets` are the first and the last of the records that the rows came from, by partition.
+    `changes` tells in one process whether it has changed; it is no part of the state.
     """
 
     def __init__(self, start_seconds: float, plan: Plan) -> None:
@@ -46,6 +48,7 @@ class Pane:
         self.profiles: dict[StreamKey, Profile] = {}
         self.joint = joint_moments(plan)
         self.offsets: dict[Partition, tuple[int, int]] = {}
+        self.changes = 0
 
     @property
     def id(self) -> PaneId:
@@ -59,6 +62,7 @@ class Pane:
 
     def add(self, batch: Batch, chosen: NDArray[np.int64] | None) -> None:
         """Take rows of `batch`: all, or those at the positions `chosen` (ascending)."""
+        self.changes += 1
         self._note_offsets(batch, chosen)
         if chosen is None:
             novel = {i: (n.rows, n.names) for i, n in batch.novel.items()}
@@ -87,6 +91,11 @@ class Pane:
     def quality(self) -> dict[StreamKey, NDArray[np.int64]]:
         """[missing, invalid, unseen] values by stream."""
         return quality_of_summary(self.plan, self.summary) | quality_of_profiles(self.profiles)
+
+    def counts_hash(self) -> bytes:
+        """Of what is the same however often, and in how many pieces, the rows are counted."""
+        cells = self.summary.cells.astype("<i8", copy=False)
+        return blake2b(b"%d " % self.rows + cells.tobytes(), digest_size=8).digest()
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot; the plan goes by its reference's hash."""

@@ -7,23 +7,23 @@ future looks at a clock.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from service.monitor.counting.counted import Closed, PlanAt
+from service.monitor.counting.model_shard import ModelShard, PlanByHash
 from service.monitor.counting.panes import Pane, PaneId
-from service.monitor.counting.totals import ModelTotals, RecordBook
+from service.monitor.counting.totals import RecordBook
 from service.values.batches import Batch, Decoded
-from service.values.plans import Plan
 from service.values.records import Chunk, Partition
 from service.values.rejects import Reason, Reject
 from service.values.streams import ModelKey
 
-PlanByHash = Callable[[ModelKey, str], Plan]
+UNKNOWN_MAX = 100
+"""Names of features of a model version that are remembered though nobody watches them."""
 
 
 class TimeRules(Struct, frozen=True):
@@ -36,66 +36,6 @@ class TimeRules(Struct, frozen=True):
     future_seconds: float = 300.0
     use_host_clock: bool = True
     forget_after_seconds: float = math.inf
-
-
-class ModelShard:
-    """One model version in one partition.
-
-    `newest_seconds` is the highest min(event time, Kafka timestamp) seen: the cap by Kafka's clock
-    keeps one producer's wrong clock from closing everybody's panes. The watermark W is that less
-    the lateness. `last_seen_seconds` is the host's time of the last event, for idleness.
-    """
-
-    def __init__(self, seen_seconds: float) -> None:
-        self.newest_seconds = -math.inf
-        self.last_arrival_seconds = math.nan
-        self.last_seen_seconds = seen_seconds
-        self.totals = ModelTotals()
-        self.panes: dict[PaneId, Pane] = {}
-
-    @property
-    def newest_event_seconds(self) -> float:
-        """The newest event time, the starts of open panes included; -inf if nothing was seen."""
-        return max(self.newest_seconds, *(at for at, _ in self.panes), -math.inf)
-
-    @property
-    def oldest_start_seconds(self) -> float:
-        """The start of the oldest open pane, +inf if none is."""
-        return min((at for at, _ in self.panes), default=math.inf)
-
-    def watermark(self, lateness_seconds: float) -> float:
-        """W: no event before it is taken any more."""
-        return self.newest_seconds - lateness_seconds
-
-    def close(self, end_seconds: float, pane_seconds: float) -> list[Pane]:
-        """Let go of the panes that end at or before `end_seconds`, in order of time."""
-        ids = sorted(i for i in self.panes if i.start_seconds + pane_seconds <= end_seconds)
-        closed = [self.panes.pop(i) for i in ids]
-        for pane in closed:
-            self.totals.add_quality(pane.quality())
-        return closed
-
-    def take_closed(self, end_seconds: float, pane_seconds: float, plan_at: PlanAt) -> Closed:
-        """Hand over those of them that were binned by the reference that holds for them."""
-        panes, unjudged = [], 0
-        for pane in self.close(end_seconds, pane_seconds):
-            if pane.plan.reference_hash == plan_at(pane.start_seconds).reference_hash:
-                panes.append(pane)
-            else:
-                unjudged += pane.rows
-        return Closed(panes, unjudged)
-
-    def open_panes(self, plan: Plan) -> list[Pane]:
-        """The open panes that were binned by the reference of `plan`."""
-        return [pane for (_, known), pane in self.panes.items() if known == plan.reference_hash]
-
-    def totals_so_far(self) -> ModelTotals:
-        """The counters, with the quality of the open panes; a copy."""
-        totals = ModelTotals()
-        totals.merge(self.totals)
-        for pane in self.panes.values():
-            totals.add_quality(pane.quality())
-        return totals
 
 
 class Shard:
@@ -145,15 +85,28 @@ class Shard:
         before its first event here, the partition has passed what its other records have passed.
         """
         model = self.models.get(key)
-        last = self.assigned_seconds if model is None else model.last_seen_seconds
-        if self.caught_up_seconds >= last + idle_after_seconds:
+        if model is None:
+            return self.passed_others_seconds(lateness_seconds, idle_after_seconds)
+        if self.caught_up_seconds >= model.last_seen_seconds + idle_after_seconds:
             return math.inf
         by_records = self.newest_record_seconds - lateness_seconds
-        if model is None:
-            return -math.inf if math.isnan(by_records) else by_records
         own = model.watermark(lateness_seconds)
         silent = self.newest_record_seconds >= model.last_arrival_seconds + idle_after_seconds
         return max(own, by_records) if silent else own
+
+    def passed_others_seconds(self, lateness_seconds: float, idle_after_seconds: float) -> float:
+        """The same for every model that it has not seen."""
+        if self.caught_up_seconds >= self.assigned_seconds + idle_after_seconds:
+            return math.inf
+        by_records = self.newest_record_seconds - lateness_seconds
+        return -math.inf if math.isnan(by_records) else by_records
+
+    def note_unknown(self, features: Mapping[ModelKey, frozenset[str]]) -> None:
+        """Remember names of features that events have and no plan watches, for the judge."""
+        for key, names in features.items():
+            if key in self.models:
+                known = self.models[key].unknown_features
+                known.update(sorted(names - known)[: max(0, UNKNOWN_MAX - len(known))])
 
     def forget(self, key: ModelKey) -> None:
         """Let go of a model version; one that comes back begins anew."""
@@ -167,7 +120,7 @@ class Shard:
             "next_offset": self.next_offset,
             "newest_record_seconds": self.newest_record_seconds,
             "book": self.book.state(),
-            "models": [_model_state(key, model) for key, model in self.models.items()],
+            "models": [model.state(key) for key, model in self.models.items()],
         }
 
     @classmethod
@@ -179,7 +132,7 @@ class Shard:
         shard.book = RecordBook.from_state(state["book"])
         for model_state in state["models"]:
             key = ModelKey(model_state["model"], model_state["version"])
-            shard.models[key] = _model_from_state(key, model_state, plan)
+            shard.models[key] = ModelShard.from_state(key, model_state, plan)
         return shard
 
     def _model(self, key: ModelKey, now_seconds: float) -> ModelShard:
@@ -294,26 +247,3 @@ def _rejects(
         )
         for i in np.flatnonzero(refused).tolist()
     ]
-
-
-def _model_state(key: ModelKey, model: ModelShard) -> dict[str, Any]:
-    return {
-        "model": key.model,
-        "version": key.version,
-        "newest_seconds": model.newest_seconds,
-        "last_arrival_seconds": model.last_arrival_seconds,
-        "last_seen_seconds": model.last_seen_seconds,
-        "totals": model.totals.state(),
-        "panes": [pane.state() for pane in model.panes.values()],
-    }
-
-
-def _model_from_state(key: ModelKey, state: dict[str, Any], plan: PlanByHash) -> ModelShard:
-    model = ModelShard(state["last_seen_seconds"])
-    model.newest_seconds = state["newest_seconds"]
-    model.last_arrival_seconds = state["last_arrival_seconds"]
-    model.totals = ModelTotals.from_state(state["totals"])
-    for pane_state in state["panes"]:
-        pane = Pane.from_state(plan(key, pane_state["reference"]), pane_state)
-        model.panes[pane.id] = pane
-    return model

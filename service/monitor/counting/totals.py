@@ -103,6 +103,22 @@ class ModelTotals:
         self.latency_sum_seconds += other.latency_sum_seconds
         self.add_quality(other.quality)
 
+    @property
+    def rows(self) -> int:
+        """Rows of any kind."""
+        return self.predictions + self.late + sum(self.rejected.values())
+
+    def subtract(self, other: "ModelTotals") -> None:
+        """Take away what was counted before: earlier totals of the same partition."""
+        self.predictions -= other.predictions
+        self.weight -= other.weight
+        self.late -= other.late
+        for reason, count in other.rejected.items():
+            self.add_rejected(reason, -count)
+        self.latency_counts -= other.latency_counts
+        self.latency_sum_seconds -= other.latency_sum_seconds
+        self.add_quality({key: -counts for key, counts in other.quality.items()})
+
     def state(self) -> dict[str, Any]:
         """Plain values and arrays for a snapshot."""
         return {

@@ -82,6 +82,15 @@ class Judge:
             model, _ = self._admit(key, None)
         return model.references.schedule()
 
+    def admits(self, key: ModelKey) -> bool:
+        """Whether a model version that is counted elsewhere is judged."""
+        return self.schedule(key) is not None
+
+    def give_up(self, key: ModelKey, rows: int) -> None:
+        """Rows that were counted elsewhere and can never be judged."""
+        if key in self.models:
+            self.models[key].rows_unjudged += rows
+
     @property
     def is_learning(self) -> bool:
         """Whether a reference may be learned of the very next events, so that it matters how many

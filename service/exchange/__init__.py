@@ -1,0 +1,1 @@
+"""What crosses from workers to the judge, as records of a topic."""
