@@ -95,8 +95,17 @@ class Settings(Section):
         return {
             (*path, "from"): section.directory
             for path, section in sections.items()
-            if section is not None and "directory" in section.model_fields_set
+            if section is not None
+            and section.directory is not None
+            and "place" in section.model_fields_set
         }
+
+    @property
+    def reference_topics(self) -> frozenset[str]:
+        """The topics of references that are named, for all models or some."""
+        sections = [self.reference, *(rule.reference for rule in self.models.values())]
+        named = {section.topic for section in sections if section is not None}
+        return frozenset(topic for topic in named if topic is not None)
 
     @cached_property
     def resolver(self) -> Resolver:

@@ -1,12 +1,13 @@
 """Settings into the values that the parts take; only the composition root and the commands ask."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from config.detection import DetectionSettings, FalseAlarmBudget
 from config.kafka import KafkaSettings, SecuritySettings, Start
 from config.policy import PolicySettings
+from config.reference import TOPIC
 from config.resolution import ModelSettings
 from config.settings import Settings
 from config.sources import SourceSettings, TopicPattern
@@ -18,12 +19,11 @@ from service.kafka.security import KafkaSecurity
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import EpisodeRules
 from service.monitor.episodes.severity import Severities
-from service.monitor.judging.origins import GivenReference
-from service.monitor.references.directory import ReferenceDirectory
-from service.monitor.references.planning import watched_part
+from service.monitor.references.given import GivenReferences, ReferenceSource
+from service.monitor.references.watched_directory import WatchedDirectory
 from service.values.episodes import Category, Severity
 from service.values.references import Reference
-from service.values.streams import ModelKey, ValueType
+from service.values.streams import ValueType
 from service.values.watches import (
     Budget,
     DetectorChoice,
@@ -68,26 +68,33 @@ def time_rules(detection: DetectionSettings, *, use_host_clock: bool = True) -> 
     )
 
 
-def given_references(settings: Settings, extra: Iterable[Reference] = ()) -> GivenReference:
-    """The reference file of a model version; `extra` ones, as given on a command line, come first.
+def given_references(
+    settings: Settings,
+    extra: Sequence[Reference] = (),
+    registry_of: Callable[[str], ReferenceSource] | None = None,
+) -> GivenReferences:
+    """The references of model versions; `extra` ones, as given on a command line, come first.
 
-    Raises ConfigurationError at once when a directory that somebody named is not there, or a file
-    in one is no sound reference. The default directory is taken as empty when it is not there.
+    `registry_of` opens a topic of references; without it there are none in topics. Raises
+    ConfigurationError at once when a directory that somebody named is not there, or a file in one
+    is no sound reference. The default directory is taken as empty when it is not there.
     """
-    watch_for = watches(settings)
-    by_hand = {(r.model, r.version): r for r in extra}
     named = set(settings.reference_directories.values())
-    default = {d for d in (settings.reference.directory,) if d.is_dir()}
-    directories = {directory: ReferenceDirectory(directory) for directory in named | default}
+    default = {d for d in (settings.reference.directory,) if d is not None and d.is_dir()}
+    sources: dict[str, ReferenceSource] = {str(d): WatchedDirectory(d) for d in named | default}
+    if registry_of is not None:
+        sources |= {f"{TOPIC}{topic}": registry_of(topic) for topic in settings.reference_topics}
+    return GivenReferences(
+        sources.values(),
+        lambda model: sources.get(_place(settings, model)),
+        watches(settings),
+        extra,
+    )
 
-    def find(key: ModelKey) -> Reference | None:
-        found = by_hand.get((key.model, key.version)) or by_hand.get((key.model, None))
-        directory = directories.get(settings.for_model(key.model).reference.directory)
-        if found is None and directory is not None:
-            found = directory.find(key.model, key.version)
-        return None if found is None else watched_part(found, watch_for(key.model))
 
-    return find
+def _place(settings: Settings, model: str) -> str:
+    reference = settings.for_model(model).reference
+    return reference.place if reference.directory is None else str(reference.directory)
 
 
 def kafka_connection(kafka: KafkaSettings) -> KafkaConnection:
@@ -150,7 +157,8 @@ def _watch(settings: Settings, model: ModelSettings) -> Watch:
             model.season.period, model.season.timezone, frozenset(model.season.holidays)
         ),
         recover_panes=settings.detection.recover_after,
-        learn=model.reference.if_missing == "learn",
+        learn=model.reference.if_missing != "stop",
+        inherit=model.reference.if_missing == "inherit",
         learn_events=model.reference.learn.events,
         learn_seconds=model.reference.learn.at_least,
         missing=model.missing,

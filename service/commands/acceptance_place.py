@@ -41,12 +41,17 @@ def find_place(settings: Settings, kept: Kept, output: Path | None, *, narrow: b
     """
     model, version = kept.key if narrow else (kept.key.model, kept.reference.version)
     directory = settings.for_model(model).reference.directory
-    files = _files(directory, model) if directory.is_dir() else {}
+    files = {} if directory is None or not directory.is_dir() else _files(directory, model)
     known = files.get(version) or files.get(None)
     base = kept.reference if known is None else known[1]
     if output is not None:
         require_writable(output, hint="")
         return Place(output, base, version)
+    if directory is None:
+        raise ConfigurationError(
+            f"references of {model} are in a topic: name a file by --output, and put it there with "
+            "`anchorwatch reference publish`"
+        )
     if not directory.is_dir():
         raise ConfigurationError(
             f"the directory of references {directory} is not there: make it (and name it as "

@@ -97,10 +97,10 @@ def _places(topics: TopicPattern | tuple[str, ...] | None, files: tuple[str, ...
 
 
 def _references(settings: Settings) -> str:
-    told = []
-    for directory in dict.fromkeys(
-        (settings.reference.directory, *settings.reference_directories.values())
-    ):
+    told = [f"those in topic {topic}" for topic in sorted(settings.reference_topics)]
+    default = settings.reference.directory
+    named = [*([] if default is None else [default]), *settings.reference_directories.values()]
+    for directory in dict.fromkeys(named):
         if not directory.is_dir():
             told.append(f"none: {directory} is not there")
             continue
@@ -121,7 +121,8 @@ def _hints(settings: Settings) -> list[str]:
     if not os.access(parent, os.W_OK):
         hints.append(f"{settings.state.path} cannot be written by this user; `run` will need it.")
     learn = settings.reference.learn
-    if not settings.reference.directory.is_dir() and not learn.at_least:
+    directory = settings.reference.directory
+    if directory is not None and not directory.is_dir() and not learn.at_least:
         hints.append(
             f"models will learn what is normal from their first {learn.events:,} events, whatever "
             "these are: set reference.learn.at_least to 24h or more, or build references."

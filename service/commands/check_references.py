@@ -32,7 +32,8 @@ def read_references(settings: Settings, doubtful: Sequence[Path]) -> tuple[Found
         for path, directory in named.items()
         if not directory.is_dir()
     ]
-    default = () if ("reference", "from") in doubtful else (settings.reference.directory,)
+    directory = settings.reference.directory
+    default = () if ("reference", "from") in doubtful or directory is None else (directory,)
     found: dict[FilePath, Reference] = {}
     for directory in dict.fromkeys((*default, *named.values())):
         if not directory.is_dir():
@@ -55,9 +56,9 @@ def place_hints(settings: Settings, found: Found) -> Iterator[Finding]:
     And directories that were named in vain.
     """
     for file, reference in found.items():
-        looks_in = settings.for_model(reference.model).reference.directory
-        if looks_in != file.parent:
-            why = f"nobody uses it: model {reference.model} looks in {looks_in}"
+        looks_in = settings.for_model(reference.model).reference
+        if looks_in.directory != file.parent:
+            why = f"nobody uses it: model {reference.model} looks in {looks_in.place}"
             yield Finding((), f"{why}; move the file there", is_hint=True, file=str(file))
         for part in partly_watched(settings, [reference]):
             yield Finding((), part.sentences(), is_hint=True, file=str(file))

@@ -20,7 +20,7 @@ from config.settings import Settings
 from config.sources import SourceSettings, TopicPattern
 from service.backtest.recall import Period, Witness
 from service.commands import load_settings
-from service.commands.episode_source import find_history, read_histories
+from service.commands.episode_source import Record, find_history, open_record
 from service.commands.replay_references import Given
 from service.errors import ConfigurationError, StateCorrupt
 from service.monitor.references.file import read
@@ -71,8 +71,11 @@ def find_episode(name: str, config_file: Path | None, record: Path | None) -> Re
     cannot be judged again: it is of a source, or the record holds no evidence of it.
     """
     settings = load_settings(config_file).settings
-    directory = record or settings.state.path / DIRECTORY
-    history = find_history(read_histories(directory), name)
+    if record is not None:
+        history = find_history(Record(record).histories(), name)
+    else:
+        with open_record(settings) as place:
+            history = find_history(place.histories(), name)
     episode = history.newest
     if not episode.model:
         own = ", ".join(member.episode for member in episode.members)
@@ -152,10 +155,10 @@ def reference_of(
     for file, reference in _kept(episode, settings):
         if wanted in {reference.hash, watched_part(reference, watch).hash}:
             return (*given, Given(file, replace(reference, version=key.version)))
-    directory = settings.for_model(key.model).reference.directory
+    place = settings.for_model(key.model).reference.place
     raise ConfigurationError(
         f"the reference that was in force at {minute(episode.episode.started_seconds)} "
-        f"({wanted[:HASH_SHOWN]}) is neither in the references of {directory} nor in the state of "
+        f"({wanted[:HASH_SHOWN]}) is neither in the references of {place} nor in the state of "
         f"{episode.state}. Give its file by --reference, or name the configuration of the service "
         "by --config, on its host: its state holds what it has learned. Another reference, given "
         "by --reference, is taken too, and it is said that it is another"
@@ -216,7 +219,7 @@ def _state(directory: Path) -> Any:
     return None if loaded is None else loaded.tree
 
 
-def _files(directory: Path) -> list[Path]:
-    if not directory.is_dir():
+def _files(directory: Path | None) -> list[Path]:
+    if directory is None or not directory.is_dir():
         return []
     return sorted([*directory.glob("*.json"), *directory.glob("*.json.*.old")])[:FILES_MAX]

@@ -43,12 +43,11 @@ from service.monitor.episodes.book import Episodes
 from service.monitor.judging.comparison import Transition
 from service.monitor.judging.judge import Judge, Judged
 from service.monitor.judging.model_judge import ModelJudge
-from service.monitor.judging.origins import GivenReference
+from service.monitor.judging.origins import GivenReference, InheritedReference
 from service.monitor.references.planning import plan_for, watched_part
 from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome, Reconsidered, TopicRange
 from service.values.references import Reference
-from service.values.streams import ModelKey
 from service.values.watches import FeatureWatch
 from service.wiring import episode_rules, given_references, time_rules, watches
 
@@ -122,15 +121,17 @@ def _replayed(task: Task, loaded: Loaded, judged: Judged, words: str) -> _Read:
     """What the judge made of it under these settings."""
     settings = loaded.settings
     rules = time_rules(settings.detection, use_host_clock=False)
+    given, inherited = _given(task, settings)
     judge = Judge(
         watches(settings),
-        _given(task, settings),
+        given,
         plan_for,
         rules,
         settings.detection.idle_after,
         settings.limits.models,
         judged=judged,
         episodes=Episodes(episode_rules(settings, loaded.hash)),
+        inherited=inherited,
     )
     now = SystemClock().now()
     if isinstance(task.source, Recording):
@@ -170,21 +171,25 @@ def _reconsidered(
     )
 
 
-def _given(task: Task, settings: Settings) -> GivenReference:
-    """The reference of a model version, without what is left out for this replay alone."""
+def _given(task: Task, settings: Settings) -> tuple[GivenReference, InheritedReference]:
+    """The reference of a model version, given or inherited, without what is left out for this
+    replay alone.
+    """
     watch_for = watches(settings)
     find = given_references(settings, [one.reference for one in task.material.references])
 
     def ignored(name: str) -> FeatureWatch:
         return FeatureWatch(ignore=any(fits(name, glob) for glob in task.material.ignore))
 
-    def without(key: ModelKey) -> Reference | None:
-        found = find(key)
+    def without(found: Reference | None) -> Reference | None:
         if found is None or not task.material.ignore:
             return found
-        return watched_part(found, structs.replace(watch_for(key.model), feature=ignored))
+        return watched_part(found, structs.replace(watch_for(found.model), feature=ignored))
 
-    return without
+    return (
+        lambda key: without(find(key)),
+        lambda key, in_force: without(find.inherited(key, in_force)),
+    )
 
 
 @contextmanager

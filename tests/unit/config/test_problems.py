@@ -153,15 +153,19 @@ LATER = "comes with a later version and has no effect in this one; take it out"
             "2: state.topics.panes: is the topic of the state too: a; name another",
         ),
         (
-            "reference: {if_missing: inherit}",
-            "1: reference.if_missing: inherit comes with a later version; write learn or stop",
+            "reference: {if_missing: inherits}",
+            "1: reference.if_missing: must be one of inherit, learn, stop (it is inherits)",
         ),
         (
-            "reference: {from: 'topic:refs'}",
+            "reference: {from: 's3://bucket/refs'}",
             (
-                "1: reference.from: only a directory can be read; "
-                "topics and object stores come with a later version"
+                "1: reference.from: only a directory or a topic can be read; "
+                "object stores come with a later version"
             ),
+        ),
+        (
+            "reference: {from: 'topic:no topic'}",
+            "1: reference.from: topic: must be followed by the name of a topic",
         ),
         ("models:\n  a:\n    tier: 4", "3: models.a.tier: must be from 1 to 3 (it is 4)"),
         (
