@@ -37,6 +37,7 @@ class MemorySource:
         self._assigned: set[Partition] = set()
         self._revoked: set[Partition] = set()
         self._committed: dict[Partition, int] = {}
+        self._acknowledged: set[Partition] = set()
         self._ended = False
         for partition, values in (partitions or {}).items():
             self.assign(partition)
@@ -51,15 +52,22 @@ class MemorySource:
             if room and (chunk := self._read(partition, room)):
                 chunks.append(chunk)
                 room -= len(chunk.records)
-        turn = Turn(chunks, frozenset(self._assigned), frozenset(self._revoked))
+        turn = Turn(
+            chunks,
+            frozenset(self._assigned),
+            frozenset(self._revoked),
+            acknowledged=frozenset(self._acknowledged & self._positions.keys()),
+        )
         self._assigned.clear()
         self._revoked.clear()
+        self._acknowledged.clear()
         return turn
 
     def resume(self, positions: Mapping[Partition, int | None]) -> dict[Partition, int]:
         """Go on at positions; partitions that are no longer ours are left out of the answer."""
         chosen = {p: self._place(p, at) for p, at in positions.items() if p in self._held}
         self._positions.update(chosen)
+        self._acknowledged -= chosen.keys()
         self._on_hold -= chosen.keys()
         return chosen
 
@@ -80,8 +88,9 @@ class MemorySource:
         return {p: at for p, at in self._committed.items() if p in partitions}
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
-        """Remember the positions."""
+        """Remember the positions; the next poll tells that they were accepted."""
         self._committed.update(positions)
+        self._acknowledged |= positions.keys() & self._held
 
     @property
     def finished(self) -> bool:

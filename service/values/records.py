@@ -72,6 +72,8 @@ class Turn(Struct, frozen=True):
     logs are what was last heard, so that being at the end says nothing, nor does being behind.
     `obstacle` says in words why no record can come now, empty when some can;
     `absent` are configured topics that are not there, each with what to do.
+    `acknowledged` are partitions of which the group accepted a commit that was sent after they were
+    last resumed, and which are still ours: so nobody else had been given them by then.
     """
 
     chunks: list[Chunk] = []
@@ -80,3 +82,4 @@ class Turn(Struct, frozen=True):
     in_touch: bool = True
     obstacle: str = ""
     absent: Mapping[str, str] = {}
+    acknowledged: frozenset[Partition] = frozenset()

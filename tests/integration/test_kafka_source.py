@@ -197,6 +197,7 @@ def test_losing_the_membership_takes_every_partition_and_gives_it_again(kafka, t
     source.commit({where: 5})
     revoked, given = frozenset(), frozenset()
     for turn in turns(source):
+        assert not turn.acknowledged
         revoked, given = revoked | turn.revoked, given | turn.assigned
         if given:
             break
@@ -204,6 +205,19 @@ def test_losing_the_membership_takes_every_partition_and_gives_it_again(kafka, t
     assert source.commit_failures_total == 1
     source.resume({where: 3})
     assert rows(chunks_until(source, {where: 5}), where) == [3, 4]
+
+
+def test_the_group_acknowledges_a_commit_once_unless_its_partition_was_resumed_since(
+    kafka, topic, source_of
+):
+    source = source_of(parameters(kafka, topic(2)))
+    a, b = sorted(flowing(source, 2))
+    source.commit({a: 0, b: 0})
+    source.resume({b: 0})
+    acknowledged = [turn.acknowledged for _, turn in zip(range(20), turns(source), strict=False)]
+    assert [told for told in acknowledged if told] == [{a}]
+    source.commit({b: 0})
+    assert next(turn.acknowledged for turn in turns(source) if turn.acknowledged) == {b}
 
 
 def test_committed_positions_are_seen_by_the_group_after_close(kafka, topic, source_of):

@@ -1,5 +1,6 @@
 """One connected consumer of a group: what it was given, how far it read, what it may be asked."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -33,6 +34,8 @@ class Session:
         self._progress: Progress = install(consumer)
         self._ends: dict[TopicPartition, int] = {}
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._placings: Counter[TopicPartition] = Counter()
+        self._acknowledged: set[TopicPartition] = set()
 
     def partitions(self) -> dict[str, frozenset[int]]:
         """The partitions of each subscribed topic by the newest metadata."""
@@ -54,6 +57,8 @@ class Session:
         except (ValueError, KeyError):
             return False
         self._progress.take(where)
+        self._placings[where] += 1
+        self._acknowledged.discard(where)
         self.placed.add(where)
         self._on_hold.discard(where)
         return True
@@ -114,14 +119,22 @@ class Session:
         """
         offsets = {where: OffsetAndMetadata(at, "", -1) for where, at in positions.items()}
         self._uncommitted |= offsets
+        placings = {where: self._placings[where] for where in positions}
 
         def answered(_: Any, answer: Any) -> None:
             if not isinstance(answer, Exception):
                 left = self._uncommitted.items()
                 self._uncommitted = {w: at for w, at in left if offsets.get(w) != at}
+                # An answer to a commit from before it was placed says nothing of it now.
+                self._acknowledged |= {w for w, n in placings.items() if self._placings[w] == n}
             done(answer)
 
         self.consumer.commit_async(offsets, callback=answered)
+
+    def take_acknowledged(self) -> set[TopicPartition]:
+        """Placed partitions whose commit, sent since they were placed, the group has accepted."""
+        taken, self._acknowledged = self._acknowledged & self.placed, set()
+        return taken
 
     def leave(self) -> None:
         """Commit what is not acknowledged, leave, disconnect; whatever fails, the rest is done."""

@@ -75,6 +75,7 @@ class KafkaSource:
             in_touch=self._reachable_for(_SETTLED_SECONDS),
             obstacle=waiting.obstacle,
             absent=waiting.absent,
+            acknowledged=frozenset(map(ours, session.take_acknowledged())),
         )
 
     def resume(self, positions: Mapping[Partition, int | None]) -> dict[Partition, int]:

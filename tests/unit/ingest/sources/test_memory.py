@@ -35,6 +35,18 @@ def test_a_poll_brings_at_most_as_many_records_as_set():
     assert [len(source.poll(0).chunks[0].records) for _ in range(3)] == [4, 4, 2]
 
 
+def test_a_commit_is_acknowledged_once_and_only_of_what_was_not_resumed_or_taken_since():
+    source = flowing()
+    source.commit({A: 3})
+    assert [source.poll(0).acknowledged for _ in range(2)] == [{A}, frozenset()]
+    source.commit({A: 3})
+    source.resume({A: 3})
+    assert source.poll(0).acknowledged == frozenset()
+    source.commit({A: 3})
+    source.revoke(A)
+    assert source.poll(0).acknowledged == frozenset()
+
+
 def test_a_revoked_partition_stops_and_comes_back_paused():
     source = flowing(records_max=4)
     source.poll(0)
