@@ -1,6 +1,6 @@
 """Where a partition begins that became ours: where it was, at its beginning, or by the policy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from service.errors import StateLost
 from service.ingest.source import Source
@@ -35,3 +35,37 @@ def refuse_lost_state(source: Source, fresh: frozenset[Partition]) -> None:
             "directory is empty: going on would count events twice or not at all. Bring the "
             "directory back, or start anew with: anchorwatch run --accept-lost-state"
         )
+
+
+def refuse_lost_shards(source: Source, fresh: frozenset[Partition], way_out: str) -> None:
+    """Raise StateLost when the group has read partitions of which the state topic has nothing.
+
+    Raises RecoverableError when the source cannot tell now.
+    """
+    committed = source.committed(fresh)
+    if committed:
+        first = min(committed)
+        raise StateLost(
+            f"the consumer group has read {len(committed)} partitions before of which the state "
+            f"topic has nothing, for example {first.topic}/{first.number} up to offset "
+            f"{committed[first]}: going on would count events twice or not at all. Was the topic "
+            "deleted, or the name under state.topics.state or kafka.group changed? Bring it back; "
+            f"{way_out}"
+        )
+
+
+def is_added(
+    source: Source, partition: Partition, begun_with: Callable[[Partition], int | None]
+) -> bool:
+    """Whether a partition without state was added to a topic that is read already: it starts at its
+    beginning. `begun_with` tells how many partitions there were when the shard of another one was
+    begun, None where there is no such shard.
+
+    Raises RecoverableError when that cannot be told now.
+    """
+    others = frozenset(
+        p for p in source.partitions() if p.topic == partition.topic and p != partition
+    )
+    known = (begun_with(other) for other in sorted(source.committed(others)))
+    first = next((count for count in known if count is not None), None)
+    return first is not None and partition.number >= first
