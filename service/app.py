@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from config.settings import Settings
 from config.sources import SourceSettings
+from service.app_record import episode_record
 from service.cadence import Cadence
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError
@@ -32,7 +33,7 @@ from service.publish.page import StatusPage
 from service.publish.server import Server
 from service.routing import Router
 from service.state.directory import DirectoryStore
-from service.state.episode_record import DIRECTORY, EpisodeLog, EpisodeRecord, NoEpisodeRecord
+from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.store import Store
 from service.values.reports import PartitionReport, Report, ServiceReport
 from service.vitals import Solitude, Watchdog
@@ -123,6 +124,7 @@ class Service:
             self.parts.dead_letters.close()
             self.parts.source.close()
             self.parts.store.close()
+            self.parts.episode_record.close()
 
     def _decoder(self) -> Router:
         pane_seconds = self.parts.rules.pane_seconds
@@ -221,9 +223,7 @@ def kafka_service(
             rules=time_rules(settings.detection),
             sources=sources,
             accept_lost_state=accept_lost_state,
-            episode_record=EpisodeRecord(
-                settings.state.path / DIRECTORY, settings.state.episodes.keep
-            ),
+            episode_record=episode_record(settings),
             episode_options=(
                 "" if config_file is None else f" --config {shlex.quote(str(config_file))}"
             ),

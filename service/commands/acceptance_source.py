@@ -1,6 +1,5 @@
 """What `reference accept` reads: the state that a service keeps, and its record of episodes."""
 
-import difflib
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -10,12 +9,11 @@ import click
 from msgspec import Struct
 
 from service.commands.acceptance_view import moment
+from service.commands.episode_source import Record, find_history
 from service.errors import ConfigurationError, StateCorrupt
 from service.monitor.references.kept import Kept, kept_of
 from service.monitor.references.reference import same_cells
 from service.state.directory import look
-from service.state.episode_history import histories
-from service.state.episode_record import read_record
 from service.values.episodes import Category, Episode
 from service.values.streams import Kind, ModelKey, StreamKey
 
@@ -76,24 +74,13 @@ class Drifted(Struct, frozen=True):
         return self.episode.key
 
     @classmethod
-    def find(cls, directory: Path, name: str) -> "Drifted":
+    def find(cls, record: Record, name: str) -> "Drifted":
         """The episode in a record.
 
         Raises click.UsageError naming the nearest when it is not there, or when it cannot be
         accepted: it is over, it is about a source, or about how many rows there are.
         """
-        try:
-            known = histories(read_record(directory))
-        except OSError as error:
-            raise ConfigurationError(
-                f"the record {directory} cannot be read: {error.strerror}. Run this as the user "
-                "of the service"
-            ) from error
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else "See anchorwatch episode list."
-            raise click.UsageError(f"no episode {name!r} is in the record. {hint}")
-        episode = known[name].newest
+        episode = find_history(record.histories(), name).newest
         _refuse(episode)
         return cls(episode)
 

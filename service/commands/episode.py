@@ -1,7 +1,8 @@
 """`anchorwatch episode`: what drifted, why, and what people made of it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -9,20 +10,19 @@ import click
 
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
-from service.commands.episode_source import find_history, read_histories
+from service.commands.episode_source import Record, find_history, open_record
 from service.commands.episode_view import as_json, as_list, as_text
 from service.commands.moments import parse_moment
-from service.errors import ConfigurationError
 from service.publish.episode_advice import Where
 from service.state.episode_history import EpisodeHistory
-from service.state.episode_record import DIRECTORY, add_verdict
 from service.values.episodes import Verdict
 
 _record_option = click.option(
     "--record",
     "record",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory of the record.  [default: episodes in state.path of the configuration]",
+    help="Directory of the record.  [default: state.episodes.topic of the configuration, else "
+    "episodes in its state.path]",
 )
 _json_option = click.option("--json", "json", is_flag=True, help="For a program.")
 
@@ -124,14 +124,22 @@ def verdict(
     \b
     anchorwatch episode verdict credit-risk-20261123-1020 false --by a.name --why "campaign"
     """  # noqa: D301 - click reads \b as its paragraph mark
-    directory = _directory(config_file, record)
-    history = find_history(_read(config_file, record), episode)
+    with _open(config_file, record) as place:
+        history = find_history(place.histories(), episode)
+        given = _verdict(history, by, why, real=real == "true")
+        place.add_verdict(given)
+    before = history.verdict
+    said = "" if before is None else f", after {str(before.real).lower()} by {before.by}"
+    click.echo(f"{given.episode}: {real}, decided by {by}{said}.")
+
+
+def _verdict(history: EpisodeHistory, by: str, why: str, *, real: bool) -> Verdict:
     newest, before = history.newest, history.verdict
     # A verdict that is changed is counted where the first one was.
     severity = newest.severity if before is None else before.severity
-    given = Verdict(
+    return Verdict(
         episode=newest.id,
-        real=real == "true",
+        real=real,
         by=by,
         why=why,
         at_seconds=SystemClock().now(),
@@ -142,15 +150,6 @@ def verdict(
         team=newest.team,
         previous=None if before is None else before.real,
     )
-    try:
-        add_verdict(directory, given)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write into the record {directory}: {error.strerror}. Run this as the user of "
-            "the service, on its host"
-        ) from error
-    said = "" if before is None else f", after {str(before.real).lower()} by {before.by}"
-    click.echo(f"{newest.id}: {real}, decided by {by}{said}.")
 
 
 def _where(config_file: Path | None, record: Path | None) -> Where:
@@ -159,9 +158,16 @@ def _where(config_file: Path | None, record: Path | None) -> Where:
     return Where(config, config if record is None else f" --record {shlex.quote(str(record))}")
 
 
-def _directory(config_file: Path | None, record: Path | None) -> Path:
-    return record or load_settings(config_file).settings.state.path / DIRECTORY
+@contextmanager
+def _open(config_file: Path | None, record: Path | None) -> Iterator[Record]:
+    """A directory that is named needs no configuration."""
+    if record is not None:
+        yield Record(record)
+        return
+    with open_record(load_settings(config_file).settings) as place:
+        yield place
 
 
 def _read(config_file: Path | None, record: Path | None) -> Mapping[str, EpisodeHistory]:
-    return read_histories(_directory(config_file, record))
+    with _open(config_file, record) as place:
+        return place.histories()

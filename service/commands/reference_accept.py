@@ -10,12 +10,14 @@ from typing import Any
 import click
 from rich.console import Console
 
+from config.settings import Settings
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
 from service.commands.acceptance_place import HASH_DIGITS, Place, find_place, put
 from service.commands.acceptance_source import Drifted, kept_model, read_state
 from service.commands.acceptance_view import change_table, moment, warnings
 from service.commands.columns import version_option
+from service.commands.episode_source import open_record
 from service.commands.moments import parse_moment
 from service.errors import ConfigurationError
 from service.monitor.references.acceptance import (
@@ -27,7 +29,6 @@ from service.monitor.references.acceptance import (
     with_derived,
 )
 from service.monitor.references.kept import Kept, Seen, model_versions
-from service.state.episode_record import DIRECTORY
 from service.values.streams import ModelKey, StreamKey
 from service.wiring import watches
 
@@ -80,7 +81,7 @@ def command(  # noqa: PLR0913, PLR0917 (an argument an option)
     settings = load_settings(config_file).settings
     now = SystemClock().now()
     tree = read_state(settings.state.path)
-    of = None if episode is None else Drifted.find(settings.state.path / DIRECTORY, episode)
+    of = None if episode is None else _drifted(settings, episode)
     key, versions = _model_version(tree, model, version, of)
     kept = kept_model(tree, key, settings.detection.pane)
     streams = _streams(kept, features, of)
@@ -99,6 +100,11 @@ def command(  # noqa: PLR0913, PLR0917 (an argument an option)
     )
     put(accepted.reference, place)
     _tell(accepted, seen, start, place)
+
+
+def _drifted(settings: Settings, episode: str) -> Drifted:
+    with open_record(settings) as record:
+        return Drifted.find(record, episode)
 
 
 def _require_one_time(since: str | None, episode: str | None) -> None:

@@ -59,6 +59,10 @@ class EpisodeLog(Protocol):
         """Read on from there."""
         ...
 
+    def close(self) -> None:
+        """Let go of what is open. May be called twice."""
+        ...
+
 
 class NoEpisodeRecord:
     """For the demo and for replays, which leave nothing behind."""
@@ -78,6 +82,9 @@ class NoEpisodeRecord:
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
         """Nothing."""
 
 
@@ -138,6 +145,9 @@ class EpisodeRecord:
     def restore(self, state: dict[str, Any]) -> None:
         """Read on from there."""
         self._read_to = dict(state)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     def _append(self, events: Sequence[Episode], now_seconds: float) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

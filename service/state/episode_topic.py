@@ -5,7 +5,7 @@ keep their order. What was watched is in the last partition, so that who asks fo
 read it. The topic keeps its entries for `state.episodes.keep`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from service.errors import OffsetOutOfRange, RecordFailed, RecoverableError
@@ -25,14 +25,17 @@ _LOOK_SECONDS = 0.2
 
 
 class EpisodeTopic:
-    """The record in a topic, an `EpisodeLog`.
+    """The record in a topic, an `EpisodeLog`. `open_log` is called when the topic is needed first,
+    and again while it fails: a broker that is away keeps no service from starting.
 
     Verdicts are read by following the events' partition. What a crash may have us write again is
     after the position that the snapshot held, so that it is seen there before anything is written.
     """
 
-    def __init__(self, log: KeyedLog) -> None:
-        self._log = log
+    def __init__(self, topic: str, open_log: Callable[[], KeyedLog]) -> None:
+        self.topic = topic
+        self._open_log = open_log
+        self._log: KeyedLog | None = None
         self._follower: Follower | None = None
         self._written: dict[str, None] = {}
         self._verdicts: list[Verdict] = []
@@ -48,10 +51,10 @@ class EpisodeTopic:
                 self._read_to_the_end()
             new = [event for event in events if event_id(event) not in self._written]
             self._knows_the_end = False  # what fails may be there all the same
-            self._log.append([_draft(event) for event in new])
+            self._opened().append([_draft(event) for event in new])
         except (RecoverableError, OffsetOutOfRange) as error:
             raise RecordFailed(
-                f"cannot write {len(events)} events of episodes to topic {self._log.topic}: "
+                f"cannot write {len(events)} events of episodes to topic {self.topic}: "
                 f"{error}. They are kept and tried again"
             ) from error
         self._knows_the_end = True
@@ -63,16 +66,12 @@ class EpisodeTopic:
         now_seconds: float,  # noqa: ARG002
     ) -> None:
         """Write what was watched; in the topic when this returns."""
-        partition = watched_partition(self._log)
-        drafts = [
-            Draft(partition, f"watched/{subject_of(entry)}".encode(), watched_line(entry).rstrip())
-            for entry in entries
-        ]
         try:
-            self._log.append(drafts)
+            log = self._opened()
+            log.append([_watched_draft(entry, watched_partition(log)) for entry in entries])
         except RecoverableError as error:
             raise RecordFailed(
-                f"cannot write what was watched to topic {self._log.topic}: {error}. It is kept "
+                f"cannot write what was watched to topic {self.topic}: {error}. It is kept "
                 "and tried again"
             ) from error
 
@@ -92,18 +91,24 @@ class EpisodeTopic:
 
     def state(self) -> dict[str, Any]:
         """The topic, and where the verdicts go on that were not handed over yet."""
-        return {"topic": self._log.topic, "next_offset": self._next_offset}
+        return {"topic": self.topic, "next_offset": self._next_offset}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Read on from there; from the first entry on where it was another record."""
-        is_ours = state.get("topic") == self._log.topic
+        is_ours = state.get("topic") == self.topic
         self._next_offset = state["next_offset"] if is_ours else None
 
     def close(self) -> None:
         """Let go of the connections. May be called twice."""
         if self._follower is not None:
             self._follower.close()
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
+
+    def _opened(self) -> KeyedLog:
+        if self._log is None:
+            self._log = self._open_log()
+        return self._log
 
     def _read_to_the_end(self) -> None:
         """Know every event that is there now. Raises RecoverableError when it takes too long."""
@@ -116,17 +121,17 @@ class EpisodeTopic:
                 self._knows_the_end = True
                 return
             self._look(_LOOK_SECONDS)
-        raise RecoverableError(f"topic {self._log.topic} was not read to its end")
+        raise RecoverableError(f"topic {self.topic} was not read to its end")
 
     def _look(self, timeout_seconds: float) -> None:
         """Take what has come. Where retention was quicker, go on at the first entry there is."""
         if self._follower is None:
-            self._follower = self._log.follow({EVENTS_PARTITION: self._next_offset})
+            self._follower = self._opened().follow({EVENTS_PARTITION: self._next_offset})
         try:
             entries = self._follower.poll(timeout_seconds)
         except OffsetOutOfRange:
             self._follower.close()
-            self._follower = self._log.follow({EVENTS_PARTITION: None})
+            self._follower = self._opened().follow({EVENTS_PARTITION: None})
             entries = self._follower.poll(timeout_seconds)
         events = _events(iter(entries))
         for event in events:
@@ -171,6 +176,11 @@ def _draft(event: Episode | Verdict) -> Draft:
     if isinstance(event, Verdict):
         return Draft(EVENTS_PARTITION, event.episode.encode(), verdict_line(event).rstrip())
     return Draft(EVENTS_PARTITION, event.id.encode(), episode_line(event).rstrip())
+
+
+def _watched_draft(entry: WatchedEntry, partition: int) -> Draft:
+    key = f"watched/{subject_of(entry)}".encode()
+    return Draft(partition, key, watched_line(entry).rstrip())
 
 
 def _events(entries: Iterator[Entry]) -> Iterator[Episode | Verdict]:

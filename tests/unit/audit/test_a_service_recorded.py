@@ -192,7 +192,9 @@ def test_a_topic_holds_the_same_as_a_directory(tmp_path):
     live(world_of(), tmp_path)
     log = KeyedLogMemory(3, "episodes")
     world = world_of()
-    Program(world, NORMAL, episode_record=EpisodeTopic(log)).loop.run(threading.Event())
+    Program(world, NORMAL, episode_record=EpisodeTopic(log.topic, lambda: log)).loop.run(
+        threading.Event()
+    )
     assert list(read_topic_watched(log)) == list(read_watched(tmp_path))
 
 

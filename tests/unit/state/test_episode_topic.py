@@ -50,21 +50,25 @@ def log(request):
     return Failing(request.param, "episodes")
 
 
+def record_in(log):
+    return EpisodeTopic(log.topic, lambda: log)
+
+
 def names(log):
     return [f"{e.id}/{e.sequence}" for e in read_episodes(log) if isinstance(e, Episode)]
 
 
 def test_entries_are_the_lines_of_a_directory_under_the_name_of_their_episode(log):
-    EpisodeTopic(log).append(EVENTS, T0)
+    record_in(log).append(EVENTS, T0)
     assert [e.value for e in log.entries[0]] == [episode_line(e).rstrip() for e in EVENTS]
     assert [e.key.decode() for e in log.entries[0]] == [e.id for e in EVENTS]
 
 
 def test_what_is_there_is_not_written_again_in_this_life_or_the_next(log):
-    record = EpisodeTopic(log)
+    record = record_in(log)
     record.append(EVENTS[:2], T0)
     record.append(EVENTS[:3], T0)
-    EpisodeTopic(log).append(EVENTS, T0)
+    record_in(log).append(EVENTS, T0)
     assert names(log) == NAMES
 
 
@@ -75,7 +79,7 @@ def test_what_is_there_is_not_written_again_in_this_life_or_the_next(log):
 @settings(deadline=None)
 def test_whatever_is_torn_or_tried_again_every_event_is_there_once(counts, torn):
     log = Failing(1, "episodes")
-    record, kept = EpisodeTopic(log), {}
+    record, kept = record_in(log), {}
     tears = iter(torn)
     for number, count in enumerate([*counts, len(EVENTS)]):
         log.takes = next(tears, None)
@@ -85,7 +89,7 @@ def test_whatever_is_torn_or_tried_again_every_event_is_there_once(counts, torn)
             record.append(EVENTS[:count], T0)
         log.takes = None
         if number % 2:  # a crash: the snapshot is older than what was written
-            record = EpisodeTopic(log)
+            record = record_in(log)
             record.restore(kept)
         else:
             kept = record.state()
@@ -94,7 +98,7 @@ def test_whatever_is_torn_or_tried_again_every_event_is_there_once(counts, torn)
 
 
 def test_a_broker_that_is_away_is_a_named_failure_and_nothing_is_lost(log):
-    record = EpisodeTopic(log)
+    record = record_in(log)
     log.away = True
     with pytest.raises(RecordFailed, match=r"to topic episodes: no broker answers.*tried again"):
         record.append(EVENTS, T0)
@@ -106,8 +110,26 @@ def test_a_broker_that_is_away_is_a_named_failure_and_nothing_is_lost(log):
     assert names(log) == NAMES
 
 
+def test_a_broker_that_is_away_at_the_start_is_asked_again(log):
+    answers = [RecoverableError("no broker answers"), log]
+
+    def open_log():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    record = EpisodeTopic("episodes", open_log)
+    with pytest.raises(RecordFailed):
+        record.append(EVENTS, T0)
+    record.append(EVENTS, T0)
+    assert names(log) == NAMES
+    record.close()
+    record.close()
+
+
 def test_verdicts_of_another_process_are_heard_once_in_their_order(log):
-    record = EpisodeTopic(log)
+    record = record_in(log)
     record.append(EVENTS, T0)
     assert record.new_verdicts() == []
     given = [verdict(), verdict(real=True, at=T0 + 9, previous=False)]
@@ -118,12 +140,12 @@ def test_verdicts_of_another_process_are_heard_once_in_their_order(log):
 
 
 def test_verdicts_are_read_on_from_a_snapshot_and_none_that_was_not_handed_over_is_passed_by(log):
-    record = EpisodeTopic(log)
+    record = record_in(log)
     append_verdict(log, verdict())
     assert len(record.new_verdicts()) == 1
     append_verdict(log, verdict(at=T0 + 5))
     record.append(EVENTS, T0)  # sees the verdict as it looks for its own events
-    restored = EpisodeTopic(log)
+    restored = record_in(log)
     restored.restore(record.state())
     assert [v.at_seconds for v in restored.new_verdicts()] == [T0 + 5]
     assert [v.at_seconds for v in record.new_verdicts()] == [T0 + 5]
@@ -131,13 +153,13 @@ def test_verdicts_are_read_on_from_a_snapshot_and_none_that_was_not_handed_over_
 
 def test_the_state_of_another_record_says_nothing_of_this_one(log):
     append_verdict(log, verdict())
-    record = EpisodeTopic(log)
+    record = record_in(log)
     record.restore({"2026-11-23.jsonl": 4711})
     assert record.new_verdicts() == [verdict()]
 
 
 def test_where_retention_was_quicker_it_goes_on_with_what_is_left(log):
-    record = EpisodeTopic(log)
+    record = record_in(log)
     for at in range(4):
         append_verdict(log, verdict(at=T0 + at))
     record.restore({"topic": "episodes", "next_offset": 0})
@@ -146,7 +168,7 @@ def test_where_retention_was_quicker_it_goes_on_with_what_is_left(log):
 
 
 def test_what_was_watched_is_no_event_and_is_read_of_one_model_only(log):
-    record = EpisodeTopic(log)
+    record = record_in(log)
     entries = [
         ModelWatched(T0, "credit", "3", "c"),
         ModelWatched(T0, "credit-old", "3", "c"),
@@ -160,7 +182,7 @@ def test_what_was_watched_is_no_event_and_is_read_of_one_model_only(log):
 
 
 def test_memory_of_what_is_written_is_bounded(log):
-    record = EpisodeTopic(log)
+    record = record_in(log)
     many = [replace(EVENTS[0], sequence=n) for n in range(WRITTEN_MAX + 5)]
     record.append(many, T0)
     assert len(record._written) == WRITTEN_MAX
