@@ -1,7 +1,5 @@
 """The backtest report: one file that needs nothing else, and runs nothing."""
 
-import base64
-import hashlib
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
@@ -12,7 +10,7 @@ from service.publish import backtest_sentences as told
 from service.publish.backtest_episodes import ROWS_MAX
 from service.publish.backtest_view import backtest_view
 from service.publish.pictures.time_axis import minute
-from service.publish.templating import environment
+from service.publish.templating import environment, report_policy
 from service.values.backtests import Backtest
 
 _FILTERS: Mapping[str, Callable[..., Any]] = {
@@ -33,16 +31,8 @@ def backtest_page(backtest: Backtest) -> bytes:
             backtest=backtest,
             view=backtest_view(backtest),
             style=Markup(style),  # noqa: S704 - our own file
-            policy=_policy(style),
+            policy=report_policy(style),
             rows_max=ROWS_MAX,
         )
     )
     return text.encode("utf-8", "replace")
-
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "form-action 'none'; base-uri 'none'"
-    )
