@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.parts.kafka_broker import ExistingBroker, KafkaBroker, session_broker
+from tests.integration.parts.kafka_cluster import KafkaCluster
 from tests.integration.parts.prometheus_server import Prometheus
 from tests.integration.parts.service_process import ServiceProcess
 from tests.integration.parts.topics import create_topic
@@ -32,6 +33,20 @@ def own_kafka() -> Iterator[KafkaBroker]:
     """A running broker for this test alone, which may stop, kill, restart and damage it."""
     with KafkaBroker() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def three_brokers() -> Iterator[KafkaCluster]:
+    """The session's cluster of three brokers; tests ask for `kafka_cluster`."""
+    with KafkaCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kafka_cluster(three_brokers: KafkaCluster) -> Iterator[KafkaCluster]:
+    """Three brokers, all up. What a test stopped, killed or froze is mended after it."""
+    yield three_brokers
+    three_brokers.mend()
 
 
 @pytest.fixture

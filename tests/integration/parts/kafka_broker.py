@@ -1,7 +1,11 @@
-"""A real Apache Kafka for the tests: one node, broker and controller in one process (KRaft)."""
+"""A real Apache Kafka for the tests: one node, broker and controller in one process (KRaft).
+
+Three of them that are one cluster: `kafka_cluster.py`.
+"""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -9,6 +13,7 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from typing import NamedTuple
 
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -22,6 +27,26 @@ HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
 START_DEADLINE_SECONDS = 90.0
 
 
+class Seat(NamedTuple):
+    """Who a node is in its cluster; `voters` as in controller.quorum.voters."""
+
+    node: int
+    controller_port: int
+    voters: str
+    cluster: str
+
+    @classmethod
+    def alone(cls) -> "Seat":
+        """A cluster of one."""
+        port = free_port()
+        return cls(1, port, f"1@127.0.0.1:{port}", new_cluster())
+
+
+def new_cluster() -> str:
+    """A cluster's id, as Kafka wants it."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 class KafkaBroker(Started):
     """A broker of our own on 127.0.0.1, with its own data directory, removed by `close`.
 
@@ -29,8 +54,12 @@ class KafkaBroker(Started):
     data, so `start` after either continues where it was. As a context manager it starts and closes.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(
+        self, seat: Seat | None = None, heap: tuple[str, ...] = HEAP, **settings: str
+    ) -> None:
         """`settings` go into server.properties, with `_` for `.`: `log_segment_bytes="1048576"`."""
+        self._seat = seat or Seat.alone()
+        self._heap = heap
         self.directory = Path(tempfile.mkdtemp(prefix="anchorwatch-kafka-"))
         self.port = free_port()
         self._settings = {k.replace("_", "."): v for k, v in settings.items()}
@@ -62,14 +91,31 @@ class KafkaBroker(Started):
 
     def start(self, deadline_seconds: float = START_DEADLINE_SECONDS) -> None:
         """Starts it and waits until it answers; raises with the end of its log when it does not."""
+        self.launch()
+        self.wait_until_it_answers(deadline_seconds)
+
+    def launch(self) -> None:
+        """Starts it and does not wait: it may need others before it answers."""
         if self.running:
             raise RuntimeError(f"the broker on {self.bootstrap} is running already")
-        java = [_java(), *HEAP, "-Dlog4j2.level=WARN", "-cp", f"{kafka_jars()}/*"]
+        java = [_java(), *self._heap, "-Dlog4j2.level=WARN", "-cp", f"{kafka_jars()}/*"]
         if not self._properties.exists():
             self._format(java)
         command = [*java, "kafka.Kafka", str(self._properties)]
         self._process = ChildProcess("Kafka", command, self.directory / "server.log")
-        self._wait_until_it_answers(time.monotonic() + deadline_seconds)
+
+    def wait_until_it_answers(self, deadline_seconds: float = START_DEADLINE_SECONDS) -> None:
+        """Raises with the end of its log when it does not in time."""
+        deadline = time.monotonic() + deadline_seconds
+        process = self._running()
+        while process.running and time.monotonic() < deadline:
+            if self._answers():
+                return
+            time.sleep(0.1)
+        why = "did not answer in time" if process.running else "ended while starting"
+        tail = process.tail()
+        process.kill()
+        raise RuntimeError(f"Kafka on {self.bootstrap} {why}. The end of its log:\n{tail}")
 
     def stop(self) -> None:
         """SIGTERM; returns when it has ended. Clients see the connection close."""
@@ -84,6 +130,10 @@ class KafkaBroker(Started):
         if self.running:
             self.stop()
         self.start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal, SIGSTOP and SIGCONT for instance."""
+        self._running().signal(number)
 
     def close(self) -> None:
         """Ends it and removes its data."""
@@ -101,16 +151,15 @@ class KafkaBroker(Started):
         return self._process
 
     def _format(self, java: list[str]) -> None:
-        lines = {**_settings(self.port, free_port(), self.log_dir), **self._settings}
+        lines = {**_settings(self.port, self._seat, self.log_dir), **self._settings}
         self._properties.write_text(
             "".join(f"{key}={value}\n" for key, value in lines.items()), "utf-8"
         )
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [
             *java,
             "kafka.tools.StorageTool",
             "format",
-            f"--cluster-id={cluster}",  # it may begin with a dash
+            f"--cluster-id={self._seat.cluster}",  # it may begin with a dash
             "-c",
             str(self._properties),
         ]
@@ -119,17 +168,6 @@ class KafkaBroker(Started):
             raise RuntimeError(
                 f"Kafka could not format {self.log_dir}:\n{done.stdout}{done.stderr}"
             )
-
-    def _wait_until_it_answers(self, deadline: float) -> None:
-        process = self._running()
-        while process.running and time.monotonic() < deadline:
-            if self._answers():
-                return
-            time.sleep(0.1)
-        why = "did not answer in time" if process.running else "ended while starting"
-        tail = process.tail()
-        process.kill()
-        raise RuntimeError(f"Kafka on {self.bootstrap} {why}. The end of its log:\n{tail}")
 
     def _answers(self) -> bool:
         # The client backs off for long when nothing listens, so it is asked once something does.
@@ -186,13 +224,13 @@ def _java() -> str:
     return java
 
 
-def _settings(port: int, controller_port: int, log_dir: Path) -> dict[str, str]:
+def _settings(port: int, seat: Seat, log_dir: Path) -> dict[str, str]:
     return {
         "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "node.id": str(seat.node),
+        "controller.quorum.voters": seat.voters,
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{seat.controller_port}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": str(log_dir),

@@ -8,7 +8,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 
-def create_topic(bootstrap: str, partitions: int = 1, **config: str) -> str:
+def create_topic(
+    bootstrap: str | list[str], partitions: int = 1, *, replication: int = 1, **config: str
+) -> str:
     """Creates a topic of a new name and returns the name once every partition has a leader.
 
     `config` is the topic's, with `_` for `.`: `create_topic(b, 3, cleanup_policy="compact")`.
@@ -16,7 +18,9 @@ def create_topic(bootstrap: str, partitions: int = 1, **config: str) -> str:
     """
     name = f"t-{uuid.uuid4().hex[:12]}"
     configs = {"retention.ms": "-1"} | {k.replace("_", "."): v for k, v in config.items()}
-    new = {name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}}
+    new = {
+        name: {"num_partitions": partitions, "replication_factor": replication, "configs": configs}
+    }
     with KafkaAdminClient(bootstrap_servers=bootstrap) as admin:
         admin.create_topics(new, wait_for_metadata=True)
     return name
