@@ -90,7 +90,7 @@ def decode_key(data: bytes) -> Key | None:
         return None
     try:
         return _KEYS.decode(memoryview(data)[len(LAYOUT) :])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -119,7 +119,7 @@ def decode_head(value: bytes) -> Head | None:
         return None
     try:
         return _HEADS.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -137,5 +137,5 @@ def decode_index(data: bytes | memoryview) -> tuple[BlobReference, ...] | None:
         if not 0 <= zstandard.frame_content_size(data) <= INDEX_MAX_BYTES:
             return None
         return _INDICES.decode(zstandard.ZstdDecompressor().decompress(data))
-    except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError):
+    except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
