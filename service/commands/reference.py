@@ -27,7 +27,7 @@ from service.commands.columns import (
 from service.commands.profiling import Roles
 from service.commands.reference_accept import command as accept_command
 from service.commands.reference_building import BadLines, Built, Request, build_from_files
-from service.commands.reference_on_spark import build_on_spark
+from service.commands.reference_on_spark import build_on_spark, refuse_order_of_time
 from service.commands.reference_view import (
     column_warnings,
     left_out,
@@ -158,7 +158,10 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
         --model credit-risk --model-version 3 --output ref.json
     """  # noqa: D301 - click reads \b as its paragraph mark
     require_writable(output, replace=force)
-    _check_spark(spark=spark, conf=spark_conf, pane=pane, timezone=timezone)
+    if spark:
+        refuse_order_of_time({"--pane": pane, "--timezone": timezone})
+    elif spark_conf:
+        raise ConfigurationError("--spark-conf: add --spark, or leave it out")
     settings = load_settings(config_file).settings
     rules = settings.for_model(model)
     request = Request(
@@ -199,19 +202,6 @@ def build(  # noqa: PLR0913, PLR0917 (an argument an option)
         built = build_from_files(request, asked, bad_lines, clock, Console(stderr=True))
     write_whole(output, write(built.reference))
     _tell(built, bad_lines, output)
-
-
-def _check_spark(
-    *, spark: bool, conf: Sequence[str], pane: str | None, timezone: str | None
-) -> None:
-    if conf and not spark:
-        raise ConfigurationError("--spark-conf: add --spark, or leave it out")
-    for option, value in (("--pane", pane), ("--timezone", timezone)):
-        if spark and value is not None:
-            raise ConfigurationError(
-                f"{option}: on Spark rows have no order, so that of time teaches nothing. Leave it "
-                "out, or build from the last 28 days without --spark"
-            )
 
 
 def _paths(patterns: Sequence[str]) -> tuple[Path, ...]:

@@ -86,6 +86,16 @@ def build_on_spark(
     return told(Ordered(reference, notes), first.profiling, request.roles)
 
 
+def refuse_order_of_time(options: Mapping[str, str | None]) -> None:
+    """Raises ConfigurationError when one of these options, which say how time is cut, is given."""
+    for option, value in options.items():
+        if value is not None:
+            raise ConfigurationError(
+                f"{option}: on Spark rows have no order, so that of time teaches nothing. Leave it "
+                "out, or build from the last 28 days without --spark"
+            )
+
+
 def _adapter() -> Any:
     try:
         return import_module("service.ingest.spark")

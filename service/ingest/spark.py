@@ -106,7 +106,6 @@ class Frame:
         Both are shipped there, so both have to be importable there: Anchorwatch has to be
         installed. Raises ConfigurationError.
         """
-
         columns = self.columns  # a name may have a dot, which Spark takes for a path
 
         def made(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

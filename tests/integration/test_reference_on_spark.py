@@ -2,9 +2,12 @@
 
 import json
 import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +18,11 @@ from pyspark.sql import SparkSession
 
 from service.commands.reference import command
 from service.errors import ConfigurationError
+from service.ingest.spark import Spark
 
 ROWS = 6000
 ROLES = ["--prediction", "score", "--latency", "took", "--time", "at", "--cutoff", "0.5"]
+ROLES += ["--missing", "N/A", "--kind", "age=categorical"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,8 @@ def spark():
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
-        .config("spark.sql.files.maxPartitionBytes", "100k")
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        .config("spark.sql.files.maxPartitionBytes", "200k")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", "3")
         .getOrCreate()
@@ -85,49 +91,37 @@ def without_time(streams):
     return [{name: told for name, told in s.items() if name != "in_time"} for s in streams]
 
 
-def test_the_file_is_that_of_the_local_build_but_for_the_order_of_time(spark, data, tmp_path):
-    options = [*ROLES, "--missing", "N/A", "--kind", "age=categorical"]
-    local, _ = build(tmp_path / "local.json", f"{data}/*.parquet", *options)
-    ours, said = build(tmp_path / "spark.json", f"{data}/*.parquet", "--spark", *options)
-    assert ours["rows"] == ROWS
-    assert len(ours["streams"]) == 13
-    assert without_time(ours["streams"]) == without_time(local["streams"])
-    assert ours["projection"] == local["projection"]
-    assert {feature["feature"] for feature in ours["projection"]} == {"income", "debt"}
-    assert [ours["lineage"][end] for end in ("from", "to")] == [
+@pytest.fixture(scope="module")
+def ours(spark, data, tmp_path_factory):
+    """The reference that Spark makes of the files, and what was said."""
+    output = tmp_path_factory.mktemp("ours") / "spark.json"
+    return build(output, f"{data}/*.parquet", "--spark", *ROLES)
+
+
+def test_the_file_is_that_of_the_local_build_but_for_the_order_of_time(ours, data, tmp_path):
+    (built, said), (local, _) = ours, build(tmp_path / "local.json", f"{data}/*.parquet", *ROLES)
+    assert built["rows"] == ROWS
+    assert len(built["streams"]) == 13
+    assert built["streams"] == without_time(local["streams"])
+    assert built["projection"] == local["projection"]
+    assert {feature["feature"] for feature in built["projection"]} == {"income", "debt"}
+    assert [built["lineage"][end] for end in ("from", "to")] == [
         local["lineage"][end] for end in ("from", "to")
     ]
-    assert not any("in_time" in stream for stream in ours["streams"])
+    assert any("in_time" in stream for stream in local["streams"])
     assert "learned live: on Spark rows have no order" in said
     assert "user_id" in said
     assert "input 'tags' has no valid value" in said
 
 
-def test_how_rows_are_split_changes_nothing_not_even_the_hash_of_the_data(spark, data, tmp_path):
-    first, _ = build(tmp_path / "first.json", data, "--spark", *ROLES)
-    other = tmp_path / "other"
-    spark.read.option("mergeSchema", "true").parquet(str(data)).repartition(7).write.parquet(
-        str(other)
-    )
-    again, _ = build(tmp_path / "again.json", other, "--spark", *ROLES)
-    assert again["lineage"]["data_hash"] == first["lineage"]["data_hash"]
-    assert again["streams"] == first["streams"]
-    one_less = tmp_path / "less"
-    spark.read.parquet(str(other)).where("user_id != 'user 17'").write.parquet(str(one_less))
-    less, _ = build(tmp_path / "less.json", one_less, "--spark", *ROLES)
-    assert less["lineage"]["data_hash"] != first["lineage"]["data_hash"]
-    assert less["rows"] == ROWS - 1
-
-
-def test_a_table_of_the_catalogue_and_a_file_beside_it_are_read_as_one(spark, data, tmp_path):
-    whole, _ = build(tmp_path / "whole.json", data, "--spark", *ROLES)
-    read = spark.read.option("mergeSchema", "true").parquet(str(data))
+def test_how_rows_are_split_and_where_they_lie_changes_nothing(ours, spark, data, tmp_path):
+    read = spark.read.option("mergeSchema", "true").parquet(str(data)).repartition(5)
     read.where("debt < 20000").createOrReplaceTempView("loans")
-    read.where("debt >= 20000").write.parquet(str(tmp_path / "rest.parquet"))
-    sources = ["table:loans", tmp_path / "rest.parquet"]
-    both, _ = build(tmp_path / "both.json", *sources, "--spark", *ROLES)
-    assert both["streams"] == whole["streams"]
-    assert both["lineage"]["source"] == f"table:loans, {tmp_path}/rest.parquet"
+    read.where("debt >= 20000").write.parquet(str(tmp_path / "rest"))
+    both, _ = build(tmp_path / "both.json", "table:loans", tmp_path / "rest", "--spark", *ROLES)
+    assert both["streams"] == ours[0]["streams"]
+    assert both["lineage"]["data_hash"] == ours[0]["lineage"]["data_hash"]
+    assert both["lineage"]["source"] == f"table:loans, {tmp_path}/rest"
 
 
 def test_json_lines_are_read_value_by_value_as_they_are_locally(spark, tmp_path):
@@ -174,3 +168,45 @@ def test_what_is_wrong_is_said(spark, data, tmp_path, arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         build(tmp_path / "ref.json", *given, "--spark")
     assert not (tmp_path / "ref.json").exists()
+
+
+def test_what_goes_wrong_on_an_executor_is_told_without_its_stack(spark, tmp_path):
+    (tmp_path / "twins.jsonl").write_text('{"a\\u0001": 1, "a\\u0002": 2}\n' * 3)
+    with pytest.raises(ConfigurationError, match=r"^column .* have the same printable name"):
+        build(tmp_path / "ref.json", tmp_path / "twins.jsonl", "--spark")
+
+    def lacking(batches):
+        yield from import_module("not_installed_there").parts(batches)
+
+    with Spark({}) as session:
+        frame = session.lines([str(tmp_path / "twins.jsonl")])
+        with pytest.raises(ConfigurationError, match="a Python without 'not_installed_there'"):
+            list(frame.run(lacking, lambda blobs: blobs))
+    assert SparkSession.getActiveSession() is spark
+
+
+def test_spark_submit_runs_the_script_that_we_ship(tmp_path):
+    rows = pa.table({"a": [1, 2, None], "prediction": [0.1, 0.2, 0.3]})
+    pa.parquet.write_table(rows, tmp_path / "t")
+    scripts = Path(sys.executable).parent
+    done = subprocess.run(
+        [
+            scripts / "spark-submit",
+            *("--master", "local[1]"),
+            *("--conf", "spark.sql.shuffle.partitions=1", "--conf", "spark.ui.enabled=false"),
+            *("--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
+            Path(__file__).parents[2] / "deploy" / "spark_submit.py",
+            *("reference", "build", "--spark", tmp_path / "t", "--model", "m"),
+            *("--output", tmp_path / "ref.json"),
+        ],
+        env=os.environ
+        | {"PATH": f"{scripts}:{os.environ['PATH']}", "PYSPARK_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    streams = json.loads((tmp_path / "ref.json").read_text("utf-8"))["streams"]
+    assert [(s["name"], s["missing"]) for s in streams] == [("a", 1), ("prediction", 0)]
+    assert "of 3 rows" in done.stdout  # where spark-submit also puts what its script says of errors
