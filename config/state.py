@@ -43,6 +43,13 @@ class StateTopicsSettings(Section):
         max_length=249,
         description="Kept for 48 hours; counts of closed panes, from the workers to the judge.",
     )
+    schedules: str = Field(
+        default="anchorwatch.references",
+        min_length=1,
+        max_length=249,
+        description="Compacted; which reference is in force from when, as the judge decides it. It "
+        "may be the topic that reference.from names.",
+    )
     create: bool = Field(
         default=True,
         description="Create those that are not there; false: stop, and say with which command they "
@@ -58,9 +65,19 @@ class StateTopicsSettings(Section):
     )
 
     @model_validator(mode="after")
-    def _are_two(self) -> Self:
-        same = self.state == self.panes
-        refuse((same, "panes", f"is the topic of the state too: {self.state}; name another"))
+    def _are_three(self) -> Self:
+        refuse(
+            (
+                self.panes == self.state,
+                "panes",
+                f"is the topic of the state too: {self.state}; name another",
+            ),
+            (
+                self.schedules in {self.state, self.panes},
+                "schedules",
+                f"is the topic of something else too: {self.schedules}; name another",
+            ),
+        )
         return self
 
 

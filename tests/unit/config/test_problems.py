@@ -153,6 +153,10 @@ LATER = "comes with a later version and has no effect in this one; take it out"
             "2: state.topics.panes: is the topic of the state too: a; name another",
         ),
         (
+            "role: judge\nstate: {store: topic, topics: {state: a, schedules: a}}",
+            "2: state.topics.schedules: is the topic of something else too: a; name another",
+        ),
+        (
             "reference: {if_missing: inherits}",
             "1: reference.if_missing: must be one of inherit, learn, stop (it is inherits)",
         ),
