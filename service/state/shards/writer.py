@@ -49,6 +49,7 @@ class ShardWriter:
     """Who writes a shard from its acquisition on; it writes nothing by itself.
 
     `opened_at` is the end of the partition when it was read: what it writes comes after that.
+    `predecessors` are the writers that had left something there by then.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ShardWriter:
         self.origin = origin
         self.id = uuid4().bytes
         self.opened_at = opened_at
+        self.predecessors = frozenset(records.written)
         self.is_spoiled = False
         self._reached = (state.era, state.applied_through) if state else (0, -1)
         self._next_part = HEAD + 1
