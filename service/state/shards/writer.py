@@ -48,8 +48,7 @@ class FlushPlan(Struct, frozen=True):
 class ShardWriter:
     """Who writes a shard from its acquisition on; it writes nothing by itself.
 
-    `opened_at` is the end of the partition when it was read: what it writes comes after that.
-    `predecessors` are the writers that had left something there by then.
+    `first_offset` is the end of the partition as it was read: its own records come from there on.
     """
 
     def __init__(
@@ -58,14 +57,13 @@ class ShardWriter:
         origin: Origin,
         records: Records,
         state: ShardState | None,
-        opened_at: int,
+        first_offset: int,
     ) -> None:
         self.shard = records.shard
         self.partition = partition
         self.origin = origin
         self.id = uuid4().bytes
-        self.opened_at = opened_at
-        self.predecessors = frozenset(records.written)
+        self.first_offset = first_offset
         self.is_spoiled = False
         self._reached = (state.era, state.applied_through) if state else (0, -1)
         self._next_part = HEAD + 1
