@@ -43,10 +43,9 @@ class Origin(Struct, frozen=True):
 
 
 class Written(Struct):
-    """What one writer has left of a shard. `first_offset` is that of the first record there is."""
+    """What one writer has left of a shard."""
 
     writer: bytes
-    first_offset: int
     parts: dict[int, bytes] = field(default_factory=dict)
     head: Head | None = None
     head_offset: int | None = None
@@ -124,7 +123,7 @@ def recovered(records: Records, origin: Origin, formats: range) -> Recovered:
 
 
 def _take(records: Records, key: Key, entry: Entry) -> None:
-    written = records.written.setdefault(key.writer, Written(key.writer, entry.offset))
+    written = records.written.setdefault(key.writer, Written(key.writer))
     if entry.value is None:
         records.keys.pop(entry.key, None)
         written.parts.pop(key.part, None)

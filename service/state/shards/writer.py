@@ -48,7 +48,8 @@ class FlushPlan(Struct, frozen=True):
 class ShardWriter:
     """Who writes a shard from its acquisition on; it writes nothing by itself.
 
-    `first_offset` is the end of the partition as it was read: its own records come from there on.
+    `opened_at` is the end of the partition when it was read: what it writes comes after that.
+    `predecessors` are the writers that had left something there by then.
     """
 
     def __init__(
@@ -57,13 +58,14 @@ class ShardWriter:
         origin: Origin,
         records: Records,
         state: ShardState | None,
-        first_offset: int,
+        opened_at: int,
     ) -> None:
         self.shard = records.shard
         self.partition = partition
         self.origin = origin
         self.id = uuid4().bytes
-        self.first_offset = first_offset
+        self.opened_at = opened_at
+        self.predecessors = frozenset(records.written)
         self.is_spoiled = False
         self._reached = (state.era, state.applied_through) if state else (0, -1)
         self._next_part = HEAD + 1

@@ -205,6 +205,14 @@ def test_shards_of_one_partition_do_not_know_of_each_other():
     assert store.open("b", 0, "id")[1] == ShardState({"core": b"b"}, 0, 2)
 
 
+def test_a_writer_knows_who_was_there_before_it_and_where_its_own_records_begin():
+    log = KeyedLogMemory()
+    before, _ = opened(log)
+    flush(log, before, {"core": b"1"})
+    writer, _ = opened(log)
+    assert (writer.predecessors, writer.opened_at) == ({before.id}, log.ends()[0])
+
+
 def test_many_shards_are_opened_with_one_reading_of_each_partition():
     class Counted(KeyedLogMemory):
         readings = 0
