@@ -24,13 +24,14 @@ from service.loop import Loop
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import Episodes
 from service.monitor.judging.judge import Judge
-from service.monitor.judging.origins import GivenReference
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
+from service.monitor.references.given import GivenReferences
 from service.monitor.references.planning import plan_for
 from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.page import StatusPage
 from service.publish.server import Server
+from service.registry_access import registry_of
 from service.routing import Router
 from service.state.directory import DirectoryStore
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
@@ -57,7 +58,7 @@ class Parts(Struct, frozen=True):
     source: Source
     store: Store
     dead_letters: DeadLetters | NoDeadLetters
-    given: GivenReference
+    given: GivenReferences
     clock: Clock
     rules: TimeRules
     sources: tuple[SourceSettings, ...]
@@ -83,6 +84,7 @@ class Service:
             settings.detection.idle_after,
             settings.limits.models,
             episodes=Episodes(episode_rules(settings, config_hash)),
+            inherited=parts.given.inherited,
         )
         self.watchdog = Watchdog(parts.clock, settings.watchdog.after)
         self.loop = Loop(
@@ -101,6 +103,7 @@ class Service:
             solitude=Solitude(parts.clock, settings.kafka.session_timeout + _SESSION_END_SECONDS),
             accept_lost_state=parts.accept_lost_state,
             episode_record=parts.episode_record,
+            given=parts.given,
             process=Process(config_hash, parts.settings_text, version("anchorwatch")),
         )
         self._config_hash = config_hash
@@ -180,6 +183,7 @@ class Service:
             models_over_limit_total=self.judge.over_limit,
             episode_record_failures_total=loop.telling.failures + loop.watching.failures,
             absent_topics=loop.absent,
+            reference_failures_total=loop.pickup.failures,
             warnings=_warnings(loop),
             episode_options=self.parts.episode_options,
             role=self.settings.role,
@@ -218,7 +222,7 @@ def kafka_service(
             source=KafkaSource(parameters, clock),
             store=DirectoryStore(settings.state.path),
             dead_letters=_dead_letters(settings),
-            given=given_references(settings),
+            given=given_references(settings, registry_of=registry_of(settings)),
             clock=clock,
             rules=time_rules(settings.detection),
             sources=sources,
@@ -282,7 +286,8 @@ def _not_ready_because(loop: Loop) -> str:
 def _warnings(loop: Loop) -> tuple[str, ...]:
     """What readiness does not say: topics that are missed while others are read, and a wait."""
     missed = [text for text in loop.absent.values() if text not in loop.obstacle]
-    return (*([loop.obstacle] if loop.caught_up and loop.obstacle else []), *missed)
+    waits = [loop.obstacle] if loop.caught_up and loop.obstacle else []
+    return (*waits, *missed, *loop.pickup.warnings)
 
 
 def _resident_bytes() -> int:

@@ -15,6 +15,7 @@ from service.journal import Journal
 from service.monitor.counting.holding import too_far_ahead
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.judge import Judge, newest_by_model
+from service.pickup import Given, NothingGiven, Pickup
 from service.placing import position_of, refuse_lost_state
 from service.routing import DeadLetters, Decoder
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
@@ -61,6 +62,7 @@ class Loop:
         accept_lost_state: bool = False,
         episode_record: EpisodeLog | None = None,
         process: Process | None = None,
+        given: Given | None = None,
     ) -> None:
         self.source = source
         self.decoder = decoder
@@ -77,6 +79,7 @@ class Loop:
         self.checkpoints = Checkpoints()
         record = episode_record or NoEpisodeRecord()
         self.telling = Telling(judge.episodes, record, clock)
+        self.pickup = Pickup(given or NothingGiven(), judge, clock)
         self.watching = Watching(judge, record, clock, process or Process())
         self.shards: dict[Partition, Shard] = {}
         self.owned: frozenset[Partition] = frozenset()
@@ -156,6 +159,7 @@ class Loop:
         self._let_go()
         self._judge(now)
         self.journal.forgotten(self.judge.forget(self.shards.values(), now))
+        self._changed |= self.pickup.look(self.shards.values())
         self._keep_together({p for p, records in left.items() if records})
         self.telling.hear()
         if self._changed or self.telling.is_due:

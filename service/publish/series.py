@@ -261,6 +261,7 @@ def _add_state(sheet: Sheet, report: Report) -> None:
     sheet.add(s.CHECKPOINT_SIZE, service.checkpoint_bytes)
     sheet.add(s.CHECKPOINT_FAILURES, service.checkpoint_failures_total)
     sheet.add(s.EPISODE_RECORD_FAILURES, service.episode_record_failures_total)
+    sheet.add(s.REFERENCE_FAILURES, service.reference_failures_total)
     sheet.add(s.CHECKPOINT_FALLBACKS, service.checkpoint_fallbacks_total)
     sheet.add(s.OUT_OF_RANGE, service.out_of_range_total)
     sheet.add(s.DEAD_LETTERS, service.dead_letters_total)

@@ -57,6 +57,10 @@ CHECKPOINT_FAILURES = counter("checkpoint_failures", "Checkpoints that could not
 EPISODE_RECORD_FAILURES = counter(
     "episode_record_failures", "Attempts to write events of episodes that failed."
 )
+REFERENCE_FAILURES = counter(
+    "reference_failures",
+    "References found that cannot be used, and looks for new ones that failed.",
+)
 CHECKPOINT_FALLBACKS = counter(
     "checkpoint_fallbacks", "Times an older checkpoint was taken since the newest was damaged."
 )

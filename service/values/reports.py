@@ -256,6 +256,7 @@ class ServiceReport(Struct, frozen=True):
     timings: tuple[LoopTiming, ...] = ()
     models_over_limit_total: int = 0
     episode_record_failures_total: int = 0
+    reference_failures_total: int = 0
     absent_topics: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
     episode_options: str | None = ""

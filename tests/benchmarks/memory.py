@@ -20,7 +20,7 @@ from service.app import Parts, Service
 from service.clock import SystemClock
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.state.directory import DirectoryStore
-from service.wiring import time_rules
+from service.wiring import given_references, time_rules
 from tests.benchmarks.events import ModelEvents
 from tests.benchmarks.figures import Figure, at_most
 from tests.benchmarks.generated import GeneratedSource
@@ -164,12 +164,11 @@ def _service(
     settings = Settings(sources=(SourceSettings(name="events", topics=("predictions",)),))
     end = time.time() // 60 * 60
     source = GeneratedSource(models, per_second, end - hours * 3600, end)
-    references = {model.key: model.reference for model in models}
     parts = Parts(
         source=source,
         store=DirectoryStore(Path(folder)),
         dead_letters=NoDeadLetters(),
-        given=references.get,
+        given=given_references(settings, [model.reference for model in models]),
         clock=SystemClock(),
         rules=time_rules(settings.detection),
         sources=settings.sources,

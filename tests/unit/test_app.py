@@ -14,7 +14,7 @@ from service.ingest.memory import MemorySource
 from service.state.memory import MemoryStore
 from service.values.rejects import Reason
 from service.values.reports import StreamState
-from service.wiring import time_rules
+from service.wiring import given_references, time_rules
 from tests.unit.monitor.events import MODEL, P0, P1, STATE, T0, Event, X, reference, stream_of
 
 NORMAL = reference()
@@ -35,7 +35,7 @@ class Running:
             source=self.source,
             store=self.store,
             dead_letters=NoDeadLetters(),
-            given=lambda key: given if key == MODEL else None,
+            given=given_references(self.settings, [] if given is None else [given]),
             clock=self.clock,
             rules=time_rules(self.settings.detection),
             sources=self.settings.sources,

@@ -15,7 +15,7 @@ from service.ingest.memory import MemorySource
 from service.monitor.counting.shard import TimeRules
 from service.state.memory import MemoryStore
 from service.values.records import Partition
-from service.wiring import watches
+from service.wiring import given_references, watches
 
 PANE_SECONDS = 60.0
 PANES = 200
@@ -37,7 +37,7 @@ def service():
         source=source,
         store=MemoryStore(),
         dead_letters=NoDeadLetters(),
-        given=lambda _: None,
+        given=given_references(settings),
         clock=ManualClock(START + PANES * PANE_SECONDS),
         rules=TimeRules(pane_seconds=PANE_SECONDS),
         sources=settings.sources,

@@ -15,6 +15,7 @@ from service.ingest.memory import MemorySource
 from service.monitor.counting.shard import TimeRules
 from service.state.memory import MemoryStore
 from service.values.records import Partition, Turn
+from service.wiring import given_references
 
 START = 1_800_000_000.0
 FIRST, SECOND = Partition("predictions", 0), Partition("predictions", 1)
@@ -58,7 +59,7 @@ def service_with(source, store=None):
         source=source,
         store=store or MemoryStore(),
         dead_letters=NoDeadLetters(),
-        given=lambda _: None,
+        given=given_references(settings),
         clock=ManualClock(START + 3600),
         rules=TimeRules(pane_seconds=10.0, lateness_seconds=10.0),
         sources=settings.sources,
