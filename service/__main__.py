@@ -18,6 +18,7 @@ COMMANDS = {
     "reference": "Summarise training data into a reference, the picture of normal.",
     "episode": "What drifted, why, and was it real? Reads the record of episodes.",
     "replay": "When would it have alarmed? Run recorded events through the same code.",
+    "audit": "Show that a model was watched, when it was not, and by what.",
     "config": "What is configured, which line says so, and the schema for editors.",
 }
 """In the order in which a newcomer meets them."""

@@ -137,6 +137,9 @@ def _notes(
     by_version: Mapping[str, Sequence[ModelWatched]],
     down: Sequence[Down],
 ) -> Iterable[str]:
+    if not recorded.service:
+        yield "The record is empty."
+        return
     if recorded.from_seconds > period.from_seconds:
         yield (
             f"The record begins at {minute(recorded.from_seconds)}: of the time before it only "

@@ -55,6 +55,12 @@ def why_blind(minutes: Minutes) -> Iterator[str]:
 
 def remarks(minutes: Minutes) -> Iterator[str]:
     """What is to be known of the watched ones."""
+    with_events = sum(minutes.of(f) for f in (Fate.WATCHED, Fate.LEARNING, Fate.UNREFERENCED))
+    if with_events:
+        yield (
+            f"Of {several(with_events, 'minute', 'minutes')} in which events came, "
+            f"{share(minutes.of(Fate.WATCHED), with_events)} were watched."
+        )
     if minutes.afterwards:
         yield (
             f"{several(minutes.afterwards, 'watched minute', 'watched minutes')} lie in a time in "
