@@ -76,8 +76,8 @@ class FollowerMemory:
         taken = []
         for partition in self.positions.keys() - self._held:
             at = self.positions[partition]
-            if at < self._log.firsts[partition]:
-                raise OffsetOutOfRange(f"{self._log.topic} has no offset {at} any more")
+            if not self._log.firsts[partition] <= at <= self._log.ends()[partition]:
+                raise OffsetOutOfRange(f"{self._log.topic} does not hold offset {at}")
             taken += [e for e in self._log.entries[partition] if e.offset >= at]
             self.positions[partition] = self._log.ends()[partition]
         return taken

@@ -14,8 +14,8 @@
     kafka_cluster.move_leader(topic, 0, 3)  returns once broker 3 leads it
     kafka_cluster.wait_in_sync()            every replica of every partition is in sync
 
-It is started once a session, with the first test that asks (some 10 s, 1 GB). Two of three brokers are
-needed: with less there is no controller, and nothing moves.
+It is started once a session, with the first test that asks (some 10 s, 1 GB). Two of three brokers
+are needed: with less there is no controller, and nothing moves.
 """
 
 import signal
