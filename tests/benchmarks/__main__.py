@@ -26,6 +26,7 @@ from tests.benchmarks import (
     memory,
     reference,
     scrape,
+    shards,
     summary,
 )
 from tests.benchmarks.figures import HEADER, Figure
@@ -111,6 +112,11 @@ SECTIONS = (
         "source",
         "Records out of Kafka, without decoding (wall clock)",
         lambda bench: kafka_source.table(bench.bootstrap, bench.pick(200_000, 50_000)),
+    ),
+    Section(
+        "shards",
+        "The state of shards in a topic: taking over, and what a flush takes (wall clock)",
+        lambda bench: shards.table(bench.bootstrap, bench.pick(200, 30)),
     ),
     Section(
         "reference",
