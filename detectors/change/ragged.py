@@ -54,3 +54,8 @@ class Ragged:
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """A value of each stream for each of its cells: (..., D) to (..., C)."""
         return values.repeat(self.sizes, axis=-1)
+
+    def chosen(self, mask: NDArray[np.bool_]) -> "tuple[Ragged, Indices]":
+        """The streams of the mask (D,) by themselves, and where their cells lie in these here."""
+        offsets = np.concatenate(([0], np.cumsum(self.sizes[mask])))
+        return Ragged(offsets), np.flatnonzero(self.spread(mask))

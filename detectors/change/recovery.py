@@ -148,16 +148,25 @@ class Recovery:
         self._nulls += self.cells.spread(weight) * (null.shares - self._nulls)
 
     def _judge(self, null: Null) -> RecoveryVerdict:
-        starts = self._starts
-        known = (starts.masses > 0) & (starts.ages > 0)[:, None] & (null.kappa > 0)
-        kappa = np.where(known, null.kappa, 1.0)
-        mass = np.where(known, np.minimum(starts.masses, kappa), 1.0)
-        back = log_dirichlet_multinomial(self.cells, starts.counts, self._nulls, kappa)
-        stays = log_dirichlet_multinomial(self.cells, starts.counts, starts.shares, mass)
-        own = log_factor(self.cells, starts.counts, starts.totals, self._nulls, kappa)
+        """Weighs the starts of the watched streams alone: few streams drift at a time."""
+        starts, watched = self._starts, np.flatnonzero(self._watched)
+        cells, flat = self.cells.chosen(self._watched)
+        counts, shares, nulls = (
+            kept[:, flat] for kept in (starts.counts, starts.shares, self._nulls)
+        )
+        masses, totals = starts.masses[:, watched], starts.totals[:, watched]
+        likely = null.kappa[watched]
+        known = (masses > 0) & (starts.ages > 0)[:, None] & (likely > 0)
+        kappa = np.where(known, likely, 1.0)
+        mass = np.where(known, np.minimum(masses, kappa), 1.0)
+        back = log_dirichlet_multinomial(cells, counts, nulls, kappa)
+        stays = log_dirichlet_multinomial(cells, counts, shares, mass)
+        own = log_factor(cells, counts, totals, nulls, kappa)
         gain = np.where(known & (own < self.parameters.better_by), back - stays, -inf)
         best = gain.argmax(axis=0)
-        evidence = np.maximum(np.take_along_axis(gain, best[None, :], axis=0)[0], 0.0)
+        evidence = np.zeros(self.cells.streams)
+        since = np.zeros(self.cells.streams, dtype=np.int64)
+        evidence[watched] = np.maximum(np.take_along_axis(gain, best[None, :], axis=0)[0], 0.0)
         recovered: Flags = evidence > self.parameters.level
-        since = np.where(recovered, starts.ages[best], 0)
-        return RecoveryVerdict(evidence, recovered, since)
+        since[watched] = starts.ages[best]
+        return RecoveryVerdict(evidence, recovered, np.where(recovered, since, 0))

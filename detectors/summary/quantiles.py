@@ -177,11 +177,15 @@ class Quantiles:
     ) -> None:
         """Add ascending codes, which are at `shifts`, and coarsen what has become too large."""
         parts = [(self.codes(shifts), self.counts), *parts]
+        as_fine = (shifts == self.shifts).all()
         self.shifts = shifts
-        codes = np.concatenate([codes for codes, _ in parts])
-        counts = np.concatenate([counts for _, counts in parts], dtype=np.int64)
-        order = codes.argsort(kind="stable")  # ascending parts: a linear merge
-        codes, counts = _joined(codes[order], counts[order])
+        if as_fine and len(parts) == 2 and 4 * len(parts[1][0]) <= len(self.keys):
+            codes, counts = _looked_up(*parts[0], *_joined(*parts[1]))
+        else:
+            codes = np.concatenate([codes for codes, _ in parts])
+            counts = np.concatenate([counts for _, counts in parts], dtype=np.int64)
+            order = codes.argsort(kind="stable")  # ascending parts: a linear merge
+            codes, counts = _joined(codes[order], counts[order])
         self.sizes = self._sizes_of(codes)
         full = (self.sizes > self.capacity) & (self.shifts < SHIFT_PROMISED)
         full |= self.sizes > self.limit
@@ -251,6 +255,23 @@ def _values_of(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
     positive = keys >= _SIGN
     magnitudes = np.minimum(np.where(positive, keys - _SIGN, _SIGN - keys), _LARGEST)
     return np.where(positive, 1.0, -1.0) * magnitudes.view(np.float64)
+
+
+def _looked_up(
+    codes: NDArray[np.uint64],
+    counts: NDArray[Any],
+    more: NDArray[np.uint64],
+    more_counts: NDArray[np.int64],
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Ascending codes and some more, none twice in either: most of these are known already."""
+    places = codes.searchsorted(more)
+    known = codes[np.minimum(places, len(codes) - 1)] == more
+    total = counts.astype(np.int64)
+    total[places[known]] += more_counts[known]
+    if known.all():
+        return codes, total
+    new = np.flatnonzero(~known)
+    return np.insert(codes, places[new], more[new]), np.insert(total, places[new], more_counts[new])
 
 
 def _joined(

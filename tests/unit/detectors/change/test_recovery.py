@@ -145,3 +145,27 @@ def test_detector_and_recovery_together_make_one_episode_of_one_drift():
     assert len(started) == len(ended) == STREAMS
     assert 60 <= min(started) <= max(started) <= 64
     assert 180 <= min(ended) <= max(ended) <= 184
+
+
+def test_a_stream_is_judged_as_it_would_be_alone_whoever_else_is_watched():
+    rng = np.random.default_rng(7)
+    cells = Ragged(np.array([0, 5, 8, 10, 15]))
+    shares = np.concatenate((SHARES, [0.2, 0.3, 0.5], [0.9, 0.1], SHARES))
+    drifting = {1: slice(5, 8), 3: slice(10, 15)}
+    episode = 300 * np.concatenate((SHARES, [0.5, 0.3, 0.2], [0.1, 0.9], FURTHER))
+    beside = Recovery(cells)
+    beside.start(np.isin(np.arange(4), [*drifting]), episode)
+    alone = {stream: Recovery(Ragged(np.array([0, cells.sizes[stream]]))) for stream in drifting}
+    for stream, recovery in alone.items():
+        recovery.start(np.array([True]), episode[drifting[stream]])
+    for _ in range(40):
+        counts = rng.poisson(200 * shares).astype(float)
+        verdict = beside.update(CellCounts(counts), Null(shares, np.full(4, KAPPA)))
+        for stream, recovery in alone.items():
+            part = Null(shares[drifting[stream]], np.array([KAPPA]))
+            expected = recovery.update(CellCounts(counts[drifting[stream]]), part)
+            assert verdict.evidence[stream] == pytest.approx(expected.evidence[0])
+            assert verdict.recovered[stream] == expected.recovered[0]
+            assert verdict.since_panes[stream] == expected.since_panes[0]
+        assert not verdict.evidence[[0, 2]].any()
+    assert verdict.recovered[[1, 3]].all()

@@ -50,6 +50,18 @@ def test_state_depends_on_the_values_alone_not_on_order_or_split(name):
     assert same_state(stepwise.state(), whole)
 
 
+@pytest.mark.parametrize("new", [0, 3])
+def test_a_few_values_join_many_whether_or_not_those_have_them_already(new):
+    many = np.round(draw("normal", 2000), 2)
+    few = np.concatenate([many[:40], 1000.0 + np.arange(new)])
+    bank = quantiles_of(np.column_stack([many, -many]), capacity=4096)
+    bank.merge(quantiles_of(np.column_stack([few, -few]), capacity=4096))
+    both = np.concatenate([many, few])
+    assert same_state(
+        bank.state(), quantiles_of(np.column_stack([both, -both]), capacity=4096).state()
+    )
+
+
 @pytest.mark.parametrize("octave_parts", [230, 256, 257])
 def test_many_values_in_few_buckets_are_not_coarsened_further_than_needed(octave_parts):
     lower = np.exp2(np.arange(octave_parts) // 64) * (1 + np.arange(octave_parts) % 64 / 64)
