@@ -122,6 +122,7 @@ class WorkerShards:
         if state is None or not state.blobs:
             era = 0 if state is None else state.era
             shard = Shard(partition, position, now)
+            shard.counted_since_era = era
             more = {BEGINNING: _beginning(self._source, partition)}
         else:
             # Where the log is shorter than what was counted (and the policy is to go on), it is
@@ -163,6 +164,14 @@ class WorkerShards:
             self._taken.pop(partition, None)
             self._owned.pop(partition, None)
             self.open.pop(partition, None)
+
+    def reference_hashes(self) -> dict[ModelKey, set[str]]:
+        """By which references the panes of each model version were counted that are open here."""
+        hashes: dict[ModelKey, set[str]] = {}
+        for shard in self.open.values():
+            for key, model in shard.models.items():
+                hashes.setdefault(key, set()).update(of.reference_hash for of in model.panes)
+        return hashes
 
     def forget(self, key: ModelKey) -> None:
         """Let go of a model version that the judge has forgotten, where it is silent here too."""

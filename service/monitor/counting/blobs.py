@@ -19,6 +19,7 @@ from service.values.records import Partition
 from service.values.streams import ModelKey
 
 CORE = "core"
+_OPEN, _OUTBOX = "open/", "outbox/"
 
 
 class Blobs(NamedTuple):
@@ -61,7 +62,8 @@ def shard_from_blobs(
     decode: Decode,
     now_seconds: float,
 ) -> Shard:
-    """The shard that was written; `plan` finds a model's plan by its reference.
+    """The shard that was written; `plan` finds a model's plan by its reference. Blobs of others
+    are left alone.
 
     Raises StateCorrupt or FormatTooNew, and what `plan` raises for a reference that is not there.
     """
@@ -71,7 +73,7 @@ def shard_from_blobs(
     try:
         _restore_core(shard, decode(blobs[CORE]))
         for name, blob in blobs.items():
-            if name != CORE:
+            if name.startswith((_OPEN, _OUTBOX)):
                 _restore_pane(shard, name, decode(blob), plan)
     except (IndexError, TypeError, ValueError) as error:
         raise StateCorrupt(f"the state of {_words(partition)} makes no sense: {error!r}") from error
@@ -88,9 +90,9 @@ def _pieces(shard: Shard, encode: Encode) -> Iterable[Piece]:
     yield Piece(CORE, blake2b(core, digest_size=16).digest(), lambda: core)
     for key, model in shard.models.items():
         for known, pane in model.panes.items():
-            yield Piece(_name("open", key, known), pane.changes, _open(encode, key, pane))
+            yield Piece(_name(_OPEN, key, known), pane.changes, _open(encode, key, pane))
         for known, closed in model.outbox.items():
-            yield Piece(_name("outbox", key, known), None, _closed(encode, key, closed))
+            yield Piece(_name(_OUTBOX, key, known), None, _closed(encode, key, closed))
 
 
 def _open(encode: Encode, key: ModelKey, pane: Pane) -> Callable[[], bytes]:
@@ -113,11 +115,12 @@ def _closed(encode: Encode, key: ModelKey, closed: ClosedPane) -> Callable[[], b
 
 
 def _name(kind: str, key: ModelKey, known: PaneId) -> str:
-    return f"{kind}/{short(*key, known.reference_hash)}/{known.start_seconds!r}"
+    return f"{kind}{short(*key, known.reference_hash)}/{known.start_seconds!r}"
 
 
 def _core(shard: Shard) -> dict[str, Any]:
     return {
+        "counted_since_era": shard.counted_since_era,
         "newest_record_seconds": shard.newest_record_seconds,
         "book": shard.book.state(),
         "models": [
@@ -128,6 +131,7 @@ def _core(shard: Shard) -> dict[str, Any]:
 
 
 def _restore_core(shard: Shard, core: dict[str, Any]) -> None:
+    shard.counted_since_era = core["counted_since_era"]
     shard.newest_record_seconds = core["newest_record_seconds"]
     shard.book = RecordBook.from_state(core["book"])
     for state in core["models"]:
@@ -139,7 +143,7 @@ def _restore_core(shard: Shard, core: dict[str, Any]) -> None:
 def _restore_pane(shard: Shard, name: str, state: dict[str, Any], plan: PlanByHash) -> None:
     key = ModelKey(state["model"], state["version"])
     model = shard.models[key]
-    if name.startswith("open/"):
+    if name.startswith(_OPEN):
         pane = Pane.from_state(plan(key, state["pane"]["reference"]), state["pane"])
         model.panes[pane.id] = pane
         return

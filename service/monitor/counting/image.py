@@ -146,14 +146,15 @@ class Image:
         self.models = {
             key: model
             for key, model in self.all_models.items()
-            if model.silent_at_rows is None and (model.progress or model.before.rows)
+            if not model.is_silent and (model.progress or model.before.rows)
         }
 
     def take_pane(self, sent: SentPane) -> None:
         """A pane or a copy: it waits until its writer's progress is accepted."""
-        if self.stamp is not None and sent.stamp.era < self.stamp.era:
-            return
-        self.staged.append(sent)
+        era, through = (-1, -1) if self.stamp is None else self.stamp.reached
+        is_overtaken = sent.stamp.era == era and sent.stamp.applied_through < through
+        if sent.stamp.era >= era and (sent.early or not is_overtaken):
+            self.staged.append(sent)
 
     def take_progress(self, stamp: Stamp, progress: Progress, body: bytes) -> bool:
         """Accept all that was sent under this stamp; False if others had come further before."""
@@ -162,9 +163,9 @@ class Image:
             self.staged = [s for s in self.staged if s.early or s.stamp != stamp]
             self._accept_copies()
             return False
-        if self.stamp is not None and stamp.era > self.stamp.era:
-            self._begin_era()
-        self._wake(progress)
+        if self.stamp is not None and progress.counted_since_era > self.stamp.era:
+            self._begin_anew()
+        self._look_for_changes(progress)
         for sent in self.staged:
             if sent.stamp == stamp and not sent.early:
                 self._accept(sent)
@@ -206,23 +207,28 @@ class Image:
             self._tally.rows_lost += adopted.lost
             self._give_up(key, adopted.lost)
 
-    def _wake(self, progress: Progress) -> None:
-        """Models that were forgotten, and of which more was counted now."""
-        for key, told in progress.models.items():
-            model = self.model(key)
-            if model.silent_at_rows is not None and told.totals.rows > model.silent_at_rows:
-                model.silent_at_rows = None
+    def _look_for_changes(self, progress: Progress) -> None:
+        """Models that were forgotten, here or by the worker, and may have come back since."""
+        for key, model in list(self.all_models.items()):
+            told = progress.models.get(key)
+            if told is None or told.totals.rows < model.rows_told:
+                if model.is_silent:
+                    del self.all_models[key]
+                elif told is not None:
+                    self._give_up(key, model.begin_anew())
+            elif model.is_silent and told.totals.rows > model.rows_told:
+                model.is_silent = False
 
-    def _begin_era(self) -> None:
+    def _begin_anew(self) -> None:
         if self.progress is not None:
             self.book_before.merge(self.progress.book)
         self.progress = None
         for key, model in self.all_models.items():
-            self._give_up(key, model.begin_era())
+            self._give_up(key, model.begin_anew())
 
     def _admits(self, key: ModelKey, model: ModelImage) -> bool:
         """One that was forgotten is not asked for: it would be there again."""
-        return model.silent_at_rows is None and self._admission.admits(key)
+        return not model.is_silent and self._admission.admits(key)
 
     def _give_up(self, key: ModelKey, rows: int) -> None:
         if rows:

@@ -128,7 +128,7 @@ def _model(key: ModelKey, model: ModelImage) -> dict[str, Any]:
         "accepted_rows": model.accepted_rows,
         "before": model.before.state(),
         "forgotten": None if forgotten is None else forgotten.state(),
-        "silent_at_rows": model.silent_at_rows,
+        "is_silent": model.is_silent,
     }
 
 
@@ -172,4 +172,4 @@ def _restore_model(model: ModelImage, kept: dict[str, Any]) -> None:
     model.before = ModelTotals.from_state(kept["before"])
     if kept["forgotten"] is not None:
         model.forgotten = ModelTotals.from_state(kept["forgotten"])
-    model.silent_at_rows = kept["silent_at_rows"]
+    model.is_silent = kept["is_silent"]

@@ -49,9 +49,9 @@ class ModelImage:
     """`closed_through_seconds`: every pane that ends by then has been accepted, or never comes.
 
     `held`: closed panes that were not handed over yet; `early`: the newest copies of open ones.
-    `accepted_rows` are those of all closed panes of this era. `before` are the totals of earlier
-    eras, `forgotten` those of before it was forgotten; it is silent since while the worker has
-    counted no more than `silent_at_rows`.
+    `accepted_rows` are those of all closed panes. `before` are the totals of what was counted
+    before a worker began anew, `forgotten` those of before it was forgotten here; `is_silent` since
+    then, while the worker has counted no more.
     """
 
     def __init__(self, decode: Decode, warn: Warn) -> None:
@@ -64,7 +64,7 @@ class ModelImage:
         self.accepted_rows = 0
         self.before = ModelTotals()
         self.forgotten: ModelTotals | None = None
-        self.silent_at_rows: int | None = None
+        self.is_silent = False
         self._decode = decode
         self._warn = warn
         self._decoded: dict[PaneId, tuple[SentPane, Pane | None]] = {}
@@ -89,6 +89,11 @@ class ModelImage:
     def last_seen_seconds(self) -> float:
         """When the worker last counted an event, by its own clock; -inf if it is not known."""
         return -math.inf if self.progress is None else self.progress.last_seen_seconds
+
+    @property
+    def rows_told(self) -> int:
+        """Rows of any kind that the worker had counted by its last progress."""
+        return 0 if self.progress is None else self.progress.totals.rows
 
     @property
     def open_rows(self) -> int:
@@ -207,16 +212,14 @@ class ModelImage:
         forgotten.merge(self.progress.totals)
         forgotten.predictions -= self.open_rows
         self.forgotten = forgotten
-        self.silent_at_rows = self.progress.totals.rows
+        self.is_silent = True
 
-    def begin_era(self) -> int:
-        """What was counted is counted anew, beside it. Returns the rows that were open."""
+    def begin_anew(self) -> int:
+        """The worker counts from 0 again, beside what was. Returns the rows that were open."""
         given_up = 0
         if self.progress is not None:
             given_up = self.progress.open_rows - self._rows_judged_early
             self.before.merge(self.progress.totals)
-        if self.silent_at_rows is not None:
-            self.silent_at_rows = 0
         self.progress = None
         self.closed_through_seconds = -math.inf
         self.accepted_rows = 0

@@ -20,7 +20,7 @@ class ModelProgress(Struct, frozen=True):
 
     `watermark_seconds`: every pane that ends by then was sent whole. `passed_seconds`: by then all
     that counts was said, if only as early copies; +inf while it is idle. `open_rows` are in panes
-    that were not sent whole yet. `totals` are since the beginning of the era.
+    that were not sent whole yet.
     """
 
     watermark_seconds: float
@@ -39,17 +39,21 @@ class ModelProgress(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """One partition. `passed_others_seconds` holds for model versions that it has not seen."""
+    """One partition. `passed_others_seconds` holds for model versions that it has not seen.
+    `counted_since_era` is the era in which its counts began: they may go on into later ones.
+    """
 
     book: RecordBook
     newest_record_seconds: float
     caught_up_seconds: float
     passed_others_seconds: float
     models: Mapping[ModelKey, ModelProgress]
+    counted_since_era: int = 0
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays."""
         return {
+            "counted_since_era": self.counted_since_era,
             "book": self.book.state(),
             "newest_record_seconds": self.newest_record_seconds,
             "caught_up_seconds": self.caught_up_seconds,
@@ -70,6 +74,7 @@ class Progress(Struct, frozen=True):
                     ModelKey(str(model["model"]), str(model["version"])): _model(model)
                     for model in state["models"]
                 },
+                counted_since_era=int(state["counted_since_era"]),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"it is no progress: {error!r}") from error
@@ -96,6 +101,7 @@ def progress_of(shard: Shard, lateness_seconds: float, idle_after_seconds: float
             )
             for key, model in shard.models.items()
         },
+        counted_since_era=shard.counted_since_era,
     )
 
 

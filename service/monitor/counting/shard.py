@@ -39,7 +39,10 @@ class TimeRules(Struct, frozen=True):
 
 
 class Shard:
-    """One partition. `applied` in the sense of the books is entered by `apply` alone."""
+    """One partition. `applied` in the sense of the books is entered by `apply` alone.
+
+    `counted_since_era` is the era in which its counts began: an operator's reset raises it.
+    """
 
     def __init__(self, partition: Partition, next_offset: int, now_seconds: float) -> None:
         self.partition = partition
@@ -48,6 +51,7 @@ class Shard:
         self.models: dict[ModelKey, ModelShard] = {}
         self.newest_record_seconds = math.nan
         self.assigned_seconds = now_seconds
+        self.counted_since_era = 0
         self.caught_up_seconds = -math.inf
 
     @property
