@@ -12,7 +12,10 @@ from msgspec import Struct
 
 from config.settings import Settings
 from config.sources import SourceSettings
+from service.app_fleet import judge_service, worker_service
+from service.app_judge import JudgeService
 from service.app_record import episode_record
+from service.app_worker import WorkerService
 from service.cadence import Cadence
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError
@@ -192,6 +195,31 @@ class Service:
         )
 
 
+def service_of(
+    settings: Settings,
+    config_hash: str,
+    *,
+    accept_lost_state: bool = False,
+    config_file: Path | None = None,
+    settings_text: str = "",
+) -> Service | WorkerService | JudgeService:
+    """The process that the settings' role asks for, on a real broker; as `kafka_service`."""
+    _require_sources(settings)
+    if settings.role == "worker":
+        return worker_service(settings, config_hash, accept_lost_state=accept_lost_state)
+    if settings.role == "judge":
+        return judge_service(
+            settings, config_hash, config_file=config_file, settings_text=settings_text
+        )
+    return kafka_service(
+        settings,
+        config_hash,
+        accept_lost_state=accept_lost_state,
+        config_file=config_file,
+        settings_text=settings_text,
+    )
+
+
 def kafka_service(
     settings: Settings,
     config_hash: str,
@@ -206,13 +234,7 @@ def kafka_service(
     `settings_text` is what they are, without secrets, for the record.
     Raises ConfigurationError for what the operator has to change.
     """
-    sources = tuple(source for source in settings.sources if source.topics)
-    if not sources:
-        raise ConfigurationError(
-            "no source with topics is configured: name at least one under `sources` in the file "
-            "that --config names, for example {name: mine, topics: [ml.predictions]}; files are "
-            "read by `anchorwatch replay`"
-        )
+    sources = _require_sources(settings)
     clock = SystemClock()
     parameters = kafka_parameters(settings.kafka, sources)
     return Service(
@@ -234,6 +256,17 @@ def kafka_service(
             settings_text=settings_text,
         ),
     )
+
+
+def _require_sources(settings: Settings) -> tuple[SourceSettings, ...]:
+    sources = tuple(source for source in settings.sources if source.topics)
+    if not sources:
+        raise ConfigurationError(
+            "no source with topics is configured: name at least one under `sources` in the file "
+            "that --config names, for example {name: mine, topics: [ml.predictions]}; files are "
+            "read by `anchorwatch replay`"
+        )
+    return sources
 
 
 def _dead_letters(settings: Settings) -> DeadLetters | NoDeadLetters:

@@ -113,6 +113,11 @@ class JudgeLoop:
             self.telling.log()
             self._publish(self)
 
+    def close(self) -> None:
+        """Read no more."""
+        self.panes.close()
+        self.snapshot.close()
+
     def turn(self) -> None:
         """One round of the loop. Raises RecoverableError while nobody answers."""
         if not self.panes.is_open:

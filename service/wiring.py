@@ -102,7 +102,9 @@ def kafka_connection(kafka: KafkaSettings) -> KafkaConnection:
     return KafkaConnection(kafka.bootstrap_servers, kafka.client_id, kafka_security(kafka.security))
 
 
-def kafka_parameters(kafka: KafkaSettings, sources: Iterable[SourceSettings]) -> KafkaParameters:
+def kafka_parameters(
+    kafka: KafkaSettings, sources: Iterable[SourceSettings], *, shares_group: bool = False
+) -> KafkaParameters:
     """What the Kafka source is told: the topics of all sources, in one consumer."""
     topics, patterns = _topics(sources)
     return KafkaParameters(
@@ -116,6 +118,7 @@ def kafka_parameters(kafka: KafkaSettings, sources: Iterable[SourceSettings]) ->
         records_max=kafka.max_poll_records,
         session_timeout_seconds=kafka.session_timeout,
         instance=kafka.instance_id,
+        shares_group=shares_group,
     )
 
 

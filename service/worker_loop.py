@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import structlog
@@ -34,7 +34,15 @@ class Schedules(Protocol):
     """By which plans rows are counted: what the judge decides."""
 
     def look(self) -> frozenset[ModelKey]:
-        """Take up what has come. Raises RecoverableError when the broker does not answer."""
+        """Take up what has come; for which versions. Raises RecoverableError."""
+        ...
+
+    def was_taken_back(self, key: ModelKey) -> bool:
+        """Whether the judge has forgotten a version."""
+        ...
+
+    def retain(self, held: Mapping[ModelKey, Collection[str]]) -> None:
+        """Let go of what neither holds nor is of panes, by the hashes of their references."""
         ...
 
 
@@ -241,7 +249,13 @@ class WorkerLoop:
             log.warning("cannot_read_schedules_yet", reason=str(error))
             return
         for key in sorted(changed):
-            log.info("schedule_taken_up", model=key.model, model_version=key.version)
+            if self._schedules.was_taken_back(key):
+                self.shards.forget(key)
+                log.info("model_forgotten", model=key.model, model_version=key.version)
+            else:
+                log.info("schedule_taken_up", model=key.model, model_version=key.version)
+        if changed:
+            self._schedules.retain(self.shards.reference_hashes())
 
     def _note_ends(self) -> None:
         """Which logs were read to their ends by now: so models there may be idle."""

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import click
 import structlog
 
+from config.assignments import NOTHING, Assignments
 from config.settings import Settings
 from config.show import show
-from service.app import Service, kafka_service
+from service.app import service_of
 from service.clock import SystemClock
 from service.commands import config_option
 from service.commands.check_references import read_references
@@ -22,6 +24,7 @@ from service.commands.partly_watched import partly_watched
 from service.commands.soundness import soundness
 from service.commands.unused_order import unused_order
 from service.logs import configure
+from service.publish.server import Server
 
 _SWITCH_SECONDS = 0.001
 """How long the loop may hold the interpreter while a scrape waits; Python's default is 5 ms."""
@@ -37,22 +40,31 @@ log = structlog.get_logger(__name__)
 @click.option(
     "--accept-lost-state",
     is_flag=True,
-    help="Start anew although the group has read before and the state directory is empty.",
+    help="Start anew although the group has read before and there is no state of it. A worker "
+    "gives up what was counted of the partitions whose state is lost or damaged.",
 )
-def command(config_file: Path | None, *, accept_lost_state: bool) -> None:
+@click.option(
+    "--role",
+    type=click.Choice(["all", "worker", "judge"]),
+    help="What this process does; over what the configuration says.",
+)
+def command(config_file: Path | None, role: str | None, *, accept_lost_state: bool) -> None:
     """Consume prediction events, judge them, and serve /metrics and a status page.
 
-    Ends on SIGTERM or SIGINT after one last checkpoint. Run one process with one state directory;
-    it has to own every partition of its topics.
+    Ends on SIGTERM or SIGINT after one last checkpoint. One process of role all does everything,
+    with one state directory; it has to own every partition of its topics. A fleet is any number of
+    workers, which share the partitions, and one judge; their state is in topics.
 
     \b
     anchorwatch run --config anchorwatch.yaml
     curl http://localhost:9108/metrics
+    anchorwatch run --config anchorwatch.yaml --role worker
     """  # noqa: D301 - click reads \b as its paragraph mark
-    loaded = soundness(config_file, os.environ, SystemClock().now()).loaded()
+    said = NOTHING if role is None else Assignments((f"role={role}",), option="--{key}")
+    loaded = soundness(config_file, os.environ, SystemClock().now(), said).loaded()
     configure(loaded.settings.log.format, loaded.settings.log.level)
     _tell_unwatched(loaded.settings)
-    service = kafka_service(
+    service = service_of(
         loaded.settings,
         loaded.hash,
         accept_lost_state=accept_lost_state,
@@ -81,8 +93,24 @@ def _tell_unwatched(settings: Settings) -> None:
         log.warning("reference_partly_used", words=words)
 
 
+class Serving(Protocol):
+    """A process that shows a page, whatever its role."""
+
+    def server(self, host: str, port: int) -> Server:
+        """A server of its page."""
+        ...
+
+    def alive(self) -> str | None:
+        """Why it is stuck, None while it is not."""
+        ...
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set."""
+        ...
+
+
 def serve(
-    service: Service, host: str, port: int, started: Callable[[int], None] = lambda _: None
+    service: Serving, host: str, port: int, started: Callable[[int], None] = lambda _: None
 ) -> None:
     """Serve until a signal says stop. A process that hangs ends itself, to be started anew.
 
@@ -116,7 +144,7 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def _guard(service: Service, stop: threading.Event) -> None:
+def _guard(service: Serving, stop: threading.Event) -> None:
     """kafka-python can wait for ever inside a call: then nobody else can end the process."""
     while not stop.wait(1.0):
         complaint = service.alive()

@@ -111,6 +111,11 @@ class ScheduleBook:
             return frozenset()
         return frozenset(key for key in list(self._books) if self._changed(key))
 
+    def was_taken_back(self, key: ModelKey) -> bool:
+        """Whether the judge has forgotten a version, and no event of it has come since."""
+        book = self._books.get(key)
+        return book is not None and book.taken_back
+
     def retain(self, held: Mapping[ModelKey, Collection[str]]) -> None:
         """Let go of the plans that neither hold nor are those of panes, by the hashes in `held`;
         and of versions that the judge has forgotten, unless they came back.

@@ -20,6 +20,7 @@ class KafkaParameters(Struct, frozen=True):
     match one (the dead letters, or they would come round again). `instance` makes a static member,
     which gets its partitions back at once when it returns within the session timeout, however it
     ended. All members of a group must have one, or none: Range loses members where they mix.
+    With `shares_group` it is in order that others have partitions, even all of them.
     """
 
     connection: KafkaConnection
@@ -30,6 +31,7 @@ class KafkaParameters(Struct, frozen=True):
     start: Start = "latest"
     out_of_range: Recovery = "stop"
     instance: str | None = None
+    shares_group: bool = False
     read_uncommitted: bool = False
     records_max: int = 5000
     session_timeout_seconds: float = 10.0

@@ -77,7 +77,9 @@ class Lookout:
             cause = "; ".join(self._absent.values())
             self._logged = cause  # by topic already
         else:
-            cause = _for_the_group(self._parameters, is_member=is_member and known is not None)
+            settled = is_member and known is not None
+            stands_by = settled and self._parameters.shares_group
+            cause = "" if stands_by else _for_the_group(self._parameters, is_member=settled)
         self._wait(cause, now_seconds)
         return Waiting(cause, self._absent)
 

@@ -1,0 +1,102 @@
+"""The members of a fleet on a real broker: which concrete parts a worker and a judge have."""
+
+import shlex
+from pathlib import Path
+
+from config.settings import Settings
+from service.app_judge import JudgeParts, JudgeService, JudgeShared
+from service.app_record import episode_record
+from service.app_worker import SharedParts, WorkerParts, WorkerService
+from service.clock import SystemClock
+from service.fleet_access import TopicIds, input_partitions, open_fleet
+from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
+from service.ingest.kafka.source import KafkaSource
+from service.judge_snapshot import JudgeTopic
+from service.monitor.references.planning import plan_for
+from service.registry.schedule_book import ScheduleBook
+from service.registry.schedules import SchedulePublisher
+from service.registry_access import registry_of
+from service.wiring import given_references, kafka_connection, kafka_parameters, watches
+from service.worker_shards import FleetTopics
+
+
+def worker_service(
+    settings: Settings, config_hash: str, *, accept_lost_state: bool = False
+) -> WorkerService:
+    """A worker. Raises ConfigurationError for what the operator has to change."""
+    clock = SystemClock()
+    sources = tuple(source for source in settings.sources if source.topics)
+    parameters = kafka_parameters(settings.kafka, sources, shares_group=True)
+    dead_letters = settings.kafka.dead_letters
+
+    def open_shared() -> SharedParts:
+        fleet = open_fleet(settings)
+        given = given_references(settings, registry_of=registry_of(settings))
+        return SharedParts(
+            topics=FleetTopics(
+                fleet.store,
+                fleet.state.partition_count,
+                fleet.panes,
+                TopicIds(parameters.connection, clock),
+            ),
+            schedules=ScheduleBook(
+                fleet.schedules, given, watches(settings), plan_for, settings.limits.models
+            ),
+            close=fleet.close,
+        )
+
+    return WorkerService(
+        settings,
+        config_hash,
+        WorkerParts(
+            source=KafkaSource(parameters, clock),
+            dead_letters=(
+                NoDeadLetters()
+                if dead_letters is None
+                else DeadLetters(dead_letters, kafka_connection(settings.kafka))
+            ),
+            open_shared=open_shared,
+            clock=clock,
+            sources=sources,
+            accept_lost_state=accept_lost_state,
+        ),
+    )
+
+
+def judge_service(
+    settings: Settings,
+    config_hash: str,
+    *,
+    config_file: Path | None = None,
+    settings_text: str = "",
+) -> JudgeService:
+    """The judge. `settings_text` is what the settings are, without secrets, for the record.
+
+    Raises ConfigurationError for what the operator has to change.
+    """
+
+    def open_shared() -> JudgeShared:
+        fleet = open_fleet(settings)
+        given = given_references(settings, registry_of=registry_of(settings))
+        return JudgeShared(
+            panes=fleet.panes,
+            topic=JudgeTopic(fleet.store, fleet.state, lambda: fleet.panes.topic_id),
+            schedules=SchedulePublisher(fleet.schedules),
+            given=given,
+            close=fleet.close,
+        )
+
+    return JudgeService(
+        settings,
+        config_hash,
+        JudgeParts(
+            open_shared=open_shared,
+            inputs=input_partitions(settings),
+            episode_record=episode_record(settings),
+            clock=SystemClock(),
+            episode_options=(
+                "" if config_file is None else f" --config {shlex.quote(str(config_file))}"
+            ),
+            settings_text=settings_text,
+        ),
+    )

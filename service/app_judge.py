@@ -1,0 +1,244 @@
+"""The judge put together: its parts, and what its page shows."""
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+
+from msgspec import Struct, structs
+
+from config.settings import Settings
+from service.cadence import Cadence
+from service.clock import Clock
+from service.errors import RecoverableError
+from service.front import Front, Identity
+from service.judge_loop import JudgeLoop
+from service.judge_snapshot import JudgeSnapshot, JudgeTopic
+from service.monitor.counting.images import Images
+from service.monitor.episodes.book import Episodes
+from service.monitor.judging.judge import Judge
+from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
+from service.monitor.references.given import GivenReferences
+from service.monitor.references.planning import plan_for
+from service.pane_stream import PaneStream
+from service.publish.server import Server
+from service.registry.schedules import SchedulePublisher
+from service.state.episode_record import EpisodeLog
+from service.state.snapshot import decode
+from service.values.keyed_log import KeyedLog
+from service.values.records import Partition
+from service.values.reports import ExchangeReport, PartitionReport, Report, ServiceReport
+from service.vitals import Watchdog
+from service.waiting import until_opened
+from service.watching import Process
+from service.wiring import episode_rules, time_rules, watches
+
+DELAY_SECONDS = 10.0
+"""From a decision of the judge until workers count by it, beside what they hold back: they flush
+each `state.every`, and what they did not send yet may be as much newer than what the judge knows.
+"""
+
+
+class JudgeShared(Struct, frozen=True):
+    """What needs a broker to be opened."""
+
+    panes: KeyedLog
+    topic: JudgeTopic
+    schedules: SchedulePublisher
+    given: GivenReferences
+    close: Callable[[], None]
+
+
+class JudgeParts(Struct, frozen=True):
+    """What a judge is made of. `open_shared` and `inputs` raise RecoverableError while no broker
+    answers.
+    """
+
+    open_shared: Callable[[], JudgeShared]
+    inputs: Callable[[], frozenset[Partition]]
+    episode_record: EpisodeLog
+    clock: Clock
+    episode_options: str | None = None
+    settings_text: str = ""
+
+
+class JudgeService:
+    """One process of role `judge`."""
+
+    def __init__(self, settings: Settings, config_hash: str, parts: JudgeParts) -> None:
+        self.settings = settings
+        self.parts = parts
+        self.rules = time_rules(settings.detection)
+        self.watchdog = Watchdog(parts.clock, settings.watchdog.after)
+        self.front = Front(settings, parts.clock, self.watchdog)
+        self.loop: JudgeLoop | None = None
+        self._identity = Identity("judge", config_hash, parts.clock.now())
+
+    def server(self, host: str, port: int) -> Server:
+        """A server of the judge's page; the caller starts and stops it."""
+        return self.front.server(host, port)
+
+    def alive(self) -> str | None:
+        """Why the process is stuck, None while it is not."""
+        return self.front.alive()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; then everything is closed."""
+        shared: JudgeShared | None = None
+        try:
+            shared = until_opened(self.parts.open_shared, stop, self._waits)
+            if shared is not None:
+                self.loop = self.make_loop(shared)
+                self.loop.run(stop)
+        finally:
+            self.parts.episode_record.close()
+            if self.loop is not None:
+                self.loop.close()
+            if shared is not None:
+                shared.close()
+
+    def make_loop(self, shared: JudgeShared) -> JudgeLoop:
+        """The loop over what was opened."""
+        settings, parts, idle_after = self.settings, self.parts, self.settings.detection.idle_after
+        identity = self._identity
+        judge = Judge(
+            watches(settings),
+            shared.given,
+            plan_for,
+            self.rules,
+            idle_after,
+            settings.limits.models,
+            episodes=Episodes(episode_rules(settings, identity.config_hash)),
+            inherited=shared.given.inherited,
+            published=shared.schedules.published,
+            ahead_seconds=2 * settings.state.every + DELAY_SECONDS,
+        )
+        images = Images(judge, decode, self.rules, idle_after)
+        return JudgeLoop(
+            panes=PaneStream(shared.panes, images),
+            inputs=parts.inputs,
+            judge=judge,
+            images=images,
+            snapshot=JudgeSnapshot(shared.topic),
+            schedules=shared.schedules,
+            given=shared.given,
+            episode_record=parts.episode_record,
+            process=Process(identity.config_hash, parts.settings_text, version("anchorwatch")),
+            publish=lambda loop: self.front.publish(self._report(loop)),
+            clock=parts.clock,
+            cadence=Cadence(
+                flush_seconds=settings.web.flush, checkpoint_seconds=settings.state.every
+            ),
+            watchdog=self.watchdog,
+        )
+
+    def _waits(self, error: RecoverableError) -> None:
+        self.watchdog.turned(0, None)
+        self.front.publish(
+            Report(
+                at_seconds=self.parts.clock.now(),
+                caught_up=False,
+                models=(),
+                topics=(),
+                partitions=(),
+                partitions_missing={},
+                service=self._service_report(str(error)),
+            )
+        )
+
+    def _report(self, loop: JudgeLoop) -> Report:
+        now = self.parts.clock.now()
+        images = [image for image in loop.images if not image.is_gone]
+        models = model_reports(loop.judge, images, self.rules.lateness_seconds, now)
+        episodes = loop.judge.episodes
+        return Report(
+            at_seconds=now,
+            caught_up=loop.caught_up,
+            models=models,
+            topics=topic_reports(images),
+            partitions=tuple(_partitions(loop)),
+            partitions_missing=_missing(loop),
+            service=_with_loop(self._service_report(_not_ready_because(loop)), loop),
+            episodes=(*episodes.open, *reversed(episodes.ended)),
+            episode_counts=episode_counts(episodes, models),
+        )
+
+    def _service_report(self, because: str) -> ServiceReport:
+        identity = self._identity
+        return ServiceReport(
+            version=identity.version,
+            revision=identity.revision,
+            config_hash=identity.config_hash,
+            started_seconds=identity.started_seconds,
+            ready=not because,
+            not_ready_because=because,
+            checkpoint_last_success_seconds=math.nan,
+            checkpoint_bytes=0,
+            checkpoint_failures_total=0,
+            checkpoint_fallbacks_total=0,
+            out_of_range_total=0,
+            dead_letters_total=0,
+            dead_letters_failed_total=0,
+            state_free_bytes=None,
+            state_size_bytes=None,
+            episode_options=self.parts.episode_options,
+            role=identity.role,
+            exchange=ExchangeReport(0, {}, 0),
+        )
+
+
+def _with_loop(report: ServiceReport, loop: JudgeLoop) -> ServiceReport:
+    checkpoints, panes = loop.checkpoints, loop.panes
+    waits = [loop.obstacle] if report.ready and loop.obstacle else []
+    return structs.replace(
+        report,
+        checkpoint_last_success_seconds=checkpoints.last_success_seconds,
+        checkpoint_bytes=loop.snapshot.size_bytes,
+        checkpoint_failures_total=checkpoints.failures,
+        checkpoint_counts=tuple(checkpoints.took_counts),
+        checkpoint_sum_seconds=checkpoints.took_sum_seconds,
+        out_of_range_total=panes.gaps_total,
+        timings=loop.timings.report(),
+        models_over_limit_total=loop.judge.over_limit,
+        episode_record_failures_total=loop.telling.failures + loop.watching.failures,
+        reference_failures_total=loop.pickup.failures,
+        warnings=(*waits, *_missing_words(loop), *loop.pickup.warnings),
+        exchange=ExchangeReport(
+            loop.images.tally.conflicts, dict(panes.refused_totals), panes.lost_total
+        ),
+    )
+
+
+def _partitions(loop: JudgeLoop) -> Iterator[PartitionReport]:
+    """Those of the topic of panes: how far behind the workers the judge is."""
+    for number, at in sorted(loop.panes.positions.items()):
+        end = loop.panes.ends.get(number)
+        yield PartitionReport(
+            partition=loop.panes.named(number),
+            position=at,
+            lag_records=0 if end is None else max(0, end - at),
+            lag_seconds=0.0 if end is not None and at >= end else math.nan,
+        )
+
+
+def _missing(loop: JudgeLoop) -> dict[str, int]:
+    missing = Counter(partition.topic for partition in loop.missing)
+    return {topic: missing[topic] for topic in sorted({p.topic for p in loop.expected})}
+
+
+def _missing_words(loop: JudgeLoop) -> tuple[str, ...]:
+    return tuple(
+        f"{count} of the partitions of {topic} have not been told of for five minutes, and nothing "
+        "waits for them: is there a worker for them?"
+        for topic, count in _missing(loop).items()
+        if count
+    )
+
+
+def _not_ready_because(loop: JudgeLoop) -> str:
+    if loop.caught_up:
+        return ""
+    if loop.obstacle:
+        return loop.obstacle
+    return f"reading what the panes held at the start, {loop.panes.lag:,} records are left"
