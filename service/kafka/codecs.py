@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 import lz4.frame
 import snappy
@@ -9,6 +10,9 @@ import zstandard
 
 DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 """A batch may not grow beyond this: zstd expands up to 32,000 times, gzip 1,000 times."""
+
+_PIECE_BYTES = 4 * 1024 * 1024
+"""Expanded at a time, so that what is too much is noticed before it is there twice."""
 
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 
@@ -30,52 +34,64 @@ def decompress(data: memoryview, codec: int) -> bytes:
         raise DamagedBatch(f"unknown compression codec {codec}")
     name, expand = _CODECS[codec]
     try:
-        body = expand(bytes(data))
+        return _joined(name, expand(bytes(data)))
     except DamagedBatch:
         raise
     except Exception as error:
         raise DamagedBatch(f"broken {name} compression: {error}") from error
-    if len(body) > DECOMPRESSED_BYTES_MAX:
-        raise DamagedBatch(f"{name} expands to more than {DECOMPRESSED_BYTES_MAX} bytes")
-    return body
 
 
-def _gzip(data: bytes) -> bytes:
+def _joined(name: str, pieces: Iterator[bytes]) -> bytes:
+    found: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > DECOMPRESSED_BYTES_MAX:
+            raise DamagedBatch(f"{name} expands to more than {DECOMPRESSED_BYTES_MAX} bytes")
+        found.append(piece)
+    return found[0] if len(found) == 1 else b"".join(found)
+
+
+def _gzip(data: bytes) -> Iterator[bytes]:
     stream = zlib.decompressobj(wbits=31)
-    body = stream.decompress(data, DECOMPRESSED_BYTES_MAX + 1)
-    if not stream.eof and len(body) <= DECOMPRESSED_BYTES_MAX:
+    while piece := stream.decompress(data, _PIECE_BYTES):
+        yield piece
+        data = stream.unconsumed_tail
+    if not stream.eof:
         raise DamagedBatch("broken gzip compression: it ends too early")
-    return body
 
 
-def _lz4(data: bytes) -> bytes:
+def _lz4(data: bytes) -> Iterator[bytes]:
     stream = lz4.frame.LZ4FrameDecompressor()
-    body = bytes(stream.decompress(data, max_length=DECOMPRESSED_BYTES_MAX + 1))
-    if not stream.eof and len(body) <= DECOMPRESSED_BYTES_MAX:
+    while piece := bytes(stream.decompress(data, max_length=_PIECE_BYTES)):
+        yield piece
+        if stream.eof:
+            return
+        data = b""
+    if not stream.eof:
         raise DamagedBatch("broken lz4 compression: it ends too early")
-    return body
 
 
-def _zstd(data: bytes) -> bytes:
+def _zstd(data: bytes) -> Iterator[bytes]:
     with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
-        return reader.read(DECOMPRESSED_BYTES_MAX + 1)
+        while piece := reader.read(_PIECE_BYTES):
+            yield piece
 
 
-def _snappy(data: bytes) -> bytes:
+def _snappy(data: bytes) -> Iterator[bytes]:
     """Plain snappy, or the blocks that the Java library writes; a block tells its size first."""
     if not data.startswith(_XERIAL_MAGIC):
-        return _snappy_block(data, DECOMPRESSED_BYTES_MAX)
-    blocks: list[bytes] = []
+        yield _snappy_block(data, DECOMPRESSED_BYTES_MAX)
+        return
     room, at = DECOMPRESSED_BYTES_MAX, 16
     while at < len(data):
         (length,) = struct.unpack_from(">i", data, at)
         if length < 0:
             raise DamagedBatch("broken snappy compression: negative block length")
         block = _snappy_block(data[at + 4 : at + 4 + length], room)
+        yield block
         room -= len(block)
         at += 4 + length
-        blocks.append(block)
-    return b"".join(blocks)
 
 
 def _snappy_block(block: bytes, room: int) -> bytes:

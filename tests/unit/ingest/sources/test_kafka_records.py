@@ -74,6 +74,16 @@ def test_every_codec_gives_back_what_was_written(codec):
     assert result.next_offset == 251
 
 
+@pytest.mark.parametrize("codec", [name for name in CODECS if name != "none"])
+@pytest.mark.parametrize("pieces", [1, 2, 7, 1000])
+def test_what_expands_to_several_pieces_comes_back_whole(codec, pieces, monkeypatch):
+    size = len(batch()) - 61
+    for piece in (size // pieces, size // pieces + 1):  # where a piece ends with it, and where not
+        monkeypatch.setattr(kafka_codecs, "_PIECE_BYTES", piece)
+        result = read(only(batch(codec=codec)))
+        assert [r.value for r in result.records] == [r.value for r in RECORDS]
+
+
 def test_snappy_without_the_java_librarys_blocks_is_read_too():
     plain = batch(RECORDS[:1])
     payload = resealed(plain, snappy.compress(plain[61:]), attributes=2)
