@@ -1,6 +1,7 @@
 """What a cluster says of itself, asked once: who it is, its brokers, its topics."""
 
 import re
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ T = TypeVar("T")
 
 _ALLOWANCE_SECONDS = 5.0
 """So much longer than its own limits a client may take before it is given up."""
+
+_AGAIN_SECONDS = 1.0
+"""A broker that has just started, or of a topic just made, may not know: it is asked twice."""
 
 _FORBIDDEN = TopicAuthorizationFailedError.errno
 
@@ -75,6 +79,15 @@ def ask(connection: KafkaConnection, topics: Iterable[str] | None = None) -> Clu
     return ClusterFacts(
         cluster["cluster_id"], len(cluster["brokers"]), {t["name"]: _facts(t) for t in there}
     )
+
+
+def find_topic(connection: KafkaConnection, topic: str) -> TopicFacts | None:
+    """One topic, None when it is not there. Raises as `ask`."""
+    found = ask(connection, (topic,)).topics.get(topic)
+    if found is None:
+        time.sleep(_AGAIN_SECONDS)
+        found = ask(connection, (topic,)).topics.get(topic)
+    return found
 
 
 def administer(connection: KafkaConnection, question: Callable[[KafkaAdminClient], T]) -> T:

@@ -1,20 +1,15 @@
 """Is a topic of ours still the one that it was?"""
 
-import time
-
 from kafka import KafkaConsumer, KafkaProducer
 from msgspec import Struct
 
 from service.errors import TopicGone
-from service.kafka.cluster import TopicFacts, ask, printed_id
+from service.kafka.cluster import find_topic, printed_id
 from service.kafka.connection import KafkaConnection
 from service.kafka.fetch import topic_seen
 
 METADATA_AGE_MILLISECONDS = 5000
 """How soon clients notice a topic that was deleted, at the latest."""
-
-_AGAIN_SECONDS = 1.0
-"""A broker that has just started may not know of a topic yet, so it is asked twice."""
 
 
 class Presence(Struct, frozen=True):
@@ -39,10 +34,7 @@ class Presence(Struct, frozen=True):
 
     def confirm(self) -> None:
         """By asking. Raises as `require`."""
-        found = self._ask()
-        if found is None:
-            time.sleep(_AGAIN_SECONDS)
-            found = self._ask()
+        found = find_topic(self.connection, self.topic)
         if found is None:
             raise TopicGone(
                 f"{self.topic} was deleted while we used it, and what it held is lost: find out by "
@@ -54,6 +46,3 @@ class Presence(Struct, frozen=True):
                 f"now it is {found.id}), and what it held is lost: find out by whom, then start "
                 "anew"
             )
-
-    def _ask(self) -> TopicFacts | None:
-        return ask(self.connection, (self.topic,)).topics.get(self.topic)

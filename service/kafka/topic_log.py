@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from service.clock import Clock, SystemClock
 from service.errors import ConfigurationError, OffsetOutOfRange, RecoverableError
 from service.kafka.appender import Appender
-from service.kafka.cluster import ask
+from service.kafka.cluster import find_topic
 from service.kafka.connection import KafkaConnection
 from service.kafka.presence import Presence
 from service.kafka.reading import Reading
@@ -37,7 +37,7 @@ class TopicLog:
             ConfigurationError: the topic is not there, or the brokers refuse us.
             RecoverableError: nobody answers.
         """
-        found = ask(connection, (topic,)).topics.get(topic)
+        found = find_topic(connection, topic)
         if found is None:
             raise ConfigurationError(
                 f"topic {topic} does not exist: create it (anchorwatch acl prints the line for "

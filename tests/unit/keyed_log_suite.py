@@ -1,7 +1,7 @@
 """What every `KeyedLog` promises. Memory and Kafka inherit these tests, each with its own world.
 
-A test class gives `open` (a log over a topic of its own), `again` (another log over the same one) and
-`retain_from` (delete what lies before an offset).
+A test class gives `open` (a log over a topic of its own), `again` (another log over the same one)
+and `retain_from` (delete what lies before an offset).
 """
 
 import contextlib

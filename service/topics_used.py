@@ -1,0 +1,31 @@
+"""Which topics of ours a service with these settings uses, and what each has to be."""
+
+from collections.abc import Iterator
+
+from config.settings import Settings
+from service.kafka.topic_spec import (
+    TopicSpec,
+    episodes_topic,
+    panes_topic,
+    references_topic,
+    state_topic,
+)
+
+
+def topics_used(settings: Settings) -> tuple[TopicSpec, ...]:
+    """In the order of their use, each once; none for role all with everything in directories."""
+    return tuple({spec.name: spec for spec in _used(settings)}.values())
+
+
+def _used(settings: Settings) -> Iterator[TopicSpec]:
+    state = settings.state
+    topics = state.topics
+    replication = topics.replication
+    if settings.reference.topic is not None:
+        yield references_topic(settings.reference.topic, replication)
+    if state.store == "topic":
+        yield state_topic(topics.state, topics.partitions, replication)
+        yield panes_topic(topics.panes, topics.partitions, replication)
+        yield references_topic(topics.schedules, replication)
+    if state.episodes_topic is not None:
+        yield episodes_topic(state.episodes_topic, state.episodes.keep, replication)
