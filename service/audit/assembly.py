@@ -12,7 +12,13 @@ from service.audit.in_force import mutes_of, references_of, settings_in_force, w
 from service.audit.lives import times_down, within
 from service.audit.minutes import Timeline, days, merged, timeline, together
 from service.values.audits import Audit, AuditedEpisode, Down, Period, Version
-from service.values.watched import ModelWatched, ServiceWatched, SettingsWatched, WatchedEntry
+from service.values.watched import (
+    MINUTE_SECONDS,
+    ModelWatched,
+    ServiceWatched,
+    SettingsWatched,
+    WatchedEntry,
+)
 
 T = TypeVar("T")
 
@@ -64,6 +70,7 @@ def audit(
     of a source that it was on.
     """
     down = times_down(recorded.service)
+    written = _written(period, now_seconds)
     wanted = [name for name in recorded.versions if version in (None, name)]
     by_version = {name: [e for e in recorded.models if e.version == name] for name in wanted}
     lines = {
@@ -86,16 +93,24 @@ def audit(
         minutes=whole.minutes(),
         days=days(whole, hours),
         blind=whole.spans(),
-        versions=tuple(_version(period, name, by_version[name], lines[name]) for name in wanted),
-        down=within(down, period.from_seconds, period.to_seconds),
-        books=books(period, recorded.service),
-        settings=settings_in_force(period, recorded.service, recorded.settings),
-        watched=_each(by_version, lambda entries: watched_as(period, entries)),
-        references=_each(by_version, lambda entries: references_of(period, entries)),
-        mutes=_each(by_version, lambda entries: mutes_of(period, entries)),
+        versions=tuple(_version(written, name, by_version[name], lines[name]) for name in wanted),
+        down=within(down, written.from_seconds, written.to_seconds),
+        books=books(written, recorded.service),
+        settings=settings_in_force(written, recorded.service, recorded.settings),
+        watched=_each(by_version, lambda entries: watched_as(written, entries)),
+        references=_each(by_version, lambda entries: references_of(written, entries)),
+        mutes=_each(by_version, lambda entries: mutes_of(written, entries)),
         episodes=tuple(_of_model(episodes, model, version, period)),
         notes=tuple(_notes(period, recorded, by_version, down)),
     )
+
+
+def _written(period: Period, now_seconds: float) -> Period:
+    """When the entries were written that are about a period: of the minute that is not over yet
+    too, where it goes on to now.
+    """
+    is_open = 0 <= now_seconds - period.to_seconds < MINUTE_SECONDS
+    return Period(period.from_seconds, now_seconds) if is_open else period
 
 
 def _each(
