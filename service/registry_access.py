@@ -1,6 +1,7 @@
 """Opens the topics of references that the settings name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 from config.settings import Settings
 from service.kafka.topic_log import TopicLog
@@ -8,12 +9,36 @@ from service.registry.references import RegistryReferences
 from service.registry.registry import Registry
 from service.wiring import kafka_connection
 
+DEFAULT_TOPIC = "anchorwatch.references"
+
+
+def topic_of(settings: Settings, model: str | None = None) -> str:
+    """The topic in which the references of a model are: that of the settings, where they name one,
+    else the one that is usual.
+    """
+    if model is not None and settings.for_model(model).reference.topic is not None:
+        return settings.for_model(model).reference.topic or DEFAULT_TOPIC
+    return min(settings.reference_topics, default=DEFAULT_TOPIC)
+
+
+@contextmanager
+def open_registry(settings: Settings, topic: str) -> Iterator[Registry]:
+    """The registry in a topic, read to its end; for a command.
+
+    Raises ConfigurationError when the topic is not there, RecoverableError when nobody answers.
+    """
+    with (
+        closing(TopicLog(kafka_connection(settings.kafka), topic)) as log,
+        closing(Registry(log)) as registry,
+    ):
+        registry.catch_up()
+        yield registry
+
 
 def registry_of(settings: Settings) -> Callable[[str], RegistryReferences]:
-    """Opens a topic of references, each once, and reads it to its end.
+    """Opens a topic of references, each once, and reads it to its end; for a service.
 
-    That raises ConfigurationError when the topic is not there, RecoverableError when nobody
-    answers.
+    Raises as `open_registry`.
     """
     opened: dict[str, RegistryReferences] = {}
 

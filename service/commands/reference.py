@@ -28,6 +28,7 @@ from service.commands.profiling import Roles
 from service.commands.reference_accept import command as accept_command
 from service.commands.reference_building import BadLines, Built, Request, build_from_files
 from service.commands.reference_on_spark import build_on_spark, refuse_order_of_time
+from service.commands.reference_registry import COMMANDS as REGISTRY_COMMANDS
 from service.commands.reference_view import (
     column_warnings,
     left_out,
@@ -49,10 +50,14 @@ CATEGORIES_BOUNDS = (2, 10_000)
 
 @click.group("reference")
 def command() -> None:
-    """What normal looks like for a model: build it from training data, accept what is new."""
+    """What normal looks like for a model: build it from training data, publish it to every running
+    service, compare two, take one back, accept what is new.
+    """
 
 
 command.add_command(accept_command)
+for further in REGISTRY_COMMANDS:
+    command.add_command(further)
 
 
 @command.command("build", short_help="Summarise training data into one reference file.")

@@ -1,0 +1,145 @@
+"""The registry of references on a real broker: commands, and a service that takes up what comes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from service.__main__ import anchorwatch
+from service.monitor.references.file import read, write
+from tests.integration.parts import events
+from tests.integration.parts.watched_topic import REFERENCE_ROWS, send
+
+HOUR = 3600.0
+
+
+def build(directory, seed, rows=REFERENCE_ROWS, version=None):
+    table, output = directory / "table.jsonl", directory / f"{seed}.json"
+    rows_of = events.synthetic_table(rows, seed)
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows_of), "utf-8")
+    command = ["reference", "build", str(table), "--model", events.SYNTHETIC, "--force"]
+    command += ["--output", str(output), *(["--version", version] if version else [])]
+    done = CliRunner().invoke(anchorwatch, command)
+    assert done.exit_code == 0, done.output
+    return output
+
+
+def hash_of(file: Path) -> str:
+    return json.loads(file.read_text())["hash"]
+
+
+@pytest.fixture
+def registry(topic):
+    """The name of a compacted topic."""
+    return topic(2, cleanup_policy="compact", message_timestamp_type="LogAppendTime")
+
+
+@pytest.fixture
+def run(kafka, registry, tmp_path):
+    """`run("list", ...)` runs a command of `anchorwatch reference` on the registry."""
+    config = tmp_path / "registry.yaml"
+    tree = {
+        "kafka": {"bootstrap_servers": [kafka.bootstrap]},
+        "reference": {"from": f"topic:{registry}"},
+    }
+    config.write_text(json.dumps(tree))
+
+    def invoke(*arguments, fails=False):
+        done = CliRunner().invoke(
+            anchorwatch, ["reference", *map(str, arguments), "--config", str(config)]
+        )
+        assert (done.exit_code != 0) == fails, (done.output, done.exception)
+        return str(done.exception) if fails else done.output
+
+    return invoke
+
+
+def test_references_are_published_listed_compared_and_rolled_back(run, tmp_path):
+    one, two = build(tmp_path, 1), build(tmp_path, 2)
+    assert f"{hash_of(one)[:12]} of 4,000 rows published" in run("publish", one, "--by", "ada")
+    assert "is the current reference already" in run("publish", one, "--by", "eve")
+    assert f"before it was {hash_of(one)[:12]}" in run("publish", two, "--why", "July")
+
+    (entry,) = json.loads(run("list", "--json"))
+    assert entry["current"] == hash_of(two)
+    assert [one["by"] for one in entry["history"]][-1] == "ada"
+    assert hash_of(two)[:12] in run("list")
+    assert "July" in run("list", "--history")
+
+    name = f"{events.SYNTHETIC}@"
+    shown = read(run("show", name, "--file"), "shown")
+    assert write(shown) == two.read_text()
+    told = run("diff", f"{name}:{hash_of(one)[:8]}", two)
+    assert "No stream of 2.json has a PSI above 0.1" in told
+
+    assert f"{hash_of(one)[:12]} is current again" in run(
+        "rollback", "--model", events.SYNTHETIC, "--why", "wrong month"
+    )
+    assert json.loads(run("list", "--json"))[0]["current"] == hash_of(one)
+    again = run("rollback", "--model", events.SYNTHETIC, fails=True)
+    assert "no reference was current before" in again
+
+
+def test_a_topic_that_is_not_there_is_an_error_that_says_what_to_do(run):
+    text = run("list", "--topic", "never-made", fails=True)
+    assert "never-made" in text
+    assert "create it" in text
+
+
+def test_a_running_service_takes_up_what_is_published_and_rolled_back(
+    kafka, topic, registry, run, service_on, tmp_path
+):
+    one, two = build(tmp_path, 1), build(tmp_path, 2)
+    run("publish", one)
+    name = topic(events.PARTITIONS)
+    messages = events.synthetic_events(9000, 3 * HOUR, seed=4, faults=0.0)
+    third = len(messages) // 3
+    service = service_on(kafka.bootstrap, name, reference={"from": f"topic:{registry}"})
+    send(kafka.bootstrap, name, messages[:third])
+    service.start()
+    service.wait_for_records(third, name)
+    service.wait_for(lambda page: in_use(page) == {hash_of(one)})
+
+    run("publish", two)
+    service.wait_for(lambda _: "reference_exchanged" in service.log)
+    send(kafka.bootstrap, name, messages[third : 2 * third])
+    service.wait_for(lambda page: in_use(page) == {hash_of(two)})
+
+    run("rollback", "--model", events.SYNTHETIC)
+    service.wait_for(lambda _: service.log.count("reference_exchanged") >= 2 * versions(service))
+    send(kafka.bootstrap, name, messages[2 * third :])
+    page = service.wait_for(lambda page: in_use(page) == {hash_of(one)})
+    service.wait_for_records(len(messages), name)
+    assert page.get("reference_failures_total") == 0
+    assert page.total("rows_unjudged_total") == 0
+
+
+def test_a_file_put_into_the_directory_of_a_running_service_is_taken_up(
+    kafka, topic, service_on, tmp_path
+):
+    directory = tmp_path / "given"
+    directory.mkdir()
+    one, two = build(tmp_path, 1), build(tmp_path, 2)
+    shutil.copy(one, directory / "r.json")
+    name = topic(events.PARTITIONS)
+    messages = events.synthetic_events(6000, 2 * HOUR, seed=4, faults=0.0)
+    service = service_on(kafka.bootstrap, name, reference={"from": str(directory)})
+    send(kafka.bootstrap, name, messages[:3000])
+    service.start()
+    service.wait_for(lambda page: in_use(page) == {hash_of(one)})
+    (directory / "r.json").write_text("{")
+    service.wait_for(lambda page: page.get("reference_failures_total") == 1)
+    shutil.copy(two, directory / "r.json")
+    service.wait_for(lambda _: "reference_exchanged" in service.log)
+    send(kafka.bootstrap, name, messages[3000:])
+    service.wait_for(lambda page: in_use(page) == {hash_of(two)})
+
+
+def in_use(page):
+    return {labels["hash"] for labels, _ in page.each("reference_info")}
+
+
+def versions(service):
+    return len({labels["model_version"] for labels, _ in service.scrape().each("reference_info")})
