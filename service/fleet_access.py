@@ -10,9 +10,11 @@ from service.errors import RecoverableError
 from service.ingest.kafka.client import matches
 from service.kafka.cluster import ask
 from service.kafka.connection import KafkaConnection
+from service.kafka.own_topics import ensure
 from service.kafka.topic_log import TopicLog
 from service.registry.registry import Registry
 from service.state.shards.store import ShardStore
+from service.topics_used import topics_used
 from service.values.records import Partition
 from service.wiring import kafka_connection, kafka_parameters
 
@@ -44,18 +46,18 @@ def open_fleet(settings: Settings) -> Fleet:
     connection = kafka_connection(settings.kafka)
     topics = settings.state.topics
     opened: list[TopicLog] = []
+    cluster = ensure(connection, topics_used(settings), create=topics.create)
     try:
         names = (topics.state, topics.panes, topics.schedules)
         opened.extend(TopicLog(connection, name) for name in names)
         state, panes, schedules = opened
-        cluster_id = ask(connection, ()).id
         registry = Registry(schedules)
         registry.catch_up()
     except BaseException:
         for topic in opened:
             topic.close()
         raise
-    return Fleet(state, ShardStore(state, cluster_id, settings.state.format), panes, registry)
+    return Fleet(state, ShardStore(state, cluster.id, settings.state.format), panes, registry)
 
 
 class TopicIds:
