@@ -17,12 +17,17 @@ def topics_used(settings: Settings) -> tuple[TopicSpec, ...]:
     return tuple({spec.name: spec for spec in _used(settings)}.values())
 
 
+def names_used(settings: Settings) -> tuple[str, ...]:
+    """Their names: what no pattern of a source may mean, or we would read what we write."""
+    return tuple(spec.name for spec in topics_used(settings))
+
+
 def _used(settings: Settings) -> Iterator[TopicSpec]:
     state = settings.state
     topics = state.topics
     replication = topics.replication
-    if settings.reference.topic is not None:
-        yield references_topic(settings.reference.topic, replication)
+    for topic in sorted(settings.reference_topics):
+        yield references_topic(topic, replication)
     if state.store == "topic":
         yield state_topic(topics.state, topics.partitions, replication)
         yield panes_topic(topics.panes, topics.partitions, replication)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from service.errors import ConfigurationError
 from service.monitor.references.file import read, write
 from service.registry.records import (
+    PARTITION,
     TEXT_MAX_BYTES,
     BrokenRecord,
     Choice,
@@ -19,7 +20,6 @@ from service.registry.records import (
     cut,
     key_bytes,
     part_drafts,
-    partition_of,
     require_name,
     value_bytes,
 )
@@ -57,11 +57,10 @@ def publish(registry: Registry, reference: Reference, *, by: str, why: str) -> O
     before = shelf.current
     if before is not None and before.choice.hash == reference.hash and _sound(registry, reference):
         return Outcome("unchanged", before, before.choice.hash)
-    partition = partition_of(reference.model, registry.log.partition_count)
     known = reference.hash in shelf.publications and _sound(registry, reference)
-    drafts = [] if known else _publication(reference, text, partition)
+    drafts = [] if known else _publication(reference, text)
     choice = Choice(reference.hash, by, why)
-    registry.log.append([*drafts, _choice(reference.model, reference.version, choice, partition)])
+    registry.log.append([*drafts, _choice(reference.model, reference.version, choice)])
     registry.catch_up()
     prune(registry, reference.model)
     current = registry.shelf(reference.model, reference.version).current
@@ -93,26 +92,24 @@ def roll_back(
     target = _earlier(shelf, before) if to is None else _named(shelf, to)
     if target == before.choice.hash:
         return Outcome("unchanged", before, target)
-    partition = partition_of(model, registry.log.partition_count)
     choice = Choice(target, by, why, "rolled back")
-    registry.log.append([_choice(model, version, choice, partition)])
+    registry.log.append([_choice(model, version, choice)])
     registry.catch_up()
     return Outcome("again", shelf.current or before, before.choice.hash)
 
 
 def prune(registry: Registry, model: str) -> None:
     """Let go of all but the `KEEP` newest of each version, and of parts that nobody names."""
-    partition = partition_of(model, registry.log.partition_count)
     keys: list[bytes] = []
     for (name, version), shelf in registry.shelves.items():
         if name == model:
             keys += _beyond(shelf, model, version, registry.newest_seconds - ORPHAN_SECONDS)
     if keys:
-        registry.log.append([Draft(partition, key, None) for key in keys])
+        registry.log.append([Draft(PARTITION, key, None) for key in keys])
         registry.catch_up()
     orphans = [key_bytes(key) for key in _orphans(registry, model)]
     if orphans:
-        registry.log.append([Draft(partition, key, None) for key in orphans])
+        registry.log.append([Draft(PARTITION, key, None) for key in orphans])
         registry.catch_up()
 
 
@@ -141,7 +138,7 @@ def _require_fit(reference: Reference, text: str) -> None:
     read(text, "the reference to be published")
 
 
-def _publication(reference: Reference, text: str, partition: int) -> list[Draft]:
+def _publication(reference: Reference, text: str) -> list[Draft]:
     blob, parts = cut(text)
     publication = Publication(
         hash=reference.hash,
@@ -152,13 +149,13 @@ def _publication(reference: Reference, text: str, partition: int) -> list[Draft]
         blob=blob,
     )
     key = ReferenceKey(reference.model, reference.version, reference.hash)
-    named = Draft(partition, key_bytes(key), value_bytes(publication))
-    return [*part_drafts(reference.model, blob, parts, partition), named]
+    named = Draft(PARTITION, key_bytes(key), value_bytes(publication))
+    return [*part_drafts(reference.model, blob, parts), named]
 
 
-def _choice(model: str, version: str | None, choice: Choice, partition: int) -> Draft:
+def _choice(model: str, version: str | None, choice: Choice) -> Draft:
     key = ChoiceKey(model, version, uuid4().hex)
-    return Draft(partition, key_bytes(key), value_bytes(choice))
+    return Draft(PARTITION, key_bytes(key), value_bytes(choice))
 
 
 def _sound(registry: Registry, reference: Reference) -> bool:

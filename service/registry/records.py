@@ -1,7 +1,8 @@
 """The records of the registry's topic: keys, values, and texts that are larger than a record.
 
 Every key and every value but a part's begins with a byte, the format; what follows is MessagePack.
-All records of a model are in one partition, so that they stay in the order of their writing.
+All records are in one partition, so that they stay in the order of their writing; a topic that has
+more is left alone in the others.
 
 | key | value |
 |---|---|
@@ -17,7 +18,6 @@ current one, so that two who publish at once need no lock.
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any, TypeVar
-from zlib import crc32
 
 import msgspec
 import zstandard
@@ -26,6 +26,7 @@ from msgspec import Struct
 from service.values.keyed_log import Draft
 
 FORMAT = 1
+PARTITION = 0
 PART_MAX_BYTES = 512 * 2**10
 TEXT_MAX_BYTES = 64 * 2**20
 """As of a reference file: a longer text is no reference."""
@@ -134,11 +135,6 @@ _encoder = msgspec.msgpack.Encoder()
 _keys = msgspec.msgpack.Decoder(Key)
 
 
-def partition_of(model: str, partition_count: int) -> int:
-    """The partition that all records of a model are in."""
-    return crc32(model.encode()) % partition_count
-
-
 def key_bytes(key: Key) -> bytes:
     """As it stands in the log."""
     return bytes([FORMAT]) + _encoder.encode(key)
@@ -187,10 +183,10 @@ def joined(blob: Blob, parts: Iterable[bytes]) -> str:
         raise BrokenRecord(f"it cannot be unpacked: {error}") from error
 
 
-def part_drafts(model: str, blob: Blob, parts: Iterable[bytes], partition: int) -> list[Draft]:
+def part_drafts(model: str, blob: Blob, parts: Iterable[bytes]) -> list[Draft]:
     """The records of a blob."""
     return [
-        Draft(partition, key_bytes(PartKey(model, blob.id, number)), part)
+        Draft(PARTITION, key_bytes(PartKey(model, blob.id, number)), part)
         for number, part in enumerate(parts)
     ]
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from service.errors import OffsetOutOfRange, RecoverableError
 from service.registry.records import (
+    PARTITION,
     PARTS_MAX,
     Blob,
     BrokenRecord,
@@ -23,7 +24,6 @@ from service.registry.records import (
     ReferenceKey,
     ScheduleKey,
     joined,
-    partition_of,
     read_key,
     read_value,
 )
@@ -134,7 +134,7 @@ class Registry:
             raise BrokenRecord(f"{absent:,} of its {blob.parts:,} parts are not in the topic")
         found: Mapping[PartKey, bytes] = self._parts
         if any(key not in found for key in keys):
-            found = self._read_again(model, frozenset(keys))
+            found = self._read_again(frozenset(keys))
         if any(key not in found for key in keys):
             raise BrokenRecord("not all of its parts are in the topic any more")
         return joined(blob, (found[key] for key in keys))
@@ -161,7 +161,7 @@ class Registry:
 
     def _following(self) -> Follower:
         if self._follower is None:
-            self._follower = self.log.follow(dict.fromkeys(range(self.log.partition_count)))
+            self._follower = self.log.follow({PARTITION: None})
         return self._follower
 
     def _take(self, follower: Follower, timeout_seconds: float) -> None:
@@ -246,9 +246,9 @@ class Registry:
             kept = self._parts.items()
             self._parts = {k: part for k, part in kept if (k.model, k.blob) not in idle}
 
-    def _read_again(self, model: str, keys: frozenset[PartKey]) -> Mapping[PartKey, bytes]:
+    def _read_again(self, keys: frozenset[PartKey]) -> Mapping[PartKey, bytes]:
         found: dict[PartKey, bytes] = {}
-        for entry in self.log.read(partition_of(model, self.log.partition_count)):
+        for entry in self.log.read(PARTITION):
             try:
                 key = read_key(entry.key)
             except BrokenRecord:

@@ -35,6 +35,10 @@ class Given(Protocol):
         """Those that held for a version before, as far as they are kept."""
         ...
 
+    def look(self) -> bool:
+        """Look for what is new; whether anything has changed."""
+        ...
+
 
 class Book:
     """One version: what holds now, and the plans of panes that are still kept."""
@@ -107,6 +111,7 @@ class ScheduleBook:
 
         Raises RecoverableError when the broker does not answer; what is known holds until it does.
         """
+        self._given.look()  # for versions that are yet to come
         if not self._registry.look():
             return frozenset()
         return frozenset(key for key in list(self._books) if self._changed(key))

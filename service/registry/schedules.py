@@ -7,6 +7,7 @@ from typing import Any
 from service.monitor.references.in_force import References
 from service.registry.publishing import prune, title
 from service.registry.records import (
+    PARTITION,
     BrokenRecord,
     KeptEntry,
     KeptSchedule,
@@ -14,7 +15,6 @@ from service.registry.records import (
     cut,
     key_bytes,
     part_drafts,
-    partition_of,
     value_bytes,
 )
 from service.registry.registry import Registry
@@ -69,22 +69,17 @@ class SchedulePublisher:
         for key in gone:
             self._told.pop(key, None)
         if gone:
-            count = self._registry.log.partition_count
             self._registry.log.append(
-                [
-                    Draft(partition_of(k.model, count), key_bytes(ScheduleKey(*k)), None)
-                    for k in gone
-                ]
+                [Draft(PARTITION, key_bytes(ScheduleKey(*k)), None) for k in gone]
             )
             self._registry.catch_up()
 
     def _drafts(self, key: ModelKey, references: References) -> list[Draft]:
         """None where it is published already."""
-        partition = partition_of(key.model, self._registry.log.partition_count)
         parts: list[Draft] = []
         entries = []
         for entry in references.state():
-            kept, more = self._entry(key, entry, partition)
+            kept, more = self._entry(key, entry)
             entries.append(kept)
             parts += more
         before = self._registry.schedules.get(key)
@@ -95,11 +90,9 @@ class SchedulePublisher:
             gone = [e for e in (*before.entries, *before.retired) if e not in entries]
             retired = tuple(gone[:RETIRED_MAX])
         schedule = KeptSchedule(tuple(entries), retired)
-        return [*parts, Draft(partition, key_bytes(ScheduleKey(*key)), value_bytes(schedule))]
+        return [*parts, Draft(PARTITION, key_bytes(ScheduleKey(*key)), value_bytes(schedule))]
 
-    def _entry(
-        self, key: ModelKey, entry: Mapping[str, Any], partition: int
-    ) -> tuple[KeptEntry, list[Draft]]:
+    def _entry(self, key: ModelKey, entry: Mapping[str, Any]) -> tuple[KeptEntry, list[Draft]]:
         start = entry["effective_from_seconds"]
         text = entry["reference"]
         blob, pieces = (None, ()) if text is None else cut(text)
@@ -109,7 +102,7 @@ class SchedulePublisher:
         )
         if blob is None or known:
             return kept, []
-        return kept, part_drafts(key.model, blob, pieces, partition)
+        return kept, part_drafts(key.model, blob, pieces)
 
 
 def state_of(

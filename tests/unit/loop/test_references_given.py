@@ -9,7 +9,7 @@ from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.monitor.references.file import write
 from service.registry.publishing import publish, roll_back
-from service.registry.records import ReferenceKey, key_bytes, partition_of
+from service.registry.records import PARTITION, ReferenceKey, key_bytes
 from service.registry.references import RegistryReferences
 from service.registry.registry import Registry
 from service.state.memory import MemoryStore
@@ -147,7 +147,7 @@ def test_a_broken_record_is_counted_and_told_and_the_last_good_one_holds(log):
     publish(Registry(log), reference(), by="ada", why="")
     running = Running("topic:refs", log).send(5)
     key = key_bytes(ReferenceKey("m", "1", "f" * 64))
-    log.append([Draft(partition_of("m", LOG_PARTITIONS), key, b"\x01broken")])
+    log.append([Draft(PARTITION, key, b"\x01broken")])
     running.turns(7)
     assert running.in_force() == reference().hash
     assert running.service.report.service.reference_failures_total == 1

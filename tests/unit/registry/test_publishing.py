@@ -164,7 +164,7 @@ def test_a_text_that_is_not_in_memory_is_read_from_the_topic_again(log):
 )
 def test_a_broken_record_is_named_and_counted_and_what_was_there_holds(log, key, value):
     put(log, reference())
-    partition = records.partition_of("m", 3)
+    partition = records.PARTITION
     log.append([Draft(partition, key, value)])
     registry = seen(log)
     assert registry.broken_total == 1
@@ -177,7 +177,7 @@ def test_a_damaged_text_is_refused_by_its_checksum_and_publishing_again_mends_it
     put(log, given)
     registry = seen(log)
     (part,) = registry.part_seconds
-    log.append([Draft(records.partition_of("m", 3), key_bytes(part), b"damaged")])
+    log.append([Draft(records.PARTITION, key_bytes(part), b"damaged")])
     with pytest.raises(BrokenRecord, match="checksum"):
         current(log)
     assert put(log, given).done == "published"
@@ -194,7 +194,7 @@ def test_a_text_that_would_unpack_to_more_than_it_says_is_refused():
 def test_a_topic_that_was_made_anew_is_read_from_its_beginning(log):
     put(log, reference())
     registry = seen(log)
-    partition = records.partition_of("m", 3)
+    partition = records.PARTITION
     log.retain_from(partition, 1000)
     log._ends[partition] = 1000
     put(log, reference(seed=7))
@@ -217,5 +217,5 @@ def test_publishers_at_the_same_time_both_keep_theirs_and_the_last_is_current(lo
 
 def test_parts_are_named_by_their_content():
     blob, parts = records.cut("normal")
-    (draft,) = records.part_drafts("m", blob, parts, 0)
+    (draft,) = records.part_drafts("m", blob, parts)
     assert draft.key == key_bytes(PartKey("m", blob.id, 0))

@@ -7,7 +7,7 @@ import pytest
 
 from service.monitor.references.in_force import References
 from service.monitor.references.planning import plan_for
-from service.registry.records import ScheduleKey, key_bytes, partition_of
+from service.registry.records import PARTITION, ScheduleKey, key_bytes
 from service.registry.registry import Registry
 from service.registry.schedule_book import ScheduleBook
 from service.registry.schedules import RETIRED_MAX, SchedulePublisher
@@ -34,6 +34,9 @@ class GivenMemory:
 
     def earlier(self, key):
         return iter(())
+
+    def look(self):
+        return False
 
 
 def decided(given=None, key=MODEL, **changes):
@@ -188,7 +191,7 @@ def test_a_broken_schedule_is_named_and_what_holds_goes_on(log):
     book = book_of(log)
     before = book.schedule(MODEL)
     key = key_bytes(ScheduleKey(*MODEL))
-    log.append([Draft(partition_of("m", 2), key, b"\x01nonsense")])
+    log.append([Draft(PARTITION, key, b"\x01nonsense")])
     assert book.look() == frozenset()
     assert book.schedule(MODEL) is before
     assert book._registry.problems
