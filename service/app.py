@@ -39,6 +39,7 @@ from service.routing import Router
 from service.state.directory import DirectoryStore
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.store import Store
+from service.topics_used import names_used
 from service.values.reports import PartitionReport, Report, ServiceReport
 from service.vitals import Solitude, Watchdog
 from service.watching import Process
@@ -236,7 +237,7 @@ def kafka_service(
     """
     sources = _require_sources(settings)
     clock = SystemClock()
-    parameters = kafka_parameters(settings.kafka, sources)
+    parameters = kafka_parameters(settings.kafka, sources, names_used(settings))
     return Service(
         settings,
         config_hash,

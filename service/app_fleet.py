@@ -16,6 +16,7 @@ from service.monitor.references.planning import plan_for
 from service.registry.schedule_book import ScheduleBook
 from service.registry.schedules import SchedulePublisher
 from service.registry_access import registry_of
+from service.topics_used import names_used
 from service.wiring import given_references, kafka_connection, kafka_parameters, watches
 from service.worker_shards import FleetTopics
 
@@ -26,7 +27,7 @@ def worker_service(
     """A worker. Raises ConfigurationError for what the operator has to change."""
     clock = SystemClock()
     sources = tuple(source for source in settings.sources if source.topics)
-    parameters = kafka_parameters(settings.kafka, sources, shares_group=True)
+    parameters = kafka_parameters(settings.kafka, sources, names_used(settings), shares_group=True)
     dead_letters = settings.kafka.dead_letters
 
     def open_shared() -> SharedParts:

@@ -14,7 +14,7 @@ from service.kafka.own_topics import ensure
 from service.kafka.topic_log import TopicLog
 from service.registry.registry import Registry
 from service.state.shards.store import ShardStore
-from service.topics_used import topics_used
+from service.topics_used import names_used, topics_used
 from service.values.records import Partition
 from service.wiring import kafka_connection, kafka_parameters
 
@@ -91,7 +91,7 @@ def input_partitions(settings: Settings) -> Callable[[], frozenset[Partition]]:
     Asking raises ConfigurationError when the brokers refuse us, RecoverableError when none answers.
     """
     sources = tuple(source for source in settings.sources if source.topics)
-    parameters = kafka_parameters(settings.kafka, sources)
+    parameters = kafka_parameters(settings.kafka, sources, names_used(settings))
     connection = parameters.connection
 
     def partitions() -> frozenset[Partition]:

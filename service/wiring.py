@@ -103,16 +103,22 @@ def kafka_connection(kafka: KafkaSettings) -> KafkaConnection:
 
 
 def kafka_parameters(
-    kafka: KafkaSettings, sources: Iterable[SourceSettings], *, shares_group: bool = False
+    kafka: KafkaSettings,
+    sources: Iterable[SourceSettings],
+    own_topics: Iterable[str] = (),
+    *,
+    shares_group: bool = False,
 ) -> KafkaParameters:
-    """What the Kafka source is told: the topics of all sources, in one consumer."""
+    """What the Kafka source is told: the topics of all sources, in one consumer. No pattern of a
+    source means one of `own_topics`, or the dead letters.
+    """
     topics, patterns = _topics(sources)
     return KafkaParameters(
         connection=kafka_connection(kafka),
         group=kafka.group,
         topics=topics,
         patterns=patterns,
-        excluded=() if kafka.dead_letters is None else (kafka.dead_letters,),
+        excluded=(*own_topics, *([] if kafka.dead_letters is None else [kafka.dead_letters])),
         start=_start(kafka.start),
         out_of_range=kafka.out_of_range,
         records_max=kafka.max_poll_records,

@@ -24,6 +24,7 @@ from service.publish.backtest_sentences import listed
 from service.publish.pictures.time_axis import minute
 from service.publish.words import several
 from service.routing import Router, reads
+from service.topics_used import names_used
 from service.values.backtests import TopicRange
 from service.values.records import Partition
 from service.wiring import kafka_parameters
@@ -106,7 +107,7 @@ def recording_of(
             "no source of the configuration has topics: name one by --topic, or the configuration "
             "of the service by --config"
         )
-    parameters = kafka_parameters(settings.kafka, sources)
+    parameters = kafka_parameters(settings.kafka, sources, names_used(settings))
     if topics:
         parameters = structs.replace(parameters, topics=topics, patterns=())
     ranges = find_ranges(parameters, extent)

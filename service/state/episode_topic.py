@@ -20,6 +20,9 @@ EVENTS_PARTITION = 0
 WRITTEN_MAX = 10_000
 """So many of the newest events are known to be there."""
 
+_SKIPPED_LOOKS = 5
+"""After a broker that did not answer: asking takes seconds, in which nothing else is done."""
+
 _LOOKS_MAX = 1000
 _LOOK_SECONDS = 0.2
 
@@ -41,6 +44,7 @@ class EpisodeTopic:
         self._verdicts: list[Verdict] = []
         self._next_offset: int | None = None
         self._knows_the_end = False
+        self._looks_to_skip = 0
 
     def append(self, events: Sequence[Episode], now_seconds: float) -> None:  # noqa: ARG002
         """Write those that are not there yet; in the topic when this returns."""
@@ -80,9 +84,13 @@ class EpisodeTopic:
 
         There are none while nobody answers: they come later.
         """
+        if self._looks_to_skip:
+            self._looks_to_skip -= 1
+            return []
         try:
             self._look(0.0)
         except RecoverableError:
+            self._looks_to_skip = _SKIPPED_LOOKS
             return []
         taken, self._verdicts = self._verdicts, []
         if self._follower is not None:

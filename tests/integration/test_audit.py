@@ -3,6 +3,7 @@
 import json
 import random
 import time
+import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -58,11 +59,12 @@ def test_an_audit_equals_a_recount_of_the_log_and_shows_the_stop_and_the_verdict
     kafka, topic, service_on, kept
 ):
     begin = (time.time() // MINUTE - 150) * MINUTE
-    name, record = topic(PARTITIONS), topic(2)
+    name, record = topic(PARTITIONS), f"record-{uuid.uuid4().hex[:12]}"
     service = service_on(
         kafka.bootstrap,
         name,
         detection={"pane": "1m", "windows": ["5m", "1h"], "idle_after": "3s", "lateness": "1s"},
+        sources=[{"name": "all", "topics": {"pattern": f"{name}|record-.*"}}],
         state={"episodes": {"topic": record if kept == "topic" else None}},
     )
     config = ("--config", service.config)

@@ -8,6 +8,7 @@ from config.models import FeatureRule, ModelRule, Mute
 from config.settings import Settings
 from service.errors import ConfigurationError
 from service.monitor.references.file import write
+from service.topics_used import names_used
 from service.values.streams import Kind, ModelKey, ValueType
 from service.values.watches import Budget
 from service.wiring import given_references, kafka_parameters, time_rules, watches
@@ -132,6 +133,15 @@ class TestKafka:
         parameters = kafka_parameters(settings.kafka, settings.sources)
         assert (parameters.topics, parameters.patterns) == (("one", "two"), (r"ml\..*",))
         assert parameters.excluded == ("ml.dead",)
+
+    def test_no_pattern_means_a_topic_of_our_own(self):
+        settings = settings_of(
+            kafka={"dead_letters": "ml.dead"},
+            state={"episodes": {"topic": "anchorwatch.episodes"}},
+        )
+        own = names_used(settings)
+        parameters = kafka_parameters(settings.kafka, settings.sources, own)
+        assert parameters.excluded == ("anchorwatch.episodes", "ml.dead")
 
     @pytest.mark.parametrize(
         ("told", "start"), [("latest", "latest"), ("earliest", "earliest"), ("-7d", -604_800.0)]

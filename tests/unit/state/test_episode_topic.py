@@ -128,6 +128,17 @@ def test_a_broker_that_is_away_at_the_start_is_asked_again(log):
     record.close()
 
 
+def test_after_a_broker_that_was_away_verdicts_are_heard_a_little_later(log):
+    record = record_in(log)
+    append_verdict(log, verdict())
+    log.away = True
+    assert record.new_verdicts() == []
+    log.away = False
+    heard = [record.new_verdicts() for _ in range(10)]
+    assert [len(verdicts) for verdicts in heard].count(1) == 1
+    assert heard[0] == []
+
+
 def test_verdicts_of_another_process_are_heard_once_in_their_order(log):
     record = record_in(log)
     record.append(EVENTS, T0)
