@@ -1,0 +1,67 @@
+"""Whatever happens to workers and the judge, in the end every event was judged once."""
+
+import pytest
+
+from tests.unit.exchange.fleet import CHANGE, GIVEN, MODEL, Fleet, Rules
+
+
+def settled(seed, rules=None, steps=45):
+    fleet = Fleet(seed, rules)
+    fleet.run(steps)
+    fleet.settle()
+    return fleet
+
+
+def assert_every_row_is_accounted_for(fleet):
+    """Also where something could not be judged: nothing is lost, nothing is there twice."""
+    counted, late = fleet.recount()
+    judge, images = fleet.judge.judge, fleet.judge.images
+    assert fleet.judge.repeated == []
+    assert images.tally.rows_lost == 0
+    totals = [judge.totals(key, images) for key in GIVEN]
+    assert sum(t.late for t in totals) == late
+    assert sum(t.predictions for t in totals) == sum(rows for rows, _ in counted.values())
+    books = {image.partition: image.book.consumed for image in images}
+    assert books == {partition: len(log) for partition, log in fleet.log.items()}
+    for place, (rows, _) in fleet.judge.judged.items():
+        assert rows <= counted[place][0]
+    assert sum(image.open_panes for image in images) == 0
+
+
+def unjudged(fleet):
+    return sum(model.rows_unjudged for model in fleet.judge.judge.models.values())
+
+
+@pytest.mark.parametrize("first", range(0, 300, 10))
+def test_every_event_is_judged_once_whatever_dies_stalls_or_moves(first):
+    for seed in range(first, first + 10):
+        fleet = settled(seed)
+        assert_every_row_is_accounted_for(fleet)
+        assert fleet.judge.judged == fleet.recount()[0]
+        assert unjudged(fleet) == 0
+        assert fleet.judge.images.tally.conflicts == 0
+
+
+@pytest.mark.parametrize("first", range(1000, 1040, 10))
+def test_after_a_partition_was_left_alone_every_row_is_judged_or_told_to_be_unjudged(first):
+    given_up = 0
+    for seed in range(first, first + 10):
+        fleet = settled(seed, Rules(outages=True), steps=90)
+        assert_every_row_is_accounted_for(fleet)
+        assert fleet.judge.images.tally.conflicts == 0
+        given_up += unjudged(fleet)
+    assert given_up > 0
+
+
+@pytest.mark.parametrize("first", range(2000, 2040, 10))
+def test_rows_that_were_binned_by_an_outdated_reference_are_unjudged_and_no_others(first):
+    given_up = 0
+    for seed in range(first, first + 10):
+        fleet = settled(seed, Rules(late_schedules=True))
+        assert_every_row_is_accounted_for(fleet)
+        given_up += unjudged(fleet)
+        recount, _ = fleet.recount()
+        touched = {place for place in recount if place[0] == MODEL and place[1] >= CHANGE}
+        for place in recount.keys() - touched:
+            assert fleet.judge.judged[place] == recount[place]
+    assert given_up > 0
