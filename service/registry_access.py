@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from config.settings import Settings
+from service.kafka.own_topics import ensure
 from service.kafka.topic_log import TopicLog
+from service.kafka.topic_spec import references_topic
 from service.registry.references import RegistryReferences
 from service.registry.registry import Registry
 from service.wiring import kafka_connection
@@ -22,11 +24,14 @@ def topic_of(settings: Settings, model: str | None = None) -> str:
 
 
 @contextmanager
-def open_registry(settings: Settings, topic: str) -> Iterator[Registry]:
-    """The registry in a topic, read to its end; for a command.
+def open_registry(settings: Settings, topic: str, *, makes: bool = False) -> Iterator[Registry]:
+    """The registry in a topic, read to its end; for a command. One that `makes` the topic where it
+    is not there does so if state.topics.create allows it.
 
     Raises ConfigurationError when the topic is not there, RecoverableError when nobody answers.
     """
+    if makes:
+        _ensure(settings, topic)
     with (
         closing(TopicLog(kafka_connection(settings.kafka), topic)) as log,
         closing(Registry(log)) as registry,
@@ -36,7 +41,8 @@ def open_registry(settings: Settings, topic: str) -> Iterator[Registry]:
 
 
 def registry_of(settings: Settings) -> Callable[[str], RegistryReferences]:
-    """Opens a topic of references, each once, and reads it to its end; for a service.
+    """Opens a topic of references, each once, and reads it to its end; for a service, which makes
+    the topic where it is not there.
 
     Raises as `open_registry`.
     """
@@ -44,9 +50,16 @@ def registry_of(settings: Settings) -> Callable[[str], RegistryReferences]:
 
     def open_topic(topic: str) -> RegistryReferences:
         if topic not in opened:
+            _ensure(settings, topic)
             registry = Registry(TopicLog(kafka_connection(settings.kafka), topic))
             registry.catch_up()
             opened[topic] = RegistryReferences(registry)
         return opened[topic]
 
     return open_topic
+
+
+def _ensure(settings: Settings, topic: str) -> None:
+    topics = settings.state.topics
+    spec = references_topic(topic, topics.replication)
+    ensure(kafka_connection(settings.kafka), [spec], create=topics.create)

@@ -77,7 +77,8 @@ def publish_command(
     given = read_references(files)
     for one in given:
         model = one.reference.model
-        with open_registry(settings, topic or topic_of(settings, model)) as registry:
+        where = topic or topic_of(settings, model)
+        with open_registry(settings, where, makes=True) as registry:
             outcome = publish(registry, one.reference, by=by or _user(), why=why)
             click.echo(published_words(one.reference, outcome))
             _hint(settings, model, registry.log.topic)

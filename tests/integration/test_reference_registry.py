@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,9 @@ def hash_of(file: Path) -> str:
 
 
 @pytest.fixture
-def registry(topic):
-    """The name of a compacted topic."""
-    return topic(2, cleanup_policy="compact", message_timestamp_type="LogAppendTime")
+def registry():
+    """The name of a topic that nobody has made yet."""
+    return f"references-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
