@@ -137,7 +137,7 @@ def build_from_files(
                 _check_time(profiling, asked)
         progress.update(task, description="checksum")
         data_hash = hash_files(request.paths, advance)
-        source = _listed([path.name for path in request.paths])
+        source = listed([path.name for path in request.paths])
         origin = Origin(source, data_hash, clock.now())
         reference = reference_of(profiling, request, asked, origin)
         reference = with_relations(reference, profiling.columns, gather)
@@ -269,7 +269,8 @@ def _zeros_lost(reference: Reference, profiling: Profiling) -> tuple[str, ...]:
     return tuple(sorted(name for name in profiling.leading_zeros if columns[name] in numeric))
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first three, and how many more."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 

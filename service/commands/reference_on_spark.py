@@ -18,6 +18,7 @@ from service.commands.reference_building import (
     Origin,
     Request,
     check_columns,
+    listed,
     reference_of,
     told,
 )
@@ -75,7 +76,7 @@ def build_on_spark(
                 f"none of the {bad_lines.count:,} lines can be read as JSON Lines; of "
                 f"{bad_lines.first[0].path}: {bad_lines.first[0].detail}"
             )
-        origin = Origin(", ".join(sources), first.hash.hex(), clock.now())
+        origin = Origin(listed(sources), first.hash.hex(), clock.now())
         reference = reference_of(first.profiling, request, asked, origin)
 
         def gather(_purpose: str, gathering: Any) -> None:
