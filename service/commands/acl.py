@@ -2,61 +2,26 @@
 
 import os
 import re
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import click
-from msgspec import Struct
 
 from config.environment import variable
 from config.kafka import KafkaSettings
 from config.loader import examine, load
-from config.settings import Settings
+from config.settings import Role, Settings
 from config.sources import TopicPattern
 from config.tree import dotted
 from service.commands import config_option
+from service.commands.acl_lines import ADMIN_FILE, Cluster, Operation, Request
+from service.commands.acl_own_topics import FLEET, own_topics
 from service.commands.acl_prefixes import Rest, beginnings, with_literal_dots
 from service.errors import ConfigurationError
 
-Operation = Literal["Read", "Describe", "Write"]
-
 _SECRETS = (("kafka", "security", "password"), ("kafka", "security", "key_password"))
-_ADMIN_FILE = "admin.properties"
 _DEAD_LETTERS_KEPT = "retention.ms=1209600000"
 """Two weeks, to be mended and sent again."""
-
-
-class Request(Struct, frozen=True):
-    """What to ask for in one sentence, and the lines that do it; none where no line could."""
-
-    why: str
-    commands: tuple[str, ...] = ()
-
-
-class _Cluster(Struct, frozen=True):
-    """Who is to be let in where, as the tools want it."""
-
-    servers: str
-    principal: str
-    needs_login: bool
-
-    def topic(self, name: str, setting: str) -> str:
-        """Make a topic, with as many partitions and replicas as the cluster has by default."""
-        create = ("--create", "--if-not-exists", "--topic", name, "--config", setting)
-        return self._line("kafka-topics", *create)
-
-    def grant(self, operations: Sequence[Operation], *resource: str) -> str:
-        """Let the principal do this."""
-        allowed = [word for operation in operations for word in ("--operation", operation)]
-        return self._line(
-            "kafka-acls", "--add", "--allow-principal", self.principal, *allowed, *resource
-        )
-
-    def _line(self, tool: str, *words: str) -> str:
-        login = ("--command-config", _ADMIN_FILE) if self.needs_login else ()
-        return shlex.join((tool, "--bootstrap-server", self.servers, *login, *words))
 
 
 def _principal(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -75,6 +40,11 @@ def _principal(_context: click.Context, _option: click.Parameter, text: str | No
     "User:ANONYMOUS; else User:anchorwatch]",
 )
 @click.option(
+    "--role",
+    type=click.Choice(FLEET),
+    help="Of a fleet (state.store: topic) what one role needs alone.  [default: worker and judge]",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "commands"]),
@@ -82,7 +52,9 @@ def _principal(_context: click.Context, _option: click.Parameter, text: str | No
     show_default=True,
     help="text: each with a sentence on why; commands: the lines alone, to be pasted.",
 )
-def command(config_file: Path | None, *, principal: str | None, form: str) -> None:
+def command(
+    config_file: Path | None, *, principal: str | None, role: Role | None, form: str
+) -> None:
     """Print the topics and grants that the service needs, as lines of kafka-topics and kafka-acls.
 
     They are what this version uses with this configuration, and nothing else. Connects nowhere.
@@ -95,11 +67,12 @@ def command(config_file: Path | None, *, principal: str | None, form: str) -> No
     """  # noqa: D301 - click reads \b as its paragraph mark
     settings = _without_secrets(config_file, os.environ)
     who, doubt = _who(settings.kafka, principal)
-    requests = requests_of(settings, who)
+    roles = roles_of(settings, role)
+    requests = requests_of(settings, who, roles)
     if form == "text":
         click.echo(_opening(settings.kafka, who, doubt))
         click.echo("\n" + "\n\n".join(map(_as_text, requests)))
-        click.echo(f"\n{_CLOSING}")
+        click.echo(f"\n{_closing(settings)}")
         return
     for request in requests:
         for line in request.commands or (f"# {' '.join(request.why.split())}",):
@@ -116,26 +89,57 @@ def _without_secrets(config_file: Path | None, environ: Mapping[str, str]) -> Se
     return load(config_file, {**environ, **stand_ins}).settings
 
 
-def requests_of(settings: Settings, principal: str) -> tuple[Request, ...]:
-    """Everything that the service with these settings does in Kafka, in order of its doing.
+def roles_of(settings: Settings, said: Role | None) -> tuple[Role, ...]:
+    """Whose needs are printed. Raises ConfigurationError for a role of a fleet without one."""
+    if settings.state.store == "topic":
+        return FLEET if said is None else (said,)
+    if said is not None:
+        raise ConfigurationError(
+            f"role {said} keeps its state in topics: set state.store to topic, or leave out --role"
+        )
+    return ("all",)
+
+
+def requests_of(
+    settings: Settings, principal: str, roles: tuple[Role, ...] = ("all",)
+) -> tuple[Request, ...]:
+    """Everything that the roles with these settings do in Kafka, in order of their doing.
 
     Raises ConfigurationError when no source has topics.
     """
     kafka = settings.kafka
-    cluster = _Cluster(",".join(kafka.bootstrap_servers), principal, _needs_login(kafka))
-    found = (*_literal(settings, cluster), *_by_pattern(settings, cluster))
+    cluster = Cluster(",".join(kafka.bootstrap_servers), principal, _needs_login(kafka))
+    # The judge reads what workers send, and of the sources learns what there is.
+    reads = roles != ("judge",)
+    found = (
+        *_literal(settings, cluster, reads=reads),
+        *_by_pattern(settings, cluster, reads=reads),
+    )
     if not found:
         raise ConfigurationError(
             "no source of the configuration has topics, so there is nothing to ask for: name the "
             "configuration of the service by --config"
         )
-    return (*found, _group(kafka, cluster), *_dead_letters(kafka, cluster))
+    of_members = (_group(kafka, cluster), *_dead_letters(kafka, cluster)) if reads else ()
+    return (*found, *of_members, *own_topics(settings, cluster, roles))
 
 
-_CLOSING = (
-    "Nothing else is used: the service makes no topic, commits to no other group, and needs no "
-    "right on the cluster. Replays of topics read as the same user, in no group."
-)
+def _closing(settings: Settings) -> str:
+    told = (
+        "Nothing else is used: the service commits to no other group and needs no right on the "
+        "cluster. Replays of topics read as the same user, in no group."
+    )
+    if settings.state.store == "directory":
+        return told.replace("the service commits", "the service makes no topic, commits")
+    creation = (
+        " Topics of its own that are absent it would make itself, if Create were granted on them."
+        if settings.state.topics.create
+        else ""
+    )
+    return (
+        f"{told} What the lines for kafka-topics do not set is free; where there are fewer than "
+        f"three brokers, set state.topics.replication.{creation}"
+    )
 
 
 def _opening(kafka: KafkaSettings, principal: str, doubt: str) -> str:
@@ -144,7 +148,7 @@ def _opening(kafka: KafkaSettings, principal: str, doubt: str) -> str:
     if doubt:
         text += f" {doubt}"
     if _needs_login(kafka):
-        text += f" {_ADMIN_FILE} stands for the file with their own login."
+        text += f" {ADMIN_FILE} stands for the file with their own login."
     return text
 
 
@@ -175,7 +179,7 @@ def _needs_login(kafka: KafkaSettings) -> bool:
     return kafka.security.protocol != "PLAINTEXT"
 
 
-def _literal(settings: Settings, cluster: _Cluster) -> Iterator[Request]:
+def _literal(settings: Settings, cluster: Cluster, *, reads: bool) -> Iterator[Request]:
     """A topic that several sources name is asked for once."""
     sources: dict[str, list[str]] = {}
     for source in settings.sources:
@@ -183,14 +187,19 @@ def _literal(settings: Settings, cluster: _Cluster) -> Iterator[Request]:
             for topic in source.topics:
                 sources.setdefault(topic, []).append(source.name)
     for topic, names in sources.items():
+        purpose = " and read its records" if reads else ""
         yield Request(
-            f"Source {', '.join(names)}: to learn the partitions of {topic} and read its records. "
+            f"Source {', '.join(names)}: to learn the partitions of {topic}{purpose}. "
             "It has to be there; its producers own it.",
-            (cluster.grant(("Read", "Describe"), "--topic", topic),),
+            (cluster.grant(_of_sources(reads=reads), "--topic", topic),),
         )
 
 
-def _by_pattern(settings: Settings, cluster: _Cluster) -> Iterator[Request]:
+def _of_sources(*, reads: bool) -> tuple[Operation, ...]:
+    return ("Read", "Describe") if reads else ("Describe",)
+
+
+def _by_pattern(settings: Settings, cluster: Cluster, *, reads: bool) -> Iterator[Request]:
     for source in settings.sources:
         if not isinstance(source.topics, TopicPattern):
             continue
@@ -204,7 +213,7 @@ def _by_pattern(settings: Settings, cluster: _Cluster) -> Iterator[Request]:
             prefixed = () if is_name else ("--resource-pattern-type", "prefixed")
             yield Request(
                 f"{where}: {_reach(found.text, found.rest)}{_dots(pattern)}",
-                (cluster.grant(("Read", "Describe"), "--topic", found.text, *prefixed),),
+                (cluster.grant(_of_sources(reads=reads), "--topic", found.text, *prefixed),),
             )
 
 
@@ -239,7 +248,7 @@ def _dots(pattern: str) -> str:
     return f" Its dots stand for any character: written {escaped} it would be {texts}."
 
 
-def _group(kafka: KafkaSettings, cluster: _Cluster) -> Request:
+def _group(kafka: KafkaSettings, cluster: Cluster) -> Request:
     return Request(
         f"To join the consumer group {kafka.group}, which gives out the partitions, and to commit "
         "positions to it, by which tools see the lag.",
@@ -247,14 +256,14 @@ def _group(kafka: KafkaSettings, cluster: _Cluster) -> Request:
     )
 
 
-def _dead_letters(kafka: KafkaSettings, cluster: _Cluster) -> Iterator[Request]:
+def _dead_letters(kafka: KafkaSettings, cluster: Cluster) -> Iterator[Request]:
     topic = kafka.dead_letters
     if topic is not None:
         yield Request(
             f"To send records that were refused to {topic}, which has to be there, for two weeks. "
             "Nothing reads it; it holds the same data as the sources.",
             (
-                cluster.topic(topic, _DEAD_LETTERS_KEPT),
+                cluster.make("--topic", topic, "--config", _DEAD_LETTERS_KEPT),
                 cluster.grant(("Write",), "--topic", topic),
             ),
         )

@@ -1,6 +1,5 @@
 """What a cluster says of itself, asked once: who it is, its brokers, its topics."""
 
-import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -42,16 +41,6 @@ class ClusterFacts(Struct, frozen=True):
     id: str
     broker_count: int
     topics: Mapping[str, TopicFacts]
-
-    def matching(self, names: Iterable[str], patterns: Iterable[str] = ()) -> dict[str, TopicFacts]:
-        """Topics of these names, or whose whole name one of the regular expressions matches."""
-        wanted = frozenset(names)
-        compiled = [re.compile(pattern) for pattern in patterns]
-        return {
-            topic: facts
-            for topic, facts in self.topics.items()
-            if topic in wanted or any(pattern.fullmatch(topic) for pattern in compiled)
-        }
 
 
 def ask(connection: KafkaConnection, topics: Iterable[str] | None = None) -> ClusterFacts:

@@ -175,7 +175,8 @@ def _settings_of(connection: KafkaConnection, specs: list[TopicSpec]) -> dict[st
 
 def _absent(connection: KafkaConnection, specs: list[TopicSpec], broker_count: int) -> str:
     names = ", ".join(spec.name for spec in specs)
-    lines = (_line(connection, "kafka-topics", *spec.creation(broker_count)) for spec in specs)
+    make = ("kafka-topics", "--create", "--if-not-exists")
+    lines = (_line(connection, *make, *spec.creation(broker_count)) for spec in specs)
     return f"To be there: {names}{_to_run(lines)}"
 
 

@@ -52,10 +52,10 @@ class TopicSpec(Struct, frozen=True):
         }
 
     def creation(self, broker_count: int = REPLICATION) -> tuple[str, ...]:
-        """The words for kafka-topics, behind those that say where the brokers are."""
+        """The words for kafka-topics --create."""
         configs = (f"{key}={value}" for key, value in self.settings(broker_count).items())
         return (
-            *("--create", "--if-not-exists", "--topic", self.name),
+            *("--topic", self.name),
             *("--partitions", str(self.partitions)),
             *("--replication-factor", str(self.replicas(broker_count))),
             *(word for config in configs for word in ("--config", config)),

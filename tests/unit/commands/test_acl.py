@@ -1,5 +1,6 @@
 """`anchorwatch acl`: what to ask the Kafka team for, and what no grant can mean."""
 
+import itertools
 import shlex
 
 import pytest
@@ -61,6 +62,81 @@ def test_without_dead_letters_nothing_is_written(acl):
     plain = CONFIG.replace("  dead_letters: anchorwatch.refused\n", "")
     assert "Write" not in acl(plain).output
     assert "kafka-topics" not in acl(plain).output
+
+
+FLEET = """
+role: worker
+state: {store: topic, topics: {partitions: 4, replication: 2}}
+sources: [{name: scores, topics: [ml.scores]}]
+"""
+
+
+def granted(result):
+    """The operations on each resource."""
+    lines = [shlex.split(line) for line in result.output.splitlines()]
+    return {
+        line[-1]: [word for option, word in itertools.pairwise(line) if option == "--operation"]
+        for line in lines
+        if line[0] == "kafka-acls"
+    }
+
+
+def test_a_fleet_asks_for_its_own_topics_as_they_have_to_be_made(acl):
+    lines = acl(FLEET, "--format", "commands").output.splitlines()
+    made = [line for line in lines if line.startswith("kafka-topics")]
+    names = ("state", "panes", "references", "episodes")
+    assert len(made) == len(names)
+    for line, name in zip(made, names, strict=True):
+        assert f"--create --if-not-exists --topic anchorwatch.{name} --partitions" in line
+        assert "--replication-factor 2 --config cleanup.policy=" in line
+    assert "--partitions 4 " in made[0]
+    assert "cleanup.policy=compact" in made[0]
+    assert "--partitions 4 " in made[1]
+    assert "retention.ms=172800000" in made[1]
+
+
+def test_each_role_of_a_fleet_is_granted_what_it_does_and_both_what_either_does(acl):
+    read, write, seen = "Read", "Write", "DescribeConfigs"
+    assert granted(acl(FLEET, "--role", "worker", "--format", "commands")) == {
+        "ml.scores": [read, "Describe"],
+        "anchorwatch": [read],
+        "anchorwatch.state": [read, write, seen],
+        "anchorwatch.panes": [write, seen],
+        "anchorwatch.references": [read, seen],
+    }
+    assert granted(acl(FLEET, "--role", "judge", "--format", "commands")) == {
+        "ml.scores": ["Describe"],
+        "anchorwatch.state": [read, write, seen],
+        "anchorwatch.panes": [read, seen],
+        "anchorwatch.references": [read, write, seen],
+        "anchorwatch.episodes": [read, write, seen],
+    }
+    assert granted(acl(FLEET, "--format", "commands")) == {
+        "ml.scores": [read, "Describe"],
+        "anchorwatch": [read],
+        "anchorwatch.state": [read, write, seen],
+        "anchorwatch.panes": [read, write, seen],
+        "anchorwatch.references": [read, write, seen],
+        "anchorwatch.episodes": [read, write, seen],
+    }
+
+
+def test_who_makes_the_topics_of_a_fleet_is_told(acl):
+    assert "if Create were granted on them" in acl(FLEET).output
+    not_made = FLEET.replace("partitions: 4", "create: false")
+    assert "if Create were granted" not in acl(not_made).output
+    assert "the service makes no topic" in acl(CONFIG).output
+
+
+def test_one_process_may_read_references_and_keep_its_record_in_topics(acl):
+    config = CONFIG + "reference: {from: 'topic:refs'}\nstate: {episodes: {topic: eps}}\n"
+    found = granted(acl(config, "--format", "commands"))
+    assert (found["refs"], found["eps"]) == (["Read"], ["Read", "Write"])
+
+
+def test_a_role_without_topics_for_its_state_is_refused(acl):
+    result = acl(CONFIG, "--role", "judge")
+    assert "set state.store to topic" in str(result.exception)
 
 
 def test_the_principal_is_who_the_configuration_logs_in_as(acl):

@@ -105,10 +105,10 @@ def test_a_fleet_uses_four_topics_and_one_process_with_directories_none(tmp_path
 
     source = "sources: [{name: a, topics: [ml]}]\n"
     assert used(source) == []
-    assert used(f"{source}role: worker\nstate: {{store: topic}}\n") == [
-        "anchorwatch.state",
-        "anchorwatch.panes",
-        "anchorwatch.references",
+    of_both = ["anchorwatch.state", "anchorwatch.panes", "anchorwatch.references"]
+    assert used(f"{source}role: worker\nstate: {{store: topic}}\n") == of_both
+    assert used(f"{source}role: judge\nstate: {{store: topic}}\n") == [
+        *of_both,
         "anchorwatch.episodes",
     ]
     assert used(
