@@ -1,9 +1,9 @@
 """What judging a fleet costs: 200 models of 50 features, the panes of six partitions merged.
 
-Panes come as the judge of a fleet gets them, counted and sketched elsewhere, one a model, minute
-and partition. Every model begins as after a day, with its detectors and windows full; then an hour
-of panes goes through `Judge.advance`, in which everything comes around that is done once an hour.
-CPU time. In a process of its own, for the memory it takes: `python -m tests.benchmarks.judge
+Panes and progress come as workers send them, a pane a model, minute and partition. Every model
+begins as after a day, with its detectors and windows full; then an hour of panes goes through
+`Images.take` and `Judge.advance`, in which everything comes around that is done once an hour. CPU
+time. In a process of its own, for the memory it takes: `python -m tests.benchmarks.judge
 [MINUTES MODELS ROWS]` prints what was measured as JSON.
 """
 
@@ -22,14 +22,19 @@ from config.limits import LimitsSettings
 from config.settings import Settings
 from config.sources import SourceSettings
 from service.ingest.decode.decoder import Decoder
+from service.monitor.counting.images import Images
+from service.monitor.counting.model_image import ModelImage
 from service.monitor.counting.panes import Pane
-from service.monitor.counting.shard import ModelShard, Shard, TimeRules
+from service.monitor.counting.progress import ModelProgress, Progress
+from service.monitor.counting.shard import Shard, TimeRules
+from service.monitor.counting.totals import ModelTotals, RecordBook
 from service.monitor.detecting.detection import Detection
 from service.monitor.detecting.dispersions import Dispersions
 from service.monitor.detecting.windows import Window
 from service.monitor.judging.judge import Judge
 from service.monitor.references.planning import plan_for
-from service.values.plans import Plan
+from service.state.snapshot import decode, encode
+from service.values.exchange import Sent, SentPane, SentProgress, Stamp
 from service.values.records import Chunk, Partition
 from service.values.references import Reference
 from service.values.streams import ModelKey
@@ -48,16 +53,20 @@ ROWS_DRAWN = 72_000
 would not be as the reference is."""
 
 START_SECONDS, PANE_SECONDS = 1_780_272_000.0, 60.0
+FLUSHES = 6
+"""Of a worker in a minute."""
+
 TARGET_US = 50.0
 MIB = 2**20
 
 PARTS = {
-    "merging": (Judge, "_take"),
+    "decoding": (ModelImage, "_read"),
+    "taking": (Judge, "_take"),
     "windows": (Window, "add"),
     "detection": (Detection, "judge"),
     "dispersion": (Dispersions, "learn"),
 }
-"""What is timed by itself; dispersion is a part of detection."""
+"""What is timed by itself; decoding is a part of taking, dispersion one of detection."""
 
 
 def table(minutes: int = HOUR_MINUTES, models: int = MODELS) -> list[Figure]:
@@ -65,53 +74,69 @@ def table(minutes: int = HOUR_MINUTES, models: int = MODELS) -> list[Figure]:
     many = _measured(minutes, models, MANY)
     few = _measured(max(1, minutes // 4), models, FEW)
     us = many["us"]
-    named = us["merging"] + us["windows"] + us["detection"]
+    named = us["taking"] + us["windows"] + us["detection"]
     title = f"judge: {models} models x {FEATURES} features, {PARTITIONS} partitions merged"
     return [
-        Figure(title, us["whole"], "us/feature", at_most(TARGET_US)),
-        Figure("  of this: merging the partitions' panes", us["merging"], "us/feature"),
+        Figure(title, us["judge"], "us/feature", at_most(TARGET_US)),
+        Figure("  of this: panes out of bytes", us["decoding"], "us/feature"),
+        Figure("  merging the partitions' panes", us["taking"] - us["decoding"], "us/feature"),
         Figure("  windows", us["windows"], "us/feature"),
         Figure("  detection", us["detection"] - us["dispersion"], "us/feature"),
         Figure("  learning dispersion", us["dispersion"], "us/feature"),
-        Figure("  episodes and all else", us["whole"] - named, "us/feature"),
-        Figure("  share of one core", us["whole"] * models * FEATURES / 60e6 * 100, "%"),
+        Figure("  episodes and all else", us["judge"] - named, "us/feature"),
+        Figure("  share of one core", us["judge"] * models * FEATURES / 60e6 * 100, "%"),
         Figure("  longest minute of all models", many["longest_seconds"] * 1e3, "ms"),
-        Figure("  resident, windows full", many["resident_mib"], "MiB"),
-        Figure("  episodes meanwhile, all false", many["episodes"], ""),
-        Figure("the same at one event a second and model", few["us"]["whole"], "us/feature"),
+        Figure("  the same at one event a second and model", few["us"]["judge"], "us/feature"),
+        Figure("a round in which nothing is to be judged", many["idle_seconds"] * 1e3, "ms"),
+        Figure("  share of one core, once a second", many["idle_seconds"] * 100, "%"),
+        Figure("taking in a partition's progress", many["progress_seconds"] * 1e3, "ms"),
+        Figure(
+            "  share of one core, every 10 s",
+            many["progress_seconds"] * PARTITIONS * FLUSHES / 60 * 100,
+            "%",
+        ),
+        Figure("resident, windows full", many["resident_mib"], "MiB"),
+        Figure("episodes meanwhile, all false", many["episodes"], ""),
     ]
 
 
 def measure(minutes: int, models: int, rows: int) -> dict[str, Any]:
-    """CPU a feature and pane by part, over so many minutes of all models."""
+    """CPU by part, over so many minutes of all models."""
     fleet = Fleet(World(rows), models)
     spent: Counter[str] = Counter()
     for part, (owner, name) in PARTS.items():
         setattr(owner, name, _timed(getattr(owner, name), part, spent))
     longest = 0.0
+    take = _timed(fleet.images.take, "progress", spent)
+    idle = _timed(fleet.advance, "idle", spent)
     for minute in range(WARM_MINUTES, WARM_MINUTES + minutes):
-        fleet.bring(minute)
+        panes, progress = fleet.sent(minute)
+        fleet.images.take(panes, _end(minute))
+        take(progress, _end(minute))
         begun = time.process_time()
         fleet.advance(minute)
         seconds = time.process_time() - begun
-        spent["whole"] += seconds
+        spent["judge"] += seconds
         longest = max(longest, seconds)
+        idle(minute)
     judged = models * FEATURES * minutes
     return {
         "us": {part: seconds * 1e6 / judged for part, seconds in spent.items()},
         "longest_seconds": longest,
+        "idle_seconds": spent["idle"] / minutes,
+        "progress_seconds": spent["progress"] / minutes / PARTITIONS,
         "resident_mib": psutil.Process().memory_info().rss / MIB,
         "episodes": len(fleet.judge.episodes.open) + len(fleet.judge.episodes.ended),
     }
 
 
 class World:
-    """Panes of one model, a minute and partition each, as they would come from a worker."""
+    """Panes of one model, a minute and partition each, as they come from a worker."""
 
     def __init__(self, rows: int, drawn: int = ROWS_DRAWN) -> None:
         model = ModelEvents("model", NUMERIC, CATEGORICAL, rows=drawn)
         self.reference = model.reference
-        self._rows = rows
+        self.rows = rows
         self._minutes = drawn // (rows * PARTITIONS)
         decoder = Decoder(
             SourceSettings(name="events", topics=("predictions",)),
@@ -122,65 +147,114 @@ class World:
         self._drawn = [
             self._pane(decoder, model, place) for place in range(self._minutes * PARTITIONS)
         ]
+        self.quality = self._drawn[0].quality()
+        self._encoded: dict[int, bytes] = {}
+        self._encoded_at = -1
 
-    def pane(self, plan: Plan, minute: int, partition: int, seed: int) -> Pane:
-        """A pane of a minute, for the models of one `seed`."""
+    def body(self, minute: int, partition: int, seed: int) -> bytes:
+        """A pane of a minute, for the models of one `seed`; those of other minutes are let go."""
+        if minute != self._encoded_at:
+            self._encoded_at, self._encoded = minute, {}
         place = (7 * seed + minute) % self._minutes * PARTITIONS + (seed + partition) % PARTITIONS
-        pane = Pane.from_state(plan, self._drawn[place])
-        pane.start_seconds = START_SECONDS + minute * PANE_SECONDS
-        return pane
+        if place not in self._encoded:
+            pane = self._drawn[place]
+            pane.start_seconds = START_SECONDS + minute * PANE_SECONDS
+            self._encoded[place] = encode(pane.state())
+        return self._encoded[place]
 
-    def _pane(self, decoder: Decoder, model: ModelEvents, place: int) -> dict[str, Any]:
-        first, end = place * self._rows, (place + 1) * self._rows
-        records = model.records(self._rows, first, START_SECONDS, START_SECONDS + PANE_SECONDS)
+    def _pane(self, decoder: Decoder, model: ModelEvents, place: int) -> Pane:
+        first, end = place * self.rows, (place + 1) * self.rows
+        records = model.records(self.rows, first, START_SECONDS, START_SECONDS + PANE_SECONDS)
         chunk = Chunk(Partition("predictions", place % PARTITIONS), records, end)
         shard = Shard(chunk.partition, first, START_SECONDS)
         shard.apply(chunk, decoder.decode(chunk), TimeRules(), START_SECONDS + PANE_SECONDS)
         [pane] = shard.models[model.key].panes.values()
-        return pane.state()
+        return pane
 
 
 class Fleet:
-    """So many models like one, as they are after a day, and their shards."""
+    """So many models like one, as they are after a day, and what is known of their partitions."""
 
     def __init__(self, world: World, models: int) -> None:
         self._world = world
         self.keys = [ModelKey(f"model-{i:03d}", "3") for i in range(models)]
-        self.shards = [
-            Shard(Partition("predictions", i), 0, START_SECONDS) for i in range(PARTITIONS)
-        ]
-        self.judge = fresh_judge(lambda _: world.reference, models)
+        self.partitions = [Partition("predictions", i) for i in range(PARTITIONS)]
         self._warm_up()
 
-    def bring(self, minute: int) -> None:
-        """The panes of a minute come, of all models and partitions."""
-        for seed, key in enumerate(self.keys):
-            self._bring(key, minute, seed)
+    def sent(self, minute: int) -> tuple[list[Sent], list[Sent]]:
+        """What comes of a minute: panes of all models and partitions, and progress."""
+        panes: list[Sent] = []
+        progress: list[Sent] = []
+        for partition in self.partitions:
+            stamp = Stamp(b"worker", 0, self._rows(minute) * len(self.keys))
+            for seed, key in enumerate(self.keys):
+                body = self._world.body(minute, partition.number, seed)
+                panes.append(self._pane(partition, key, stamp, minute, body))
+            progress.append(SentProgress(partition, stamp, encode(self._progress(minute).state())))
+        return panes, progress
 
     def advance(self, minute: int) -> None:
         """Judge the panes of a minute."""
-        self.judge.advance(self.shards, _end(minute) + PANE_SECONDS)
+        self.judge.advance(self.images, _end(minute) + PANE_SECONDS)
 
     def _warm_up(self) -> None:
         """One model lives for a day; the others are as it is then."""
-        first = self.keys[0]
-        self.judge.schedule(first)
+        keys, self.keys = self.keys, self.keys[:1]
+        self._first_minute = 0
+        self._begin(1)
         for minute in range(WARM_MINUTES):
-            self._bring(first, minute, 0)
+            for some in self.sent(minute):
+                self.images.take(some, _end(minute))
             self.advance(minute)
         state = self.judge.state()
         [one] = state["models"]
-        state["models"] = [one | {"model": key.model} for key in self.keys]
-        self.judge = fresh_judge(lambda _: self._world.reference, len(self.keys))
+        state["models"] = [one | {"model": key.model} for key in keys]
+        self.keys, self._first_minute = keys, WARM_MINUTES
+        self._begin(len(keys))
         self.judge.restore(state, {})
 
-    def _bring(self, key: ModelKey, minute: int, seed: int) -> None:
-        plan = self.judge.models[key].references.newest.plan
-        for number, shard in enumerate(self.shards):
-            part = shard.models.setdefault(key, ModelShard(START_SECONDS))
-            pane = self._world.pane(plan, minute, number, seed)
-            part.panes[pane.id] = pane
-            part.newest_seconds = _end(minute) + TimeRules().lateness_seconds
+    def _begin(self, models: int) -> None:
+        self.judge = fresh_judge(lambda _: self._world.reference, models)
+        idle = Settings().detection.idle_after
+        self.images = Images(self.judge, decode, TimeRules(), idle)
+
+    def _rows(self, minute: int) -> int:
+        """Of a model and partition, through a minute."""
+        return (minute + 1 - self._first_minute) * self._world.rows
+
+    def _pane(
+        self, partition: Partition, key: ModelKey, stamp: Stamp, minute: int, body: bytes
+    ) -> SentPane:
+        return SentPane(
+            partition=partition,
+            model=key,
+            start_seconds=START_SECONDS + minute * PANE_SECONDS,
+            pane_seconds=PANE_SECONDS,
+            reference_hash=self._world.reference.hash,
+            early=False,
+            stamp=stamp,
+            rows=self._world.rows,
+            counts_hash=b"",
+            body=body,
+        )
+
+    def _progress(self, minute: int) -> Progress:
+        """A worker is half a minute into the next pane."""
+        now = _end(minute) + TimeRules().lateness_seconds + PANE_SECONDS / 2
+        totals = ModelTotals()
+        totals.predictions = self._rows(minute)
+        totals.add_quality(self._world.quality)
+        of_each = ModelProgress(
+            watermark_seconds=_end(minute),
+            passed_seconds=_end(minute),
+            newest_event_seconds=now,
+            last_arrival_seconds=now,
+            last_seen_seconds=now,
+            open_rows=0,
+            totals=totals,
+        )
+        models = dict.fromkeys(self.keys, of_each)
+        return Progress(RecordBook(), now, now, _end(minute), models)
 
 
 def fresh_judge(given: Callable[[ModelKey], Reference | None], models: int) -> Judge:

@@ -19,15 +19,22 @@ def fleet(world, monkeypatch):
     return Fleet(world, models=3)
 
 
+def go_on(fleet, minutes):
+    for minute in range(WARM, WARM + minutes):
+        for some in fleet.sent(minute):
+            fleet.images.take(some, 0.0)
+        fleet.advance(minute)
+
+
 def test_every_model_is_judged_once_a_minute_on_the_rows_of_all_partitions(fleet):
     before = [model.rows_judged for model in fleet.judge.models.values()]
-    for minute in (WARM, WARM + 1):
-        fleet.bring(minute)
-        fleet.advance(minute)
+    go_on(fleet, 2)
     models = list(fleet.judge.models.values())
     assert [model.panes_judged for model in models] == [WARM + 2] * 3
     gained = [model.rows_judged - known for model, known in zip(models, before, strict=True)]
     assert gained == [2 * PARTITIONS * ROWS] * 3
+    assert not fleet.images.refused()
+    assert all(fleet.images.open_rows(key) == 0 for key in fleet.keys)
 
 
 def test_models_begin_as_after_the_warm_up_with_all_of_their_features(fleet):
@@ -38,7 +45,5 @@ def test_models_begin_as_after_the_warm_up_with_all_of_their_features(fleet):
 
 
 def test_what_is_drawn_is_as_the_reference_is(fleet):
-    for minute in range(WARM, WARM + 20):
-        fleet.bring(minute)
-        fleet.advance(minute)
+    go_on(fleet, 20)
     assert not fleet.judge.episodes.open
