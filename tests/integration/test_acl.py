@@ -1,5 +1,6 @@
 """Where nobody may do anything that was not granted, what `anchorwatch acl` prints is enough."""
 
+import contextlib
 import json
 import shlex
 
@@ -13,7 +14,10 @@ from kafka.admin import (
     KafkaAdminClient,
     ResourcePattern,
     ResourceType,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
+from kafka.errors import TopicAlreadyExistsError
 
 from service.commands.acl import command as acl
 from service.commands.replay import command as replay
@@ -42,10 +46,11 @@ def guarded():
         yield guarded
 
 
-def configuration(guarded, directory, **kafka):
+def configuration(guarded, directory, *, user="watch", **kafka):
     secret = directory / "secret"
     secret.write_text("secret", "utf-8")
-    security = {"protocol": "SASL_PLAINTEXT", "mechanism": "PLAIN", "username": "watch"}
+    mechanism = "PLAIN" if user == "watch" else "SCRAM-SHA-256"
+    security = {"protocol": "SASL_PLAINTEXT", "mechanism": mechanism, "username": user}
     return {
         "kafka": {
             "bootstrap_servers": [guarded.bootstrap],
@@ -65,9 +70,9 @@ def service(guarded, tmp_path):
     service.close()
 
 
-def printed(config):
+def printed(config, *arguments):
     """The lines of the command."""
-    result = CliRunner().invoke(acl, ["--config", str(config), "--format", "commands"])
+    result = CliRunner().invoke(acl, ["--config", str(config), "--format", "commands", *arguments])
     assert result.exit_code == 0, result.output
     return result.output.splitlines()
 
@@ -83,13 +88,21 @@ def do(guarded, line):
     assert options.pop("--command-config") == "admin.properties"
     with KafkaAdminClient(bootstrap_servers=guarded.broker.bootstrap) as admin:
         if tool == "kafka-topics":
-            key, value = options.pop("--config").split("=")
-            topic = {options.pop("--topic"): {"configs": {key: value}}}
-            admin.create_topics(topic, wait_for_metadata=True)
+            options.pop("--config")
+            asked = {
+                "configs": dict(word.split("=") for option, word in said if option == "--config"),
+                "num_partitions": int(options.pop("--partitions", -1)),
+                "replication_factor": int(options.pop("--replication-factor", -1)),
+            }
+            with contextlib.suppress(TopicAlreadyExistsError):  # --if-not-exists
+                admin.create_topics({options.pop("--topic"): asked}, wait_for_metadata=True)
         else:
             assert (tool, flags) == ("kafka-acls", {"--add"})
             admin.create_acls(list(grants(said, options)))
     assert not options
+
+
+_OPERATIONS = {"DescribeConfigs": "DESCRIBE_CONFIGS"}
 
 
 def grants(said, options):
@@ -105,7 +118,13 @@ def grants(said, options):
     for option, operation in said:
         if option == "--operation":
             allow = ACLPermissionType.ALLOW
-            yield ACL(principal, "*", ACLOperation[operation.upper()], allow, pattern)
+            yield ACL(
+                principal,
+                "*",
+                ACLOperation[_OPERATIONS.get(operation, operation.upper())],
+                allow,
+                pattern,
+            )
 
 
 def refused(service):
@@ -157,6 +176,35 @@ def test_a_pattern_is_granted_by_its_beginning(guarded, tmp_path):
         service.wait_for_records(5, PATTERNED)
     finally:
         service.close()
+
+
+def test_each_role_of_a_fleet_misses_its_grants_by_name_and_they_are_enough(guarded, tmp_path):
+    worker, judge = (member(guarded, tmp_path, role) for role in ("worker", "judge"))
+    try:
+        assert "does not let us describe anchorwatch." in refused(worker)
+        assert "grant Describe" in refused(judge)
+        for service, role in ((worker, "worker"), (judge, "judge")):
+            for line in printed(service.config, "--role", role):
+                do(guarded, line)
+            service.start()
+        judge.wait_for(lambda page: page.get("predictions_total", model="m") == 20)
+        for service in (judge, worker):
+            assert service.process.terminate() == 0, service.log
+            assert "own_topics_not_checked" not in service.log
+    finally:
+        for service in (worker, judge):
+            service.close()
+
+
+def member(guarded, directory, role):
+    """A worker or a judge, each with a login of its own; `state.topics.create` changes nothing."""
+    with KafkaAdminClient(bootstrap_servers=guarded.broker.bootstrap) as admin:
+        mechanism = ScramMechanism.SCRAM_SHA_256
+        login = UserScramCredentialUpsertion(role, mechanism, "secret", iterations=4096)
+        admin.alter_user_scram_credentials([login])
+    tree = configuration(guarded, directory, user=role, group="fleet")
+    state = {"store": "topic", "topics": {"partitions": 2, "replication": 1}}
+    return ServiceProcess(directory, {**tree, "role": role, "state": state}, role)
 
 
 def replayed(config, *arguments):
