@@ -11,6 +11,7 @@ from service.audit.books import books, rows
 from service.audit.in_force import mutes_of, references_of, settings_in_force, watched_as
 from service.audit.lives import times_down, within
 from service.audit.minutes import Timeline, days, merged, timeline, together
+from service.audit.policy import policy_months
 from service.values.audits import Audit, AuditedEpisode, Down, Period, Version
 from service.values.watched import (
     MINUTE_SECONDS,
@@ -100,6 +101,7 @@ def audit(
         watched=_each(by_version, lambda entries: watched_as(written, entries)),
         references=_each(by_version, lambda entries: references_of(written, entries)),
         mutes=_each(by_version, lambda entries: mutes_of(written, entries)),
+        policy=_each(by_version, lambda entries: policy_months(written, entries)),
         episodes=tuple(_of_model(episodes, model, version, period)),
         notes=tuple(_notes(period, recorded, by_version, down)),
     )

@@ -22,6 +22,7 @@ def tables(audit: Audit) -> Mapping[str, Rows]:
         "books": _books(audit),
         "settings": _settings(audit),
         "references": _references(audit),
+        "policy": _policy(audit),
         "mutes": _mutes(audit),
         "episodes": _episodes(audit),
         "verdicts": _verdicts(audit),
@@ -126,6 +127,28 @@ def _references(audit: Audit) -> Rows:
             ]
         )
     return [[*head, "created_by", "dataset", "data_hash", "metadata"], *rows]
+
+
+def _policy(audit: Audit) -> Rows:
+    head = ["month", "version", "policy", "hours", "amber_or_red_hours", "red_hours"]
+    rows = [
+        [
+            one.month,
+            one.version,
+            one.policy,
+            one.hours,
+            one.amber_hours,
+            one.red_hours,
+            one.doubtful_hours,
+            one.highest,
+            one.stream,
+            _time(one.at_seconds),
+            one.covered_ratio,
+        ]
+        for one in audit.policy
+    ]
+    more = ["hours_some_level_says_nothing", "highest_distance", "stream", "at", "window_covered"]
+    return [[*head, *more], *rows]
 
 
 def _mutes(audit: Audit) -> Rows:

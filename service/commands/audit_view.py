@@ -70,6 +70,13 @@ def _in_force(audit: Audit) -> Iterator[str]:
                 f"Reference {reference.hash[:12]} ({reference.source}, "
                 f"{count(reference.rows)} rows) of version {used.version} from {since} to {until}."
             )
+    for month in audit.policy:
+        highest = f"{decimals(month.highest)} of {month.stream}" if month.stream else "not known"
+        yield (
+            f"Policy in {month.month}, version {month.version} ({month.policy}): highest "
+            f"{highest}; of {count(month.hours)} hours {count(month.amber_hours)} amber or red, "
+            f"{count(month.red_hours)} red."
+        )
     for muted in audit.mutes:
         mute = muted.mute
         until = minute(mute.until_seconds)

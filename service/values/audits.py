@@ -196,6 +196,26 @@ class WatchedAs(Struct, frozen=True):
     facts: ModelFacts
 
 
+class PolicyMonth(Struct, frozen=True):
+    """A month (UTC) of a version against its policy, by hourly entries: in how many of `hours` a
+    stream was at least amber, or red; and the highest distance, when, and whose it was. In
+    `doubtful` hours some level said nothing, for want of events, and the window was covered to
+    `covered_ratio` at most.
+    """
+
+    version: str
+    month: str
+    policy: str
+    hours: int
+    amber_hours: int
+    red_hours: int
+    doubtful_hours: int
+    highest: float | None
+    stream: str
+    at_seconds: float | None
+    covered_ratio: float
+
+
 class Muted(Struct, frozen=True):
     """A mute, since when the record knows of it."""
 
@@ -237,5 +257,6 @@ class Audit(Struct, frozen=True, kw_only=True):
     watched: tuple[WatchedAs, ...] = ()
     references: tuple[WatchedAs, ...] = ()
     mutes: tuple[Muted, ...] = ()
+    policy: tuple[PolicyMonth, ...] = ()
     episodes: tuple[AuditedEpisode, ...] = ()
     notes: tuple[str, ...] = ()

@@ -96,6 +96,22 @@ class ModelFacts(Struct, frozen=True, omit_defaults=True):
     policy: str = ""
 
 
+class PolicyWatched(Struct, frozen=True, omit_defaults=True):
+    """Streams by where their distance lies between the limits of a policy, the highest distance and
+    whose it is. Of `too_few` sampling alone is expected to reach amber: their level says nothing.
+    `covered_ratio` of the policy's window is known, from 0 to 1.
+    """
+
+    within: int = 0
+    amber: int = 0
+    red: int = 0
+    unknown: int = 0
+    too_few: int = 0
+    highest: float | None = None
+    stream: str = ""
+    covered_ratio: float = 0.0
+
+
 class ModelWatched(Struct, frozen=True, omit_defaults=True):
     """One model version as of `at_seconds`; `hours` are those that something was added to.
 
@@ -118,6 +134,7 @@ class ModelWatched(Struct, frozen=True, omit_defaults=True):
     rejected: Mapping[str, int] = {}
     hours: tuple[WatchedHour, ...] = ()
     hours_lost: int = 0
+    policy: PolicyWatched | None = None
     facts: ModelFacts | None = None
 
     @property

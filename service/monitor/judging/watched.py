@@ -1,6 +1,7 @@
 """From judges and partitions to what the record keeps of them for audits. Pure, for every role."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -8,7 +9,9 @@ from detectors.dispersion import Status
 from service.monitor.counting.counted import CountedPartition
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.model_judge import ModelJudge
+from service.monitor.judging.policy_reporting import policy_reports
 from service.monitor.references.in_force import InForce
+from service.values.reports import PolicyLevel
 from service.values.watched import (
     NAMES_MAX,
     LineageFacts,
@@ -16,6 +19,7 @@ from service.values.watched import (
     ModelWatched,
     MuteFacts,
     PartitionWatched,
+    PolicyWatched,
 )
 from service.values.watches import Watch
 
@@ -56,6 +60,7 @@ def watched_model(
         rejected={reason.value: count for reason, count in totals.rejected.items()},
         hours=model.coverage.hours(),
         hours_lost=model.coverage.lost,
+        policy=_against_policy(model),
     )
 
 
@@ -107,6 +112,27 @@ def facts_of(model: ModelJudge, now_seconds: float) -> ModelFacts:
 
 def _entry(model: ModelJudge) -> InForce:
     return model.references.with_hash(reference_hash_of(model))
+
+
+def _against_policy(model: ModelJudge) -> PolicyWatched | None:
+    comparison = model.comparison
+    if comparison is None or comparison.policy is None:
+        return None
+    named = zip(comparison.plan.streams, policy_reports(comparison), strict=True)
+    told = [(key.words, report) for key, report in named if report is not None]
+    levels = Counter(report.level for _, report in told)
+    known = [(r.distance, name) for name, r in told if math.isfinite(r.distance)]
+    highest, stream = max(known, default=(None, ""))
+    return PolicyWatched(
+        within=levels[PolicyLevel.WITHIN],
+        amber=levels[PolicyLevel.AMBER],
+        red=levels[PolicyLevel.RED],
+        unknown=levels[PolicyLevel.UNKNOWN],
+        too_few=sum(report.too_few for _, report in told),
+        highest=highest,
+        stream=stream,
+        covered_ratio=round(max((r.covered_ratio for _, r in told), default=0.0), 4),
+    )
 
 
 def _lineage(entry: InForce) -> LineageFacts | None:

@@ -4,7 +4,8 @@ from msgspec.structs import replace
 
 from service.audit.books import books, rows
 from service.audit.in_force import mutes_of, references_of, settings_in_force, watched_as
-from service.values.watched import LineageFacts, MuteFacts, SettingsWatched
+from service.audit.policy import policy_months
+from service.values.watched import LineageFacts, MuteFacts, PolicyWatched, SettingsWatched
 from tests.unit.audit.recording import D0, DAY, FACTS, HOUR, model, partition, period, service
 
 
@@ -62,6 +63,31 @@ class TestRows:
         entries = [model(-60, rows=100), model(HOUR, rows=130), model(2 * HOUR, rows=7)]
         told = rows(period(), entries)
         assert (told.judged, told.restarts) == (37, 1)
+
+
+class TestPolicy:
+    def test_months_tell_hours_at_the_limits_and_the_highest_distance(self):
+        facts = replace(FACTS, policy="psi: amber 0.1, red 0.25")
+        levels = [(0.05, 0, 0), (0.12, 1, 0), (0.31, 0, 1), (0.2, 1, 0)]
+        entries = [
+            model(
+                number * HOUR,
+                facts=facts if number == 0 else None,
+                policy=PolicyWatched(1, amber, red, 0, 0, highest, "input income", 0.5),
+            )
+            for number, (highest, amber, red) in enumerate(levels)
+        ]
+        entries.append(replace(entries[-1], at_seconds=entries[-1].at_seconds + 60))
+        (month,) = policy_months(period(), entries)
+        assert (month.month, month.policy) == ("2023-11", facts.policy)
+        assert (month.hours, month.amber_hours, month.red_hours) == (4, 3, 1)
+        assert (month.highest, month.stream) == (0.31, "input income")
+        assert month.at_seconds == D0 + 2 * HOUR
+        assert policy_months(period(20 * DAY, 30 * DAY), entries) == ()
+
+    def test_without_a_policy_there_is_nothing_to_tell(self):
+        assert policy_months(period(), [model(HOUR)]) == ()
+        assert policy_months(period(), []) == ()
 
 
 class TestInForce:
