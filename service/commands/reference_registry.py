@@ -79,7 +79,7 @@ def publish_command(
         model = one.reference.model
         where = topic or topic_of(settings, model)
         with open_registry(settings, where, makes=True) as registry:
-            outcome = publish(registry, one.reference, by=by or _user(), why=why)
+            outcome = publish(registry, one.reference, by=by or user(), why=why)
             click.echo(published_words(one.reference, outcome))
             _hint(settings, model, registry.log.topic)
 
@@ -196,7 +196,7 @@ def rollback_command(
     """  # noqa: D301 - click reads \b as its paragraph mark
     settings = load_settings(config_file).settings
     with open_registry(settings, topic or topic_of(settings, model)) as registry:
-        outcome = roll_back(registry, model, version, to=to, by=by or _user(), why=why)
+        outcome = roll_back(registry, model, version, to=to, by=by or user(), why=why)
         current = outcome.current.choice.hash[:HASH_DIGITS]
         name, before = title(model, version), (outcome.replaced or "")[:HASH_DIGITS]
         if outcome.done == "unchanged":
@@ -233,7 +233,8 @@ def _print(table: Any) -> None:
     Console(width=None if os.isatty(1) else _WIDTH).print(table)
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this process, for the record."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

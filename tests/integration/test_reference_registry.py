@@ -5,10 +5,13 @@ import shutil
 import uuid
 from pathlib import Path
 
+import anchorwatch
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from service.__main__ import anchorwatch
+from service.__main__ import anchorwatch as command_line
 from service.monitor.references.file import read, write
 from tests.integration.parts import events
 from tests.integration.parts.watched_topic import REFERENCE_ROWS, send
@@ -22,7 +25,7 @@ def build(directory, seed, rows=REFERENCE_ROWS, version=None):
     table.write_text("".join(json.dumps(row) + "\n" for row in rows_of), "utf-8")
     command = ["reference", "build", str(table), "--model", events.SYNTHETIC, "--force"]
     command += ["--output", str(output), *(["--version", version] if version else [])]
-    done = CliRunner().invoke(anchorwatch, command)
+    done = CliRunner().invoke(command_line, command)
     assert done.exit_code == 0, done.output
     return output
 
@@ -49,7 +52,7 @@ def run(kafka, registry, tmp_path):
 
     def invoke(*arguments, fails=False):
         done = CliRunner().invoke(
-            anchorwatch, ["reference", *map(str, arguments), "--config", str(config)]
+            command_line, ["reference", *map(str, arguments), "--config", str(config)]
         )
         assert (done.exit_code != 0) == fails, (done.output, done.exception)
         return str(done.exception) if fails else done.output
@@ -136,6 +139,28 @@ def test_a_file_put_into_the_directory_of_a_running_service_is_taken_up(
     service.wait_for(lambda _: "reference_exchanged" in service.log)
     send(kafka.bootstrap, name, messages[3000:])
     service.wait_for(lambda page: in_use(page) == {hash_of(two)})
+
+
+def test_a_training_pipeline_publishes_in_three_lines(kafka, registry, run):
+    rng = np.random.default_rng(4)
+    df = pd.DataFrame({"income": rng.lognormal(10.0, 1.0, 5000), "score": rng.random(5000)})
+
+    found = anchorwatch.reference(df, model="credit-risk", version="4", prediction="score")
+    told = found.publish(kafka.bootstrap, topic=registry, by="pipeline 7", why="nightly")
+    assert "5,000 rows published" in told
+
+    (entry,) = json.loads(run("list", "--json", "--model", "credit-risk"))
+    assert (entry["version"], entry["current"]) == ("4", found.hash)
+    assert entry["history"][0]["by"] == "pipeline 7"
+    assert read(run("show", "credit-risk@4", "--file"), "shown").hash == found.hash
+
+
+def test_a_pipeline_takes_brokers_and_topic_from_its_environment(kafka, registry, run, monkeypatch):
+    monkeypatch.setenv("ANCHORWATCH_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap)
+    monkeypatch.setenv("ANCHORWATCH_REFERENCE__FROM", f"topic:{registry}")
+    df = pd.DataFrame({"x": np.arange(1000.0)})
+    anchorwatch.reference(df, model="from-environment").publish()
+    assert "from-environment" in run("list")
 
 
 def in_use(page):
