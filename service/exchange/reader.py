@@ -13,6 +13,7 @@ from service.exchange.records import (
     checksum,
     key_of,
     partition_of,
+    pieces_of,
     value_of,
 )
 from service.values.exchange import BadRecord, Sent, SentPane, SentProgress, Stamp, Unreadable
@@ -78,8 +79,9 @@ class Reader:
 
     def _join(self, entry: Entry) -> Sent | None:
         key, value = key_of(entry.key), value_of(entry.value)
-        if key.piece >= value.pieces:
-            raise Refused(Unreadable.MALFORMED, f"piece {key.piece} of {value.pieces}")
+        if value.pieces != pieces_of(value.body_bytes) or key.piece >= value.pieces:
+            what = f"piece {key.piece} of {value.pieces} of {value.body_bytes} bytes"
+            raise Refused(Unreadable.MALFORMED, what)
         if value.pieces == 1:
             return _sent(key.name, value, value.piece)
         whole = _Whole(key.name, value.stamp, value.checksum, value.pieces, value.body_bytes)

@@ -3,9 +3,10 @@
 Records of input partition p go to partition p mod S, so that all of one partition stay in order.
 A key says what it is of, a value begins with one byte of layout:
 
-    key    MessagePack array   pane:     "pane", topic, partition, model, version, start, length,
-                                         reference, early, piece
-                               progress: "progress", topic, partition, piece
+    key    MessagePack array   what it is of, and the number of the piece; it is of
+                               "pane", topic, partition, model, version, start, length, reference,
+                                       whether it is an early copy
+                            or "progress", topic, partition
     value  1 byte              LAYOUT
            MessagePack array   writer, era, applied through, rows, hash of the counts,
                                how many pieces, bytes and checksum of the whole body, this piece
@@ -140,6 +141,11 @@ def checksum(body: bytes) -> bytes:
     return blake2b(body, digest_size=_CHECKSUM_BYTES).digest()
 
 
+def pieces_of(body_bytes: int) -> int:
+    """How many records a body takes."""
+    return max(1, -(-body_bytes // PIECE_MAX_BYTES))
+
+
 def partition_of(name: Name) -> Partition:
     """The partition of the input that it is about."""
     return Partition(name.topic, name.partition)
@@ -152,19 +158,20 @@ def _drafts(sent: Sent, partition_count: int) -> Iterator[Draft]:
             " watch fewer features"
         )
     rows, counts_hash = (sent.rows, sent.counts_hash) if isinstance(sent, SentPane) else (0, b"")
-    cut = range(0, max(1, len(sent.body)), PIECE_MAX_BYTES)
+    pieces = pieces_of(len(sent.body))
     whole = checksum(sent.body)
-    for number, at in enumerate(cut):
+    for number in range(pieces):
+        first = number * PIECE_MAX_BYTES
         value = Value(
             sent.stamp.writer,
             sent.stamp.era,
             sent.stamp.applied_through,
             rows,
             counts_hash,
-            len(cut),
+            pieces,
             len(sent.body),
             whole,
-            sent.body[at : at + PIECE_MAX_BYTES],
+            sent.body[first : first + PIECE_MAX_BYTES],
         )
         yield Draft(
             sent.partition.number % partition_count,

@@ -215,14 +215,16 @@ class ModelImage:
         self.is_silent = True
 
     def begin_anew(self) -> int:
-        """The worker counts from 0 again, beside what was. Returns the rows that were open."""
-        given_up = 0
+        """The worker counts from 0 again, beside what was. Returns the rows that were open: to
+        judge them would be to judge them twice, for they may come again.
+        """
+        given_up = self.open_rows
         if self.progress is not None:
-            given_up = self.progress.open_rows - self._rows_judged_early
             self.before.merge(self.progress.totals)
         self.progress = None
         self.closed_through_seconds = -math.inf
         self.accepted_rows = 0
+        self.held.clear()
         self.early.clear()
         self.judged_early.clear()
         self.counts.clear()

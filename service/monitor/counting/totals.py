@@ -1,5 +1,6 @@
 """What was counted since the beginning: the two books and the counters of one model version."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ class ModelTotals:
             "rejected": {reason.value: count for reason, count in self.rejected.items()},
             "latency_counts": self.latency_counts,
             "latency_sum_seconds": self.latency_sum_seconds,
-            "quality": [[k.kind.value, k.name, counts] for k, counts in self.quality.items()],
+            "quality": [[*_words(k), *counts.tolist()] for k, counts in self.quality.items()],
         }
 
     @classmethod
@@ -141,10 +142,24 @@ class ModelTotals:
         totals.rejected = {Reason(reason): count for reason, count in state["rejected"].items()}
         totals.latency_counts = state["latency_counts"].copy()
         totals.latency_sum_seconds = state["latency_sum_seconds"]
-        totals.quality = {
-            StreamKey(Kind(kind), name): counts.copy() for kind, name, counts in state["quality"]
-        }
+        totals.quality = _quality_from_state(state["quality"])
         return totals
+
+
+def _words(key: StreamKey) -> tuple[str, str]:
+    return key.kind.value, key.name
+
+
+def _quality_from_state(state: Iterable[list[Any]]) -> dict[StreamKey, NDArray[np.int64]]:
+    """Plain numbers: an array for each stream would take ten times as long to read.
+
+    There were arrays once, in the snapshots of before.
+    """
+    keys, told = [], []
+    for kind, name, *counts in state:
+        keys.append(StreamKey(Kind(kind), name))
+        told.append(counts if len(counts) > 1 else counts[0])
+    return dict(zip(keys, np.array(told), strict=True))
 
 
 def quality_of_summary(plan: Plan, summary: Summary) -> dict[StreamKey, NDArray[np.int64]]:
