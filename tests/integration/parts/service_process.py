@@ -113,6 +113,11 @@ class ServiceProcess:
         return self._process
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.running
+
+    @property
     def log(self) -> str:
         """All that every start has printed."""
         paths = sorted(self._logs.parent.glob(f"{self._logs.name}-*.log"))
@@ -129,10 +134,14 @@ class ServiceProcess:
 
     def start(self, *arguments: str) -> None:
         """Start it, and return at once."""
-        self._starts += 1
         command = [sys.executable, "-m", "service", "run", "--config", str(self.config)]
+        self.launch([*command, *arguments])
+
+    def launch(self, command: Sequence[str]) -> None:
+        """Start it by another command, and return at once."""
+        self._starts += 1
         log = self._logs.parent / f"{self._logs.name}-{self._starts:02}.log"
-        self._process = ChildProcess("anchorwatch", [*command, *arguments], log)
+        self._process = ChildProcess("anchorwatch", command, log)
 
     def ended(self, deadline_seconds: float = START_DEADLINE_SECONDS) -> tuple[int, str]:
         """Wait until it ends by itself. Returns its exit code and the end of its log."""

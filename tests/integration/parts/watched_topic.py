@@ -39,8 +39,24 @@ def build_references(directory: Path) -> References:
     tables = {events.SYNTHETIC: events.synthetic_table(REFERENCE_ROWS, 1)}
     if events.ELEC_CSV.exists():
         tables[events.ELEC] = events.elec_table(REFERENCE_ROWS)
-    contents = {model: _build(directory, model, rows) for model, rows in tables.items()}
+    contents = {model: build_reference(directory, model, rows) for model, rows in tables.items()}
     return References(directory, contents)
+
+
+def build_reference(
+    directory: Path, model: str, rows: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Build a model's reference of flat rows with the real command; returns what is in the file."""
+    table, output = directory / f"{model}.jsonl", directory / f"{model}.json"
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    command = [sys.executable, "-m", "service", "reference", "build", str(table)]
+    command += ["--model", model, "--output", str(output), "--force"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    table.unlink()
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    built: dict[str, Any] = json.loads(output.read_text("utf-8"))
+    return built
 
 
 def configuration(
@@ -119,7 +135,9 @@ def sending(
         future.result()
 
 
-def read_log(bootstrap: str, topic: str, partitions: int = events.PARTITIONS) -> list[Logged]:
+def read_log(
+    bootstrap: str | Sequence[str], topic: str, partitions: int = events.PARTITIONS
+) -> list[Logged]:
     """Everything that the topic holds, partition by partition in order, by another client."""
     wheres = [TopicPartition(topic, number) for number in range(partitions)]
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=30_000)
@@ -164,16 +182,3 @@ def _sent(producer: KafkaProducer, topic: str, message: Message) -> Any:
         partition=message.partition,
         timestamp_ms=message.timestamp_ms,
     )
-
-
-def _build(directory: Path, model: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    table, output = directory / f"{model}.jsonl", directory / f"{model}.json"
-    table.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    command = [sys.executable, "-m", "service", "reference", "build", str(table)]
-    command += ["--model", model, "--output", str(output), "--force"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
-    table.unlink()
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    built: dict[str, Any] = json.loads(output.read_text("utf-8"))
-    return built
