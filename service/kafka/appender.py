@@ -145,7 +145,7 @@ def producer_arguments(presence: Presence, timeout_seconds: float) -> dict[str, 
     One request at a time keeps the order whatever is retried. Values come compressed.
     """
     arguments = connection_arguments(presence.connection)
-    request_seconds = min(presence.connection.request_timeout_seconds, timeout_seconds / 2)
+    request_seconds = min(presence.connection.request_timeout_seconds, timeout_seconds / 3)
     return arguments | {
         "acks": "all",
         "enable_idempotence": True,

@@ -16,7 +16,7 @@ from kafka.errors import (
 from service.clock import Clock
 from service.errors import OffsetOutOfRange, RecoverableError
 from service.kafka.asking import Stuck, within
-from service.kafka.connection import connection_arguments, open_client
+from service.kafka.connection import connection_arguments, milliseconds, open_client
 from service.kafka.failures import failure
 from service.kafka.fetch import (
     Progress,
@@ -30,6 +30,9 @@ from service.kafka.presence import METADATA_AGE_MILLISECONDS, Presence
 from service.values.keyed_log import Entry
 
 T = TypeVar("T")
+
+REQUEST_SECONDS_MAX = 10.0
+"""So long a broker that stands still is waited for, before another one is asked."""
 
 SILENT_SECONDS = 3.0
 """So long there may be no connection to any broker before it is said."""
@@ -235,7 +238,9 @@ class Reading:
 
 def reader_arguments(presence: Presence) -> dict[str, Any]:
     """The keyword arguments for a `KafkaConsumer` that is told what to read and commits nothing."""
+    request_seconds = min(presence.connection.request_timeout_seconds, REQUEST_SECONDS_MAX)
     return connection_arguments(presence.connection) | {
+        "request_timeout_ms": milliseconds(request_seconds),
         "group_id": None,
         "enable_auto_commit": False,
         "allow_auto_create_topics": False,

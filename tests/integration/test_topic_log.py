@@ -246,6 +246,21 @@ def test_an_append_goes_on_while_the_leader_is_killed_in_order_and_once(kafka_cl
         assert [e.key for e in log.read(0)] == [b"%d" % n for n in range(200)]
 
 
+def test_an_append_outlasts_a_leader_that_stands_still_with_its_connections_open(kafka_cluster):
+    name = kafka_cluster.create_topic(1, min_insync_replicas="2", **APPEND_TIME)
+    kafka_cluster.move_leader(name, 0, 2)
+    with contextlib.closing(TopicLog(KafkaConnection(kafka_cluster.servers), name)) as log:
+        log.append([draft(0, "a")])
+        with contextlib.closing(log.follow({0: None})) as follower:
+            polled(follower, 1)
+            kafka_cluster.freeze(2)
+            log.append([draft(0, "b"), draft(0, "c")])
+            assert [e.key for e in going_on(follower, 2)] == [b"b", b"c"]
+        kafka_cluster.thaw(2)
+        log.append([draft(0, "d")])
+        assert [e.key for e in log.read(0)] == [b"a", b"b", b"c", b"d"]
+
+
 def test_without_enough_replicas_nothing_is_said_to_be_safe(kafka_cluster):
     name = kafka_cluster.create_topic(1, min_insync_replicas="3", **APPEND_TIME)
     connection = KafkaConnection(kafka_cluster.servers)
