@@ -47,6 +47,7 @@ class Tally:
 class Image:
     """One partition. It has the part of `Shard` that judging and reporting need.
 
+    `is_placed`: it is known which partitions there are, so that nobody goes on without the others.
     `is_gone`: nobody reads the partition any more. `is_missing`: nobody has told of it for too
     long, so that nothing waits for it. `is_current`: what was told last was told just now.
     `models` are those of `all_models` that were told of and not forgotten.
@@ -59,6 +60,7 @@ class Image:
         self.stamp: Stamp | None = None
         self.progress: Progress | None = None
         self.body = b""
+        self.is_placed = False
         self.is_gone = False
         self.is_missing = False
         self.is_current = False
@@ -124,9 +126,9 @@ class Image:
         That it is idle holds for what was in the log when the worker read its end. Unless that was
         just now, others do not go on beyond that time: what came since is not told yet.
         """
-        if self.is_gone or self.is_missing:
+        if self.is_placed and (self.is_gone or self.is_missing):
             return math.inf
-        if self.progress is None:
+        if not self.is_placed or self.progress is None:
             return -math.inf
         told = self.progress.models.get(key)
         passed = self.progress.passed_others_seconds if told is None else told.passed_seconds

@@ -62,7 +62,8 @@ class Images:
 
         From now on nothing waits for them, until somebody tells of them again; everything waits for
         the others, also for those that were never told of. Partitions that are not expected are
-        gone. `at_the_end`: the topic of panes was read to its end, so that silence means something.
+        gone. Before the first call nothing passes. `at_the_end`: the topic of panes was read to its
+        end, so that silence means something.
         """
         for partition in expected:
             self.image(partition)
@@ -71,6 +72,7 @@ class Images:
             self._heard[partition] = now_seconds
         for partition, image in self.by_partition.items():
             silent = now_seconds - self._heard.get(partition, now_seconds)
+            image.is_placed = True
             image.is_gone = partition not in expected
             image.is_missing |= at_the_end and silent >= MISSING_AFTER_SECONDS
             image.is_current = at_the_end and silent <= self._rules.lateness_seconds / 2

@@ -12,6 +12,7 @@ from service.monitor.counting.totals import ModelTotals
 from service.monitor.detecting.windows import Freeze
 from service.monitor.episodes.book import Episodes
 from service.monitor.episodes.pane_verdicts import PaneVerdict
+from service.monitor.judging.closing import closed_through, newest_seconds, take_closed
 from service.monitor.judging.comparison import Comparison, Transition
 from service.monitor.judging.evidence import describe, drifting
 from service.monitor.judging.model_judge import ModelJudge, Pacing
@@ -121,12 +122,14 @@ class Judge:
         shards = sorted(shards, key=lambda shard: shard.partition)
         taken: list[tuple[float, int, ModelJudge, float, Pane]] = []
         for order, (key, model) in enumerate(self.models.items()):
-            end = math.inf if to_the_end else self._closed_through(key, shards)
+            end = math.inf
+            if not to_the_end:
+                end = closed_through(key, shards, self._rules, self._idle_after_seconds)
             if end == -math.inf:
                 continue
             # What is taken now was binned by the references known now: none may begin within it.
-            newest = _newest_seconds(key, shards)
-            panes = self._take(model, shards, end)
+            newest = newest_seconds(key, shards)
+            panes = take_closed(model, shards, end, self._rules.pane_seconds)
             taken += [(start, order, model, newest, pane) for start, pane in panes.items()]
         transitions: list[Transition] = []
         for _, _, model, newest, pane in sorted(taken, key=lambda entry: entry[:2]):
@@ -200,7 +203,7 @@ class Judge:
         for key, model in self.models.items():
             given = self._origins.given(key)
             if given is not None and given.hash != model.references.newest.given_hash:
-                model.take_up(given, _newest_seconds(key, shards))
+                model.take_up(given, newest_seconds(key, shards))
                 taken.append(key)
         return taken
 
@@ -273,41 +276,6 @@ class Judge:
         )
         return sum(model.watched_streams for model in sharing)
 
-    def _closed_through(self, key: ModelKey, shards: list[CountedPartition]) -> float:
-        """Every pane that ends by then has been passed by every partition that is not idle; -inf
-        where no open pane has: most often one partition is enough to see that.
-        """
-        first_end = _oldest_seconds(key, shards) + self._rules.pane_seconds
-        through = math.inf
-        for shard in shards:
-            passed = shard.passed_seconds(
-                key, self._rules.lateness_seconds, self._idle_after_seconds
-            )
-            through = min(through, passed)
-            if through < first_end:
-                return -math.inf
-        return through
-
-    def _take(
-        self, model: ModelJudge, shards: list[CountedPartition], end_seconds: float
-    ) -> dict[float, Pane]:
-        """Only what was binned by the reference that the schedule of the judge has for its start:
-        a worker that heard of it late may have binned some rows by the one before.
-        """
-        plan_at = model.references.schedule().at
-        taken: dict[float, list[Pane]] = {}
-        for shard in shards:
-            part = shard.models.get(model.key)
-            if part is None:
-                continue
-            closed = part.take_closed(end_seconds, self._rules.pane_seconds, plan_at)
-            model.rows_unjudged += closed.rows_unjudged
-            for pane in closed.panes:
-                taken.setdefault(pane.start_seconds, []).append(pane)
-        for first, *others in taken.values():
-            first.merge(*others)
-        return {start: panes[0] for start, panes in taken.items()}
-
 
 def newest_by_model(shards: Iterable[Mapping[str, Any]]) -> dict[ModelKey, float]:
     """The newest event time of each model in the kept states of all shards (`Judge.restore`)."""
@@ -317,24 +285,4 @@ def newest_by_model(shards: Iterable[Mapping[str, Any]]) -> dict[ModelKey, float
             key = ModelKey(model["model"], model["version"])
             starts = [pane["start_seconds"] for pane in model["panes"]]
             newest[key] = max(newest.get(key, -math.inf), model["newest_seconds"], *starts)
-    return newest
-
-
-def _oldest_seconds(key: ModelKey, shards: list[CountedPartition]) -> float:
-    """The start of the oldest open pane of a model, +inf if none is open."""
-    oldest = math.inf
-    for shard in shards:
-        part = shard.models.get(key)
-        if part is not None:
-            oldest = min(oldest, part.oldest_start_seconds)
-    return oldest
-
-
-def _newest_seconds(key: ModelKey, shards: list[CountedPartition]) -> float:
-    """The newest event time of a model in any partition, open panes included."""
-    newest = -math.inf
-    for shard in shards:
-        part = shard.models.get(key)
-        if part is not None:
-            newest = max(newest, part.newest_event_seconds)
     return newest

@@ -405,6 +405,17 @@ def test_a_partition_that_was_never_told_of_is_waited_for():
     assert {image.passed_seconds(MODEL, LATENESS, IDLE) for image in desk.images} == {-math.inf}
 
 
+def test_nothing_is_passed_before_it_is_known_which_partitions_there_are():
+    desk = Desk()
+    desk.progress(9, w=60)
+    (image,) = desk.images
+    assert image.passed_seconds(MODEL, LATENESS, IDLE) == -math.inf
+    desk.missing(0, at_the_end=False, expected=frozenset({P0}))
+    assert image.passed_seconds(MODEL, LATENESS, IDLE) == T0 + 60
+    desk.progress(9, w=600, on=P1)
+    assert desk.images.by_partition[P1].passed_seconds(MODEL, LATENESS, IDLE) == -math.inf
+
+
 def test_a_partition_that_nobody_reads_any_more_holds_nobody_up_and_is_not_missing():
     desk = Desk()
     desk.progress(9, w=60)
@@ -433,8 +444,9 @@ def test_that_a_partition_is_idle_holds_for_what_its_worker_has_read_when_that_i
 
 def test_a_model_that_a_partition_has_not_seen_passes_with_the_others():
     desk = Desk()
+    desk.missing(0)
     desk.progress(9, w=60, passed_others=45)
-    (image,) = desk.images
+    (image, *_) = desk.images
     assert image.passed_seconds(OTHER, LATENESS, IDLE) == T0 + 45
 
 
