@@ -91,7 +91,7 @@ class WorkerLoop:
         self._failures = 0
         now = clock.monotonic()
         self._turned = self._next_try = self._next_publish = self._next_schedules = now
-        self._next_flush = self._flushed = now
+        self._next_flush, self._flushed = now + cadence.checkpoint_seconds, now
 
     @property
     def is_placed(self) -> bool:
