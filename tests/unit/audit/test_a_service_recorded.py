@@ -43,9 +43,9 @@ class Record(EpisodeRecord):
         self.world.burn()
 
 
-def world_of(seed=0, rows=5):
+def world_of(seed=0, rows=5, **source):
     """Two partitions; a silence of 20 minutes, and some events that come too late."""
-    world = World((P0, P1))
+    world = World((P0, P1), **source)
     for number, partition in enumerate((P0, P1)):
         log = stream_of(0.0, 30, rows, seed=seed + number)
         log += stream_of(3000.0, 70, rows, seed=seed + number + 10)
@@ -107,6 +107,59 @@ def test_after_crashes_at_any_point_the_minutes_are_those_of_the_log(fuses, flus
         assert max(e.late for e in entries) == 2
         assert version.first_seconds == T0
         assert sum(day.rows for day in told.days) == 2 * (30 + 70) * 5
+
+
+SLOWLY = {"records_max": 3}
+"""So that reading takes minutes, and there are entries between the start and the stop."""
+
+
+class CrashingAtTheHour(Record):
+    """The world ends right after the hourly entry is written, once."""
+
+    has_crashed = False
+
+    def append_watched(self, entries, now_seconds):
+        super().append_watched(entries, now_seconds)
+        hourly = [e for e in entries if isinstance(e, ServiceWatched) and e.why is Why.HOUR]
+        if hourly and not self.has_crashed:
+            self.has_crashed = True
+            raise Crash
+
+
+def test_what_an_entry_says_is_in_a_snapshot_already(tmp_path):
+    world = world_of(rows=2, **SLOWLY)
+    world.clock.sleep(HOUR - world.clock.now() % HOUR - 40.0)
+    record = CrashingAtTheHour(tmp_path, world)
+    for expected in (Crash, None):
+        program = Program(world, NORMAL, episode_record=record)
+        try:
+            program.loop.run(threading.Event())
+        except Crash:
+            assert expected is Crash
+    hourly, again = entries_of(tmp_path, ServiceWatched)[-3:-1]
+    assert (hourly.why, again.why) == (Why.HOUR, Why.START)
+    assert all(one.consumed > 0 for one in hourly.partitions)
+    consumed = [one.consumed for one in hourly.partitions]
+    assert [one.consumed for one in again.partitions] >= consumed
+    whole = audited(tmp_path, world.clock.now() + HOUR)
+    assert [book.restarts for book in whole.books] == [0, 0]
+
+
+@pytest.mark.parametrize("fuse", [None, *range(4, 1000, 90)])
+def test_counters_of_entries_never_go_back_and_hours_hold_what_they_held(tmp_path, fuse):
+    world = world_of(rows=2, **SLOWLY)
+    world.clock.sleep(HOUR - world.clock.now() % HOUR - 40.0)  # a full hour while it reads
+    live(world, tmp_path, [] if fuse is None else [fuse])
+    services = entries_of(tmp_path, ServiceWatched)
+    assert [entry.why for entry in services].count(Why.HOUR) == 1
+    for before, after in itertools.pairwise(services):
+        consumed = {(p.topic, p.partition): p.consumed for p in before.partitions}
+        assert all(p.consumed >= consumed[p.topic, p.partition] for p in after.partitions)
+    models = entries_of(tmp_path, ModelWatched)
+    assert all(a.judged <= b.judged for a, b in itertools.pairwise(models))
+    told = audited(tmp_path)
+    assert sum(day.rows for day in told.days) == models[-1].judged == 2 * (30 + 70) * 2
+    assert told.minutes.of(Fate.WATCHED) == 100
 
 
 def entries_of(directory, kind):
