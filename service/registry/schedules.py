@@ -57,7 +57,9 @@ class SchedulePublisher:
             self._registry.catch_up()
             for model in {key.model for key in changed}:
                 prune(self._registry, model)
-        self._told |= {key: references.schedule() for key, references in changed.items()}
+        # Who tidied up at the same time may have removed a text that was there: then once more.
+        whole = {key: references for key, references in changed.items() if self._is_whole(key)}
+        self._told |= {key: references.schedule() for key, references in whole.items()}
         return len(changed) if drafts else 0
 
     def forget(self, keys: Iterable[ModelKey]) -> None:
@@ -74,8 +76,14 @@ class SchedulePublisher:
             )
             self._registry.catch_up()
 
+    def _is_whole(self, key: ModelKey) -> bool:
+        schedule = self._registry.schedules.get(key)
+        return schedule is not None and all(
+            self._registry.has(key.model, blob) for blob in schedule.blobs
+        )
+
     def _drafts(self, key: ModelKey, references: References) -> list[Draft]:
-        """None where it is published already."""
+        """Nothing where it is published already."""
         parts: list[Draft] = []
         entries = []
         for entry in references.state():
