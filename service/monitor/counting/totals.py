@@ -14,6 +14,7 @@ from service.values.reports import LATENCY_BOUNDS_SECONDS
 from service.values.streams import Kind, StreamKey
 
 _BOUNDS = np.array(LATENCY_BOUNDS_SECONDS)
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 class RecordBook:
@@ -146,22 +147,6 @@ class ModelTotals:
         return totals
 
 
-def _words(key: StreamKey) -> tuple[str, str]:
-    return key.kind.value, key.name
-
-
-def _quality_from_state(state: Iterable[list[Any]]) -> dict[StreamKey, NDArray[np.int64]]:
-    """Plain numbers: an array for each stream would take ten times as long to read.
-
-    There were arrays once, in the snapshots of before.
-    """
-    keys, told = [], []
-    for kind, name, *counts in state:
-        keys.append(StreamKey(Kind(kind), name))
-        told.append(counts if len(counts) > 1 else counts[0])
-    return dict(zip(keys, np.array(told), strict=True))
-
-
 def quality_of_summary(plan: Plan, summary: Summary) -> dict[StreamKey, NDArray[np.int64]]:
     """[missing, invalid, unseen] of each stream that has cells."""
     layout, cells = plan.layout, summary.cells
@@ -178,3 +163,18 @@ def quality_of_profiles(
         key: np.array([profile.missing, profile.invalid, 0], dtype=np.int64)
         for key, profile in profiles.items()
     }
+
+
+def _words(key: StreamKey) -> tuple[str, str]:
+    return key.kind.value, key.name
+
+
+def _quality_from_state(state: Iterable[list[Any]]) -> dict[StreamKey, NDArray[np.int64]]:
+    """Plain numbers, since an array for each stream takes ten times as long to read; which is what
+    snapshots had before.
+    """
+    keys, told = [], []
+    for kind, name, *counts in state:
+        keys.append(StreamKey(_KINDS[kind], name))
+        told.append(counts if len(counts) > 1 else counts[0])
+    return dict(zip(keys, np.array(told), strict=True))
