@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from config.section import Section, refuse
 
-_LATER = ("silent", "performance", "stale")
+_LATER = ("performance",)
 
 
 def _is_known(value: object) -> object:
@@ -17,7 +17,7 @@ def _is_known(value: object) -> object:
 
 
 Episode = Annotated[
-    Literal["drift", "latency", "quality", "volume", "upstream"],
+    Literal["drift", "latency", "quality", "volume", "upstream", "silent", "stale"],
     BeforeValidator(_is_known),
 ]
 
@@ -26,15 +26,18 @@ class TierSeverity(Section):
     """Whom episodes of models of one tier may reach. What is in no list is only logged."""
 
     page: tuple[Episode, ...] = Field(
-        default=(), description="May wake somebody: drift, latency, quality, volume, upstream."
+        default=(),
+        description="May wake somebody: drift, latency, quality, volume, upstream, silent, stale.",
     )
     ticket: tuple[Episode, ...] = Field(
-        default=(), description="Can wait for the day: drift, latency, quality, volume, upstream."
+        default=(),
+        description="Can wait for the day: the same may stand here, each in one list. silent: no "
+        "records although some are due; stale: the reference is old, or lacking for long.",
     )
     log: tuple[Episode, ...] = Field(
         default=(),
-        description="Logged and recorded only, as is all that is in no list: drift, latency, "
-        "quality, volume, upstream.",
+        description="Logged and recorded only, as is all that is in no list; silent and stale are "
+        "then told nobody.",
     )
 
     @property
@@ -58,18 +61,23 @@ class SeveritySettings(Section):
 
     first: TierSeverity = Field(
         default=TierSeverity(
-            page=("quality", "upstream"), ticket=("drift", "latency", "volume"), log=()
+            page=("quality", "silent", "upstream"),
+            ticket=("drift", "latency", "volume", "stale"),
         ),
         alias="1",
         description="Tier 1, on which most depends.",
     )
     second: TierSeverity = Field(
-        default=TierSeverity(ticket=("quality", "drift", "upstream", "latency", "volume")),
+        default=TierSeverity(
+            ticket=("quality", "silent", "drift", "upstream", "latency", "volume"), log=("stale",)
+        ),
         alias="2",
         description="Tier 2, which models have unless said.",
     )
     third: TierSeverity = Field(
-        default=TierSeverity(log=("quality", "drift", "upstream", "latency", "volume")),
+        default=TierSeverity(
+            log=("quality", "silent", "drift", "upstream", "latency", "volume", "stale")
+        ),
         alias="3",
         description="Tier 3, on which least depends.",
     )

@@ -27,7 +27,9 @@ class Category(StrEnum):
     """What streams drift together as one episode of a model version.
 
     DRIFT holds inputs, outputs and the joint stream: one change of the world shows in all of them.
-    UPSTREAM is over all models on one source.
+    UPSTREAM is over all models on one source. SILENT and STALE are no episodes but alerts about a
+    whole model, whose severity is found in the same way: no records although some are due, and a
+    reference that is old or lacking for long.
     """
 
     DRIFT = "drift"
@@ -35,6 +37,8 @@ class Category(StrEnum):
     QUALITY = "quality"
     VOLUME = "volume"
     UPSTREAM = "upstream"
+    SILENT = "silent"
+    STALE = "stale"
 
 
 class Severity(StrEnum):

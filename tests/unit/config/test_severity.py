@@ -20,7 +20,9 @@ def test_unless_told_only_the_first_tier_may_page_and_the_third_is_only_logged()
     severities = episode_rules(Settings(), "h").severities
     assert severities.of(Category.UPSTREAM, 1) is Severity.PAGE
     assert severities.of(Category.DRIFT, 1) is Severity.TICKET
-    assert {severities.of(category, 2) for category in Category} == {Severity.TICKET}
+    assert severities.of(Category.SILENT, 1) is Severity.PAGE
+    assert {severities.of(c, 2) for c in Category} == {Severity.TICKET, Severity.LOG}
+    assert severities.of(Category.STALE, 2) is Severity.LOG
     assert {severities.of(category, 3) for category in Category} == {Severity.LOG}
 
 
@@ -36,7 +38,10 @@ def test_a_tier_that_is_set_is_set_whole_and_the_others_stay(tmp_path):
     ("text", "message"),
     [
         ("severity: {1: {page: [drift], log: [drift]}}", "drift may stand in one list only"),
-        ("severity: {1: {page: [silent]}}", "silent comes with a later version; leave it out"),
+        (
+            "severity: {1: {page: [performance]}}",
+            "performance comes with a later version; leave it out",
+        ),
         ("severity: {1: {page: [drfit]}}", "drfit"),
         ("severity: {4: {page: [drift]}}", "severity.4"),
     ],
