@@ -235,14 +235,15 @@ class Summary:
         summary.rows = int(state["rows"])
         summary.weight = float(state["weight"])
         summary._cells = np.array(state["cells"], dtype=np.int64)
+        parts = _parts(state)
         summary.sketches = Sketches(
-            Moments.from_state(_part(state, "moments")),
-            Quantiles.from_state(_part(state, "quantiles")),
-            Distinct.from_state(_part(state, "distinct")),
-            HeavyNumbers.from_state(_part(state, "numbers")),
+            Moments.from_state(parts["moments"]),
+            Quantiles.from_state(parts["quantiles"]),
+            Distinct.from_state(parts["distinct"]),
+            HeavyNumbers.from_state(parts["numbers"]),
         )
         summary.names = [
-            HeavyNames.from_state(_part(state, f"names.{i}")) for i in range(len(layout.categories))
+            HeavyNames.from_state(parts[f"names.{i}"]) for i in range(len(layout.categories))
         ]
         return summary
 
@@ -281,6 +282,10 @@ class Summary:
             self.sketches.update(columns)
 
 
-def _part(state: Mapping[str, Any], part: str) -> dict[str, Any]:
-    prefix = part + "."
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+def _parts(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The states of the parts, by their names."""
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in state.items():
+        part, _, field = name.rpartition(".")
+        parts.setdefault(part, {})[field] = value
+    return parts
