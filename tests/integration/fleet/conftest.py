@@ -1,21 +1,29 @@
-"""Fleets over topics of their own, ended with the test."""
+"""Fleets of real processes; `stage` tells how their scenarios are written."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.integration.fleet.stage import Performances, Stage
 from tests.integration.parts import traffic
-from tests.integration.parts.fleet import Fleet, fleet_configuration
 from tests.integration.parts.watched_topic import References, build_reference
 
-FleetFactory = Callable[..., Fleet]
+SCENARIO_SECONDS = 300
+"""A scenario may have to wait for others before it, on a machine that is busy with them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Scenarios have more time than other tests."""
+    for item in items:
+        if hasattr(getattr(item, "function", None), "play"):
+            item.add_marker(pytest.mark.timeout(SCENARIO_SECONDS))
 
 
 @pytest.fixture(scope="session")
 def fleet_references(tmp_path_factory: pytest.TempPathFactory) -> References:
-    """The reference files of the models in `parts/traffic.py`: one for all, by name."""
+    """The reference files of the models in `parts/traffic.py`."""
     directory = tmp_path_factory.mktemp("fleet-references")
     contents = {
         model: build_reference(directory, model, traffic.table(2000, seed))
@@ -24,18 +32,41 @@ def fleet_references(tmp_path_factory: pytest.TempPathFactory) -> References:
     return References(directory, contents)
 
 
-@pytest.fixture
-def fleet_on(fleet_references: References, tmp_path: Path) -> Iterator[FleetFactory]:
-    """`fleet_on(bootstrap, topic, **sections)`: a fleet, not yet started."""
-    made: list[Fleet] = []
+@pytest.fixture(scope="session")
+def performances(
+    request: pytest.FixtureRequest,
+    kafka: Any,
+    fleet_references: References,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Performances]:
+    """All scenarios that were selected, under way."""
+    root = tmp_path_factory.mktemp("scenarios")
 
-    def make(bootstrap: Any, topic: str, **sections: Any) -> Fleet:
-        directory = tmp_path / f"fleet-{len(made)}"
-        directory.mkdir()
-        config = fleet_configuration(bootstrap, topic, fleet_references.directory, **sections)
-        made.append(Fleet(directory, config))
+    def stage_of(node: str) -> Stage:
+        name = re.sub(r"\W+", "-", node.partition("::")[2]).strip("-")
+        return Stage(kafka.bootstrap, fleet_references, root / name)
+
+    begun = Performances(stage_of)
+    for item in request.session.items:
+        play = getattr(getattr(item, "function", None), "play", None)
+        if play is not None:
+            call = getattr(item, "callspec", None)
+            begun.begin(item.nodeid, play, {} if call is None else dict(call.params))
+    yield begun
+    begun.close()
+
+
+@pytest.fixture
+def stage_on(
+    fleet_references: References, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """`stage_on(bootstrap)`: a stage on other brokers than the session's."""
+    made: list[Stage] = []
+
+    def make(bootstrap: Any) -> Stage:
+        made.append(Stage(bootstrap, fleet_references, tmp_path_factory.mktemp("stage")))
         return made[-1]
 
     yield make
-    for fleet in made:
-        fleet.close()
+    for stage in made:
+        stage.close()

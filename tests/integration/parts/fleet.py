@@ -78,6 +78,7 @@ class Fleet:
         self.directory = directory
         self.topic: str = config["sources"][0]["topics"][0]
         self.group: str = config["kafka"]["group"]
+        self.bootstrap: list[str] = config["kafka"]["bootstrap_servers"]
         self.topics: Mapping[str, Any] = config["state"]["topics"]
         self.judge = self._member("judge", "judge")
         self.workers: list[ServiceProcess] = []
@@ -141,6 +142,12 @@ class Fleet:
                 return time.monotonic() - begun
             time.sleep(0.1)
         raise TimeoutError(f"not in {timeout_seconds:.0f} s: {what}\n{self.log[-20_000:]}")
+
+    def wait_until_owned(self, partitions: int, timeout_seconds: float = 60.0) -> float:
+        """Until each partition has an owner; returns how long that took."""
+        return self.wait_until(
+            lambda: len(self.owned()) == partitions, "every partition is owned", timeout_seconds
+        )
 
     def judge_page(self) -> Page:
         """The judge's metrics, empty while it does not answer."""

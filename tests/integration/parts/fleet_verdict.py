@@ -57,7 +57,7 @@ def assert_counted_once(
         _wait_until_told(fleet, recount)
         assert_figures_agree(fleet.judge_page(), fleet.topic, recount)
         fleet.end()
-        _poll_to_the_end(sent)
+        sent.poll_to_the_end()
         assert sent.conflicts == []
         assert _differences(sent, recount) == []
     _assert_judged(judged(bootstrap, fleet), recount, unjudged_max)
@@ -100,13 +100,6 @@ def _wait_until_told(fleet: Fleet, recount: Recount) -> None:
         )
 
     fleet.wait_until(told, "the judge tells of all", QUIET_SECONDS)
-
-
-def _poll_to_the_end(sent: SentPanes) -> None:
-    while True:
-        before = sent.records
-        if sent.poll(1.0).records == before:
-            return
 
 
 def _differences(sent: SentPanes, recount: Recount) -> list[str]:

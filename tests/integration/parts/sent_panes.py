@@ -4,6 +4,7 @@ It shares with the service only the decoder of arrays; who counts twice in both 
 in two ways.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -11,6 +12,7 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
 from service.state.snapshot import decode
+from tests.integration.parts.fleet import STATE_PARTITIONS, Fleet
 
 Model = tuple[str, str]
 
@@ -105,6 +107,21 @@ class InputPartition:
             self._final[record.pane] = record.counted
 
 
+def wait_until_all_go_on(fleet: Fleet, timeout_seconds: float = 60.0) -> float:
+    """Until more was sent of every input partition than there is now; how long that took."""
+    begun = time.monotonic()
+    with SentPanes(fleet.bootstrap, fleet.topics["panes"], STATE_PARTITIONS) as sent:
+        sent.poll_to_the_end()
+        before = sent.through()
+
+        def all_went_on() -> bool:
+            through = sent.poll().through()
+            return all(through[number] > at for number, at in before.items())
+
+        fleet.wait_until(all_went_on, f"partitions go on from {before}", timeout_seconds)
+    return time.monotonic() - begun
+
+
 class SentPanes:
     """The topic of panes of one fleet, read on with every `poll`; a context manager."""
 
@@ -130,6 +147,13 @@ class SentPanes:
                 self.records += 1
                 self._take(record.key, record.value)
         return self
+
+    def poll_to_the_end(self) -> None:
+        """Until nothing comes for a second."""
+        while True:
+            before = self.records
+            if self.poll(1.0).records == before:
+                return
 
     def through(self) -> dict[int, int]:
         """The last offset of each input partition that is in what was sent."""
