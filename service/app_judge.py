@@ -35,8 +35,8 @@ from service.watching import Process
 from service.wiring import episode_rules, time_rules, watches
 
 DELAY_SECONDS = 10.0
-"""From a decision of the judge until workers count by it, beside what they hold back: they flush
-each `state.every`, and what they did not send yet may be as much newer than what the judge knows.
+"""From a decision of the judge until workers count by it, beside what they hold back: what they
+did not flush yet may be as much newer than what the judge knows.
 """
 
 
@@ -102,6 +102,7 @@ class JudgeService:
         """The loop over what was opened."""
         settings, parts, idle_after = self.settings, self.parts, self.settings.detection.idle_after
         identity = self._identity
+        cadence = Cadence(flush_seconds=settings.web.flush, checkpoint_seconds=settings.state.every)
         judge = Judge(
             watches(settings),
             shared.given,
@@ -112,7 +113,7 @@ class JudgeService:
             episodes=Episodes(episode_rules(settings, identity.config_hash)),
             inherited=shared.given.inherited,
             published=shared.schedules.published,
-            ahead_seconds=2 * settings.state.every + DELAY_SECONDS,
+            ahead_seconds=cadence.longest_checkpoint_seconds + DELAY_SECONDS,
         )
         images = Images(judge, decode, self.rules, idle_after)
         return JudgeLoop(
@@ -127,9 +128,7 @@ class JudgeService:
             process=Process(identity.config_hash, parts.settings_text, version("anchorwatch")),
             publish=lambda loop: self.front.publish(self._report(loop)),
             clock=parts.clock,
-            cadence=Cadence(
-                flush_seconds=settings.web.flush, checkpoint_seconds=settings.state.every
-            ),
+            cadence=cadence,
             watchdog=self.watchdog,
         )
 

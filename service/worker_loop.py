@@ -131,10 +131,12 @@ class WorkerLoop:
 
     def flush(self) -> None:
         """Write all shards with their positions, then send to the judge what that made final."""
-        now = self._flushed = self.clock.monotonic()
-        self._next_flush = now + self._cadence.checkpoint_seconds
+        self._flushed = self.clock.monotonic()
         self._note_ends()
-        if self._written(frozenset(self.shards.open)):
+        is_written = self._written(frozenset(self.shards.open))
+        took = self.clock.monotonic() - self._flushed
+        self._next_flush = self._flushed + self._cadence.until_checkpoint(took)
+        if is_written:
             self._failures = 0
             positions = {p: shard.next_offset for p, shard in self.shards.open.items()}
             self.source.commit({p: at for p, at in positions.items() if p in self.owned})
