@@ -1,1 +1,1 @@
-"""What was seen of each model in each partition: panes, shards, books."""
+"""What was seen of each model in each partition: panes, shards, books; and what a judge is told."""

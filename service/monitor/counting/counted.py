@@ -57,8 +57,8 @@ class CountedModel(Protocol):
         """What can be handed over later, of the panes that were counted by this plan's cells."""
         ...
 
-    def totals_so_far(self) -> ModelTotals:
-        """The counters, with the quality of panes that are still open; the caller may change it."""
+    def add_totals_to(self, totals: ModelTotals) -> None:
+        """Add its counters, with the quality of panes that are still open."""
         ...
 
 

@@ -1,6 +1,7 @@
 """All partitions as the judge knows them, and which of them hold it up (`Images`)."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
@@ -89,19 +90,20 @@ class Images:
         PANES_AHEAD_MAX of a model already; but none that brings what they wait for. To be asked
         after the judge has taken what it could.
         """
-        ahead: set[Partition] = set()
-        awaited: set[int] = set()
         images = list(self)
-        for key in {key for image in images for key in image.models}:
-            waiting = {image.partition for image in images if _panes(image, key) > PANES_AHEAD_MAX}
-            if waiting:
-                ahead |= waiting
-                awaited.add(self._slowest(key, images).number % partition_count)
-        held = {partition.number % partition_count for partition in ahead} - awaited
+        ahead: set[int] = set()
+        awaited: set[ModelKey] = set()
+        for image in images:
+            hoarded = {key for key, panes in _waiting(image).items() if panes > PANES_AHEAD_MAX}
+            if hoarded:
+                ahead.add(image.partition.number % partition_count)
+                awaited |= hoarded
+        slowest = {self._slowest(key, images).number % partition_count for key in awaited}
+        held = frozenset(ahead - slowest)
         self._held = frozenset(
             image.partition for image in images if image.partition.number % partition_count in held
         )
-        return frozenset(held)
+        return held
 
     def open_rows(self, key: ModelKey) -> int:
         """Predictions that were neither judged nor given up."""
@@ -165,7 +167,9 @@ class Images:
             self._refused.append(BadRecord(-1, -1, Unreadable.BODY, f"{where}: {why}"))
 
 
-def _panes(image: Image, key: ModelKey) -> int:
-    model = image.all_models.get(key)
-    staged = sum(1 for sent in image.staged if sent.model == key and not sent.early)
-    return staged + (0 if model is None else len(model.held))
+def _waiting(image: Image) -> Counter[ModelKey]:
+    """Closed panes that wait to be judged, by model."""
+    panes = Counter(sent.model for sent in image.staged if not sent.early)
+    for key, model in image.all_models.items():
+        panes[key] += len(model.held)
+    return panes

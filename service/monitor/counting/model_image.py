@@ -106,15 +106,13 @@ class ModelImage:
         """The worker's, whatever lateness it has."""
         return -math.inf if self.progress is None else self.progress.watermark_seconds
 
-    def totals_so_far(self) -> ModelTotals:
-        """The counters as of the last progress; a copy."""
-        totals = ModelTotals()
+    def add_totals_to(self, totals: ModelTotals) -> None:
+        """Add its counters as of the last progress."""
         totals.merge(self.before)
         if self.progress is not None:
             totals.merge(self.progress.totals)
         if self.forgotten is not None:
             totals.subtract(self.forgotten)
-        return totals
 
     def open_panes(self, plan: Plan) -> list[Pane]:
         """The panes that are here, of the reference of `plan`."""
@@ -152,7 +150,6 @@ class ModelImage:
         known = PaneId(sent.start_seconds, sent.reference_hash)
         self.counts[known] = sent.counts_hash
         self.accepted_rows += sent.rows
-        self.early.pop(known, None)
         early = self.judged_early.get(known.start_seconds)
         if early is None:
             self.held[known] = sent

@@ -80,13 +80,11 @@ class ModelShard:
         """The open panes that were binned by the reference of `plan`."""
         return [pane for (_, known), pane in self.panes.items() if known == plan.reference_hash]
 
-    def totals_so_far(self) -> ModelTotals:
-        """The counters, with the quality of the open panes; a copy."""
-        totals = ModelTotals()
+    def add_totals_to(self, totals: ModelTotals) -> None:
+        """Add its counters, with the quality of the open panes."""
         totals.merge(self.totals)
         for pane in self.panes.values():
             totals.add_quality(pane.quality())
-        return totals
 
     def counters(self, key: ModelKey) -> dict[str, Any]:
         """Its state without the panes, as plain values and arrays."""

@@ -96,7 +96,7 @@ def progress_of(shard: Shard, lateness_seconds: float, idle_after_seconds: float
                 last_arrival_seconds=model.last_arrival_seconds,
                 last_seen_seconds=model.last_seen_seconds,
                 open_rows=open_rows(model),
-                totals=model.totals_so_far(),
+                totals=_totals_of(model),
                 unknown_features=tuple(sorted(model.unknown_features)),
             )
             for key, model in shard.models.items()
@@ -108,6 +108,12 @@ def progress_of(shard: Shard, lateness_seconds: float, idle_after_seconds: float
 def open_rows(model: ModelShard) -> int:
     """Rows in panes that may still grow."""
     return sum(pane.rows for pane in model.panes.values())
+
+
+def _totals_of(model: ModelShard) -> ModelTotals:
+    totals = ModelTotals()
+    model.add_totals_to(totals)
+    return totals
 
 
 def _model_state(key: ModelKey, model: ModelProgress) -> dict[str, Any]:
@@ -136,8 +142,8 @@ def _model(state: Any) -> ModelProgress:
         totals=_totals(state["totals"]),
         unknown_features=tuple(str(name) for name in state["unknown_features"][:UNKNOWN_MAX]),
     )
-    if math.isnan(model.watermark_seconds) or math.isnan(model.passed_seconds):
-        raise ValueError("a watermark is no number")
+    if not model.watermark_seconds < math.inf or math.isnan(model.passed_seconds):
+        raise ValueError(f"a watermark of {model.watermark_seconds}")
     if not 0 <= model.open_rows <= model.totals.predictions:
         raise ValueError(f"{model.open_rows} open rows of {model.totals.predictions}")
     return model

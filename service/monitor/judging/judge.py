@@ -169,7 +169,7 @@ class Judge:
         for shard in shards:
             part = shard.models.get(key)
             if part is not None:
-                totals.merge(part.totals_so_far())
+                part.add_totals_to(totals)
         return totals
 
     def state(self, freeze: Freeze = lambda part: part) -> dict[str, Any]:

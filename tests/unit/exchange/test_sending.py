@@ -216,3 +216,12 @@ def test_the_counts_hash_is_the_same_in_however_many_pieces_rows_are_counted():
     assert hashes[0] == hashes[1]
     parts.send(Event(50.0))
     assert parts.shard.models[MODEL].panes[known].counts_hash() != hashes[0]
+
+
+def test_the_counts_hash_tells_other_values_of_as_many_rows():
+    hashes = []
+    for x in (-9.0, 9.0):
+        worker = Worker()
+        worker.send(Event(0.0, x=x))
+        hashes.append(worker.shard.models[MODEL].panes[PaneId(T0, GIVEN.hash)].counts_hash())
+    assert hashes[0] != hashes[1]
