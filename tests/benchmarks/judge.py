@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -32,6 +33,7 @@ from service.monitor.detecting.detection import Detection
 from service.monitor.detecting.dispersions import Dispersions
 from service.monitor.detecting.windows import Window
 from service.monitor.judging.judge import Judge
+from service.monitor.judging.reporting import model_reports
 from service.monitor.references.planning import plan_for
 from service.state.snapshot import decode, encode
 from service.values.exchange import Sent, SentPane, SentProgress, Stamp
@@ -60,13 +62,13 @@ TARGET_US = 50.0
 MIB = 2**20
 
 PARTS = {
-    "decoding": (ModelImage, "_read"),
-    "taking": (Judge, "_take"),
+    "reading": (ModelImage, "take_closed"),
+    "merging": (Pane, "merge"),
     "windows": (Window, "add"),
     "detection": (Detection, "judge"),
     "dispersion": (Dispersions, "learn"),
 }
-"""What is timed by itself; decoding is a part of taking, dispersion one of detection."""
+"""What is timed by itself; dispersion is a part of detection."""
 
 
 def table(minutes: int = HOUR_MINUTES, models: int = MODELS) -> list[Figure]:
@@ -74,12 +76,12 @@ def table(minutes: int = HOUR_MINUTES, models: int = MODELS) -> list[Figure]:
     many = _measured(minutes, models, MANY)
     few = _measured(max(1, minutes // 4), models, FEW)
     us = many["us"]
-    named = us["taking"] + us["windows"] + us["detection"]
+    named = us["reading"] + us["merging"] + us["windows"] + us["detection"]
     title = f"judge: {models} models x {FEATURES} features, {PARTITIONS} partitions merged"
     return [
         Figure(title, us["judge"], "us/feature", at_most(TARGET_US)),
-        Figure("  of this: panes out of bytes", us["decoding"], "us/feature"),
-        Figure("  merging the partitions' panes", us["taking"] - us["decoding"], "us/feature"),
+        Figure("  of this: panes out of bytes", us["reading"], "us/feature"),
+        Figure("  merging the partitions' panes", us["taking"] - us["reading"], "us/feature"),
         Figure("  windows", us["windows"], "us/feature"),
         Figure("  detection", us["detection"] - us["dispersion"], "us/feature"),
         Figure("  learning dispersion", us["dispersion"], "us/feature"),
@@ -95,6 +97,8 @@ def table(minutes: int = HOUR_MINUTES, models: int = MODELS) -> list[Figure]:
             many["progress_seconds"] * PARTITIONS * FLUSHES / 60 * 100,
             "%",
         ),
+        Figure("report of all models after a minute's panes", many["report_seconds"] * 1e3, "ms"),
+        Figure("  again, when nothing was judged", many["report_again_seconds"] * 1e3, "ms"),
         Figure("resident, windows full", many["resident_mib"], "MiB"),
         Figure("episodes meanwhile, all false", many["episodes"], ""),
     ]
@@ -104,26 +108,30 @@ def measure(minutes: int, models: int, rows: int) -> dict[str, Any]:
     """CPU by part, over so many minutes of all models."""
     fleet = Fleet(World(rows), models)
     spent: Counter[str] = Counter()
-    for part, (owner, name) in PARTS.items():
-        setattr(owner, name, _timed(getattr(owner, name), part, spent))
-    longest = 0.0
     take = _timed(fleet.images.take, "progress", spent)
     idle = _timed(fleet.advance, "idle", spent)
-    for minute in range(WARM_MINUTES, WARM_MINUTES + minutes):
-        panes, progress = fleet.sent(minute)
-        fleet.images.take(panes, _end(minute))
-        take(progress, _end(minute))
-        begun = time.process_time()
-        fleet.advance(minute)
-        seconds = time.process_time() - begun
-        spent["judge"] += seconds
-        longest = max(longest, seconds)
-        idle(minute)
+    first, again = (_timed(model_reports, part, spent) for part in ("report", "report again"))
+    longest = 0.0
+    with _parts_timed(spent):
+        for minute in range(WARM_MINUTES, WARM_MINUTES + minutes):
+            panes, progress = fleet.sent(minute)
+            fleet.images.take(panes, _end(minute))
+            take(progress, _end(minute))
+            begun = time.process_time()
+            fleet.advance(minute)
+            seconds = time.process_time() - begun
+            spent["judge"] += seconds
+            longest = max(longest, seconds)
+            idle(minute)
+            for report in (first, again):
+                report(fleet.judge, fleet.images, TimeRules().lateness_seconds, _end(minute))
     judged = models * FEATURES * minutes
     return {
         "us": {part: seconds * 1e6 / judged for part, seconds in spent.items()},
         "longest_seconds": longest,
         "idle_seconds": spent["idle"] / minutes,
+        "report_seconds": spent["report"] / minutes,
+        "report_again_seconds": spent["report again"] / minutes,
         "progress_seconds": spent["progress"] / minutes / PARTITIONS,
         "resident_mib": psutil.Process().memory_info().rss / MIB,
         "episodes": len(fleet.judge.episodes.open) + len(fleet.judge.episodes.ended),
@@ -133,7 +141,8 @@ def measure(minutes: int, models: int, rows: int) -> dict[str, Any]:
 class World:
     """Panes of one model, a minute and partition each, as they come from a worker."""
 
-    def __init__(self, rows: int, drawn: int = ROWS_DRAWN) -> None:
+    def __init__(self, rows: int, drawn: int | None = None) -> None:
+        drawn = drawn or ROWS_DRAWN
         model = ModelEvents("model", NUMERIC, CATEGORICAL, rows=drawn)
         self.reference = model.reference
         self.rows = rows
@@ -217,6 +226,7 @@ class Fleet:
         self.judge = fresh_judge(lambda _: self._world.reference, models)
         idle = Settings().detection.idle_after
         self.images = Images(self.judge, decode, TimeRules(), idle)
+        self.images.missing(START_SECONDS, frozenset(self.partitions), at_the_end=True)
 
     def _rows(self, minute: int) -> int:
         """Of a model and partition, through a minute."""
@@ -266,6 +276,19 @@ def fresh_judge(given: Callable[[ModelKey], Reference | None], models: int) -> J
 
 def _end(minute: int) -> float:
     return START_SECONDS + (minute + 1) * PANE_SECONDS
+
+
+@contextmanager
+def _parts_timed(spent: Counter[str]) -> Iterator[None]:
+    """While it lasts, what PARTS name add their seconds up."""
+    plain = {part: getattr(owner, name) for part, (owner, name) in PARTS.items()}
+    for part, (owner, name) in PARTS.items():
+        setattr(owner, name, _timed(plain[part], part, spent))
+    try:
+        yield
+    finally:
+        for part, (owner, name) in PARTS.items():
+            setattr(owner, name, plain[part])
 
 
 def _timed(call: Callable[..., Any], part: str, spent: Counter[str]) -> Callable[..., Any]:

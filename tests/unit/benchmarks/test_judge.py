@@ -44,6 +44,17 @@ def test_models_begin_as_after_the_warm_up_with_all_of_their_features(fleet):
         assert model.comparison.windows[-1].total.rows == WARM * PARTITIONS * ROWS
 
 
+def test_parts_are_told_of_which_the_whole_is_made(monkeypatch):
+    monkeypatch.setattr(judge, "WARM_MINUTES", 3)
+    monkeypatch.setattr(judge, "ROWS_DRAWN", 2_000)
+    told = judge.measure(minutes=2, models=2, rows=20)
+    us = told["us"]
+    assert all(us[part] > 0 for part in judge.PARTS)
+    assert us["dispersion"] < us["detection"]
+    assert us["reading"] + us["merging"] + us["windows"] + us["detection"] < us["judge"]
+    assert min(told["progress_seconds"], told["report_seconds"], told["idle_seconds"]) > 0
+
+
 def test_what_is_drawn_is_as_the_reference_is(fleet):
     go_on(fleet, 20)
     assert not fleet.judge.episodes.open
