@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 
 from service.errors import NotAlone, RecoverableError
+from service.judge_snapshot import SHARD
+from service.state.shards.layout import decode_key
 from service.values.keyed_log import Draft
 from tests.unit.fleet.members import World
 from tests.unit.monitor.events import (
@@ -415,3 +417,16 @@ def expected_of(world):
     alone.turns(45, seconds=3.0)
     model = judge.model(MODEL)
     return {"predictions": model.predictions_total, "late": model.late_total}
+
+
+def test_a_judge_removes_what_the_one_before_left_once_nobody_newer_has_come():
+    world = world_of(P0)
+    world.worker(P0)
+    first = world.judge()
+    world.turns(12)
+    first.dies()
+    world.judge()
+    world.turns(12)
+    world.state.compact(3)
+    keys = [decode_key(entry.key) for entry in world.state.entries[3]]
+    assert len({key.writer for key in keys if key.shard == SHARD}) == 1

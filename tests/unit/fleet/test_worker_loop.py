@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from service.errors import OffsetOutOfRange, StateCorrupt, StateLost
+from service.state.shards.layout import decode_key
 from service.values.records import Partition
 from service.worker_shards import BEGINNING
 from tests.unit.fleet.members import World
@@ -282,3 +283,24 @@ def test_a_worker_without_a_partition_stands_by():
     worker = world.worker()
     world.turns(4)
     assert worker.report.service.ready
+
+
+def test_once_the_group_has_confirmed_the_takeover_nothing_is_left_of_the_worker_before():
+    world = world_of(P0)
+    world.worker(P0)
+    world.turns(22)
+    world.workers.clear()
+    before = writers(world, P0)
+    world.worker(P0)
+    world.turns(1)
+    assert before < writers(world, P0), "not before the group has said whose it is"
+    world.send(P0, [Event(30.0)])
+    world.turns(25)
+    assert not before & writers(world, P0)
+
+
+def writers(world, partition):
+    """Who has something in the state topic of a partition, as compaction would leave it."""
+    world.state.compact(partition.number)
+    keys = [decode_key(entry.key) for entry in world.state.entries[partition.number]]
+    return {key.writer for key in keys}
