@@ -11,9 +11,13 @@ from msgspec import Struct
 from config.settings import Settings
 from service.commands.whole_file import require_writable, write_whole
 from service.errors import ConfigurationError
+from service.monitor.references.acceptance import Decision
 from service.monitor.references.directory import ReferenceDirectory
 from service.monitor.references.file import read, write
 from service.monitor.references.kept import Kept
+from service.registry.publishing import publish
+from service.registry.references import RegistryReferences
+from service.registry_access import open_registry
 from service.values.references import Reference
 
 HASH_DIGITS = 12
@@ -21,37 +25,46 @@ _NAME_MAX = 80
 
 
 class Place(Struct, frozen=True):
-    """The file to write, and the reference to change.
+    """The file to write, or the topic to publish in where `path` is None; and the reference to
+    change.
 
     `version` is that of the new one, None for any. `old` is what a file that is replaced is kept
     as: no name of a reference, since two for one model version are refused.
     """
 
-    path: Path
+    path: Path | None
     base: Reference
     version: str | None
     old: Path | None = None
+    topic: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"topic {self.topic}" if self.path is None else str(self.path)
 
 
 def find_place(settings: Settings, kept: Kept, output: Path | None, *, narrow: bool) -> Place:
-    """The file of the model version in its directory, if there is one, else a new one.
+    """The file of the model version in its directory, if there is one, else a new one; or the
+    topic in which its references are.
 
     With `narrow` it is to hold for this version alone, though the one it is made from holds for
     any. Raises ConfigurationError when nothing can be written there.
     """
     model, version = kept.key if narrow else (kept.key.model, kept.reference.version)
-    directory = settings.for_model(model).reference.directory
-    files = {} if directory is None or not directory.is_dir() else _files(directory, model)
+    section = settings.for_model(model).reference
+    directory = section.directory
+    if output is not None:
+        require_writable(output, hint="")
+    if directory is None:
+        topic = section.topic or ""
+        base = _published(settings, topic, model, version) or kept.reference
+        return Place(output, base, version, topic=topic)
+    files = _files(directory, model) if directory.is_dir() else {}
     known = files.get(version) or files.get(None)
     base = kept.reference if known is None else known[1]
     if output is not None:
-        require_writable(output, hint="")
         return Place(output, base, version)
-    if directory is None:
-        raise ConfigurationError(
-            f"references of {model} are in a topic: name a file by --output, and put it there with "
-            "`anchorwatch reference publish`"
-        )
     if not directory.is_dir():
         raise ConfigurationError(
             f"the directory of references {directory} is not there: make it (and name it as "
@@ -63,11 +76,16 @@ def find_place(settings: Settings, kept: Kept, output: Path | None, *, narrow: b
     return Place(_new_name(directory, model, version), base, version)
 
 
-def put(reference: Reference, place: Place) -> None:
-    """Write it, whole or not at all; what it replaces is kept beside it.
+def put(settings: Settings, reference: Reference, place: Place, decision: Decision) -> None:
+    """Write or publish it, whole or not at all; what it replaces is kept.
 
-    Raises ConfigurationError if it cannot be written, or would not read back.
+    Raises ConfigurationError if it cannot be written, or would not read back; RecoverableError when
+    no broker answers.
     """
+    if place.path is None:
+        with open_registry(settings, place.topic, makes=True) as registry:
+            publish(registry, reference, by=decision.by, why=decision.why)
+        return
     text = write(reference)
     read(text, f"the reference to be written to {place.path}")
     try:
@@ -76,6 +94,12 @@ def put(reference: Reference, place: Place) -> None:
     except OSError as error:
         raise ConfigurationError(f"{place.old} cannot be written: {error.strerror}") from error
     write_whole(place.path, text)
+
+
+def _published(settings: Settings, topic: str, model: str, version: str | None) -> Reference | None:
+    with open_registry(settings, topic, makes=True) as registry:
+        references = RegistryReferences(registry)
+        return references.current(model, version) or references.current(model, None)
 
 
 def _files(directory: Path, model: str) -> dict[str | None, tuple[Path, Reference]]:

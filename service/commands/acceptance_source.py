@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import click
 from msgspec import Struct
 
+from config.settings import Settings
 from service.commands.acceptance_view import moment
 from service.commands.episode_source import Record, find_history
 from service.errors import ConfigurationError, StateCorrupt
+from service.fleet_access import open_fleet
+from service.judge_snapshot import JudgeSnapshot, JudgeTopic
 from service.monitor.references.kept import Kept, kept_of
 from service.monitor.references.reference import same_cells
 from service.state.directory import look
@@ -18,11 +21,16 @@ from service.values.episodes import Category, Episode
 from service.values.streams import Kind, ModelKey, StreamKey
 
 
-def read_state(path: Path) -> Mapping[str, Any]:
-    """The newest snapshot in a state directory, whether or not a service runs on it.
+def read_state(settings: Settings) -> Mapping[str, Any]:
+    """The newest snapshot, in the state directory or of the judge in its topic, whether or not a
+    service runs on it.
 
-    Raises ConfigurationError when there is none that can be read.
+    Raises ConfigurationError when there is none that can be read, RecoverableError when no broker
+    answers.
     """
+    if settings.state.store == "topic":
+        return _judge_state(settings)
+    path = settings.state.path
     try:
         loaded = look(path)
     except StateCorrupt as error:
@@ -36,6 +44,20 @@ def read_state(path: Path) -> Mapping[str, Any]:
         )
     tree: Mapping[str, Any] = loaded.tree
     return tree
+
+
+def _judge_state(settings: Settings) -> Mapping[str, Any]:
+    """Nothing is written by who only opens it. Open panes are with the workers."""
+    with closing(open_fleet(settings)) as fleet:
+        topic = JudgeTopic(fleet.store, fleet.state, lambda: fleet.panes.topic_id)
+        with closing(JudgeSnapshot(topic)) as snapshot:
+            found = snapshot.open()
+    if found is None:
+        raise ConfigurationError(
+            f"there is no state of a judge in topic {settings.state.topics.state}: it has not run "
+            "yet. Name its configuration by --config"
+        )
+    return {**found.tree, "shards": []}
 
 
 def kept_model(tree: Mapping[str, Any], key: ModelKey, pane_seconds: float) -> Kept:

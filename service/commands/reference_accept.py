@@ -50,7 +50,7 @@ from service.wiring import watches
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write.  [default: into the model's directory of references]",
+    help="File to write.  [default: into the model's directory or topic of references]",
 )
 def command(  # noqa: PLR0913, PLR0917 (an argument an option)
     config_file: Path | None,
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913, PLR0917 (an argument an option)
         raise click.UsageError("--by and --why must say something: both are kept with it")
     settings = load_settings(config_file).settings
     now = SystemClock().now()
-    tree = read_state(settings.state.path)
+    tree = read_state(settings)
     of = None if episode is None else _drifted(settings, episode)
     key, versions = _model_version(tree, model, version, of)
     kept = kept_model(tree, key, settings.detection.pane)
@@ -89,16 +89,17 @@ def command(  # noqa: PLR0913, PLR0917 (an argument an option)
     seen = _seen(kept, start, of)
     place = find_place(settings, kept, output, narrow=version is not None or versions > 1)
     watch = watches(settings)(key.model)
+    decision = Decision(place.version, by, why, now, episode or "")
     accepted = accept(
         place.base,
         kept,
         seen,
         with_derived(kept.reference, streams),
-        Decision(place.version, by, why, now, episode or ""),
+        decision,
         rows_min=min(ROWS_MIN, watch.learn_events),
         categories_max=watch.categories_max,
     )
-    put(accepted.reference, place)
+    put(settings, accepted.reference, place, decision)
     _tell(accepted, seen, start, place)
 
 
@@ -198,8 +199,8 @@ def _tell(accepted: Accepted, seen: Seen, start: float, place: Place) -> None:
     if place.old is not None:
         click.echo(f"{place.old}: what was normal before", err=True)
     click.echo(
-        f"{place.path}: reference {reference.hash[:HASH_DIGITS]}\n"
-        "Restart the service (anchorwatch run): files of references are read when it starts. It "
-        "judges by the new one from the next pane on that no event has touched.",
+        f"{place.name}: reference {reference.hash[:HASH_DIGITS]}\n"
+        "A running service that looks there takes it up within seconds. It judges by the new one "
+        "from the next pane on that no event has touched.",
         err=True,
     )

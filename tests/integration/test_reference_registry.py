@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anchorwatch
@@ -100,7 +102,8 @@ def test_a_running_service_takes_up_what_is_published_and_rolled_back(
     name = topic(events.PARTITIONS)
     messages = events.synthetic_events(9000, 3 * HOUR, seed=4, faults=0.0)
     third = len(messages) // 3
-    service = service_on(kafka.bootstrap, name, reference={"from": f"topic:{registry}"})
+    given = {"from": f"topic:{registry}", "learn": {"events": 500}}
+    service = service_on(kafka.bootstrap, name, reference=given)
     send(kafka.bootstrap, name, messages[:third])
     service.start()
     service.wait_for_records(third, name)
@@ -118,6 +121,21 @@ def test_a_running_service_takes_up_what_is_published_and_rolled_back(
     service.wait_for_records(len(messages), name)
     assert page.get("reference_failures_total") == 0
     assert page.total("rows_unjudged_total") == 0
+
+    since = datetime.fromtimestamp(events.START_SECONDS + HOUR, UTC).isoformat()
+    some = min(labels["model_version"] for labels, _ in page.each("reference_info"))
+    accepted = ["reference", "accept", "--config", str(service.config), "--since", since]
+    accepted += ["--model", events.SYNTHETIC, "--version", some, "--feature", "n00"]
+    accepted += ["--by", "ada", "--why", "new market"]
+    for _ in range(10):  # the state is a second old, and knows the reference as yet to come
+        done = CliRunner().invoke(command_line, accepted)
+        if done.exit_code == 0:
+            break
+        time.sleep(1.0)
+    assert done.exit_code == 0, (done.output, done.exception)
+    (entry,) = (one for one in json.loads(run("list", "--json")) if one["version"] == some)
+    assert entry["history"][0]["why"] == "new market"
+    service.wait_for(lambda _: entry["current"][:12] in service.log)
 
 
 def test_a_file_put_into_the_directory_of_a_running_service_is_taken_up(

@@ -183,7 +183,7 @@ def test_it_says_in_words_what_changed_and_what_to_do_next(site):
     said = _unfolded(result.output)
     assert "2,000 rows from 2023-11-14 22:20 to 2023-11-14 22:40 UTC" in said
     assert re.search(r"mean -?0\.\d+ → (1\.9|2\.0)\d* \(\+2 sd\)", said)
-    assert "Restart the service" in said
+    assert "A running service that looks there takes it up within seconds" in said
 
 
 def test_the_file_that_is_replaced_is_kept_under_a_name_that_is_no_reference(site):
