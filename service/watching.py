@@ -98,7 +98,8 @@ class Watching:
         return {"alive_seconds": self._clock.now(), "settings": list(self._settings)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on after the process that left `state`; nothing where none did."""
+        """Go on after the process that left `state`, which is empty where an older version did."""
+        self._alive_before = 0.0
         if state:
             self._alive_before = state["alive_seconds"]
             config_hash, written_seconds = state["settings"]

@@ -94,7 +94,10 @@ def audit(
         minutes=whole.minutes(),
         days=days(whole, hours),
         blind=whole.spans(),
-        versions=tuple(_version(written, name, by_version[name], lines[name]) for name in wanted),
+        versions=tuple(
+            _version(written, name, by_version[name], lines[name], recorded.service)
+            for name in wanted
+        ),
         down=within(down, written.from_seconds, written.to_seconds),
         books=books(written, recorded.service),
         settings=settings_in_force(written, recorded.service, recorded.settings),
@@ -122,14 +125,20 @@ def _each(
     return tuple(one for entries in by_version.values() for one in of(entries))
 
 
-def _version(period: Period, name: str, entries: Sequence[ModelWatched], line: Timeline) -> Version:
+def _version(
+    period: Period,
+    name: str,
+    entries: Sequence[ModelWatched],
+    line: Timeline,
+    service: Sequence[ServiceWatched],
+) -> Version:
     firsts = [entry.first_seconds for entry in entries if entry.first_seconds is not None]
     inside = [e for e in entries if period.from_seconds < e.at_seconds <= period.to_seconds]
     return Version(
         version=name,
         minutes=line.minutes(),
         first_seconds=min(firsts, default=None),
-        rows=rows(period, entries),
+        rows=rows(period, entries, service),
         hours_lost=max((entry.hours_lost for entry in inside), default=0),
     )
 

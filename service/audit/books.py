@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from service.values.audits import Book, Period, Rows
-from service.values.watched import ModelWatched, PartitionWatched, ServiceWatched
+from service.values.watched import ModelWatched, PartitionWatched, ServiceWatched, Why
 
 T = TypeVar("T")
 
@@ -13,36 +13,58 @@ T = TypeVar("T")
 def books(period: Period, service: Iterable[ServiceWatched]) -> tuple[Book, ...]:
     """One for each partition that had an entry in the period, by topic and number.
 
-    From the last entry before the period (else the first in it) to the last one in it.
+    From the last entry before the period (else the first in it) to the last one in it; a partition
+    that is new in the record counts from nothing.
     """
+    service = list(service)
     entries: dict[tuple[str, int], list[tuple[float, PartitionWatched]]] = {}
     for entry in service:
         for partition in entry.partitions:
             key = partition.topic, partition.partition
             entries.setdefault(key, []).append((entry.at_seconds, partition))
+    for told in entries.values():
+        at, first = told[0]
+        since = new_since(service, at)
+        if since is not None:
+            begun = first.position - first.consumed
+            told.insert(0, (since, PartitionWatched(first.topic, first.partition, begun)))
     found = (_book(_within(period, entries[key])) for key in sorted(entries))
     return tuple(book for book in found if book is not None)
 
 
-def rows(period: Period, entries: Sequence[ModelWatched]) -> Rows | None:
-    """Of one version; None when it has no two entries to take the difference of.
-
-    A version that was new in its first entry counts from nothing.
+def rows(
+    period: Period, entries: Sequence[ModelWatched], service: Sequence[ServiceWatched]
+) -> Rows | None:
+    """Of one version; None when it has no two entries to take the difference of. A version that is
+    new in the record counts from nothing.
     """
-    chosen = _within(period, [(entry.at_seconds, entry) for entry in entries])
-    if not chosen:
+    told = [(entry.at_seconds, entry) for entry in entries]
+    since = new_since(service, told[0][0]) if told else None
+    if since is not None:
+        first = entries[0]
+        told.insert(0, (since, ModelWatched(since, first.model, first.version, "")))
+    chosen = _within(period, told)
+    if len(chosen) < 2:
         return None
-    at, first = chosen[0]
-    is_new = first is entries[0] and at >= period.from_seconds
-    nothing = ModelWatched(at, first.model, first.version, first.config_hash)
-    pairs = [*([(nothing, first)] if is_new else [])]
-    pairs += [(a, b) for (_, a), (_, b) in itertools.pairwise(chosen)]
-    if not pairs:
-        return None
-    total = Rows(at, chosen[-1][0])
-    for before, after in pairs:
+    total = Rows(chosen[0][0], chosen[-1][0])
+    for (_, before), (_, after) in itertools.pairwise(chosen):
         total = _add_rows(total, before, after)
     return total
+
+
+def new_since(service: Sequence[ServiceWatched], at_seconds: float) -> float | None:
+    """Since when what is told at a time first has been counted, if that is known: since an entry
+    that had none of it, or since the service began without a state. None: it was counted before
+    there was a record.
+
+    `service` in order of time.
+    """
+    before = [entry.at_seconds for entry in service if entry.at_seconds < at_seconds]
+    if before:
+        return before[-1]
+    first = service[0] if service else None
+    is_fresh = first is not None and first.why is Why.START and first.alive_until_seconds is None
+    return first.started_seconds if first is not None and is_fresh else None
 
 
 def _within(period: Period, entries: Sequence[tuple[float, T]]) -> list[tuple[float, T]]:

@@ -11,6 +11,8 @@ from config.assignments import NOTHING, Assignments
 from config.errors import ConfigurationProblems
 from config.loader import Loaded, load
 
+_OF_A_FLEET = Assignments(("role=judge",))
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -30,9 +32,18 @@ def config_option(command: F) -> F:
 def load_settings(config_file: Path | None, said: Assignments = NOTHING) -> Loaded:
     """The settings from a file, from this process's environment, and from what is `said` over both.
 
-    Raises ConfigurationProblems.
+    A file of a fleet may leave it to `run --role` which role it is: for other commands it is as
+    good. Raises ConfigurationProblems.
     """
-    return load(config_file, os.environ, said)
+    try:
+        return load(config_file, os.environ, said)
+    except ConfigurationProblems as problems:
+        if said is not NOTHING:
+            raise
+        try:
+            return load(config_file, os.environ, _OF_A_FLEET)
+        except ConfigurationProblems:
+            raise problems from None
 
 
 def require_references(loaded: Loaded) -> None:

@@ -161,8 +161,8 @@ class PartitionWatched(Struct, frozen=True, omit_defaults=True):
 
 class ServiceWatched(Struct, frozen=True, omit_defaults=True):
     """The service as of `at_seconds`. `alive_until_seconds`, of a START, is when the state was last
-    written by the process before. At `read_through_seconds` all logs had been read to their ends;
-    None in a backlog.
+    written by the process before: None where there was no state, 0 where it does not say. At
+    `read_through_seconds` all logs had been read to their ends; None in a backlog.
     """
 
     at_seconds: float

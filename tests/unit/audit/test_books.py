@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from service.audit.books import books, rows
 from service.audit.in_force import mutes_of, references_of, settings_in_force, watched_as
 from service.audit.policy import policy_months
-from service.values.watched import LineageFacts, MuteFacts, PolicyWatched, SettingsWatched
+from service.values.watched import LineageFacts, MuteFacts, PolicyWatched, SettingsWatched, Why
 from tests.unit.audit.recording import D0, DAY, FACTS, HOUR, model, partition, period, service
 
 
@@ -40,28 +40,48 @@ def test_each_partition_has_its_own_book_also_one_that_came_later():
         service(HOUR, partitions=(partition(3, 3), partition(7, 7, number=1))),
     ]
     told = {book.partition: (book.first, book.end) for book in books(period(), entries)}
-    assert told == {0: (1, 3), 1: (7, 7)}
+    assert told == {0: (1, 3), 1: (0, 7)}
     assert books(period(), []) == ()
 
 
+def test_a_partition_that_is_new_in_the_record_counts_from_nothing():
+    entries = [service(0), service(HOUR, partitions=(partition(107, 7),))]
+    (book,) = books(period(), entries)
+    assert (book.first, book.end, book.applied, book.gaps) == (100, 107, 7, 0)
+    fresh = service(60, Why.START, started=30, partitions=(partition(107, 7),))
+    (book,) = books(period(), [fresh])
+    assert (book.first, book.end, book.from_seconds) == (100, 107, D0 + 30)
+
+
+def test_what_was_counted_before_there_was_a_record_is_none_of_it():
+    after_an_upgrade = service(60, Why.START, alive=-D0, partitions=(partition(107, 7),))
+    (book,) = books(period(), [after_an_upgrade])
+    assert (book.first, book.end, book.applied) == (107, 107, 0)
+    assert rows(period(), [model(60, rows=100)], [after_an_upgrade]) is None
+    told = rows(period(), [model(60, rows=100), model(HOUR, rows=130)], [after_an_upgrade])
+    assert told.judged == 30
+
+
 class TestRows:
+    LIVES = (service(-2 * HOUR, Why.START),)
+
     def test_rows_of_a_version_are_the_difference_of_two_entries(self):
         entries = [
             model(-60, rows=100, rejected={"future": 1}),
             model(HOUR, rows=160, open_rows=4, rejected={"future": 3}, late=2, panes=1),
         ]
-        told = rows(period(), entries)
+        told = rows(period(), entries, self.LIVES)
         assert (told.predictions, told.judged, told.late) == (64, 60, 2)
         assert told.rejected == {"future": 2}
 
     def test_a_version_that_was_new_in_the_period_counts_from_nothing(self):
-        assert rows(period(), [model(HOUR, rows=160)]).judged == 160
-        assert rows(period(), []) is None
-        assert rows(period(), [model(-60, rows=160)]) is None
+        assert rows(period(), [model(HOUR, rows=160)], self.LIVES).judged == 160
+        assert rows(period(), [], self.LIVES) is None
+        assert rows(period(), [model(-60, rows=160)], self.LIVES) is None
 
     def test_counters_that_began_anew_are_added(self):
         entries = [model(-60, rows=100), model(HOUR, rows=130), model(2 * HOUR, rows=7)]
-        told = rows(period(), entries)
+        told = rows(period(), entries, self.LIVES)
         assert (told.judged, told.restarts) == (37, 1)
 
 

@@ -9,7 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from config.errors import ConfigurationProblems
 from service.__main__ import COMMANDS
+from service.commands import load_settings
 from service.commands.audit import command
 from service.commands.audit_files import as_json
 from service.commands.audit_period import period_of
@@ -99,6 +101,20 @@ def test_what_others_wrote_is_no_formula_in_a_spreadsheet(record, tmp_path):
     run(record, *FROM, *TO, "--output", tmp_path, "--format", "csv")
     (row,) = table(tmp_path, "settings")[1:]
     assert row["changed"].startswith("'-")
+
+
+@pytest.mark.parametrize("text", ["state: {store: topic}", "role: judge\nstate: {store: topic}"])
+def test_the_file_of_a_fleet_need_not_say_a_role(tmp_path, text):
+    file = tmp_path / "anchorwatch.yaml"
+    file.write_text(text)
+    assert load_settings(file).settings.state.episodes_topic == "anchorwatch.episodes"
+
+
+def test_what_is_wrong_with_a_file_is_told_as_it_stands(tmp_path):
+    file = tmp_path / "anchorwatch.yaml"
+    file.write_text("role: worker\nstate: {store: directory}")
+    with pytest.raises(ConfigurationProblems, match="role worker keeps its state in a topic"):
+        load_settings(file)
 
 
 class TestWhatToDo:
