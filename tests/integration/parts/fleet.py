@@ -82,6 +82,7 @@ class Fleet:
         self.topics: Mapping[str, Any] = config["state"]["topics"]
         self.judge = self._member("judge", "judge")
         self.workers: list[ServiceProcess] = []
+        self.doomed: set[int] = set()
 
     @property
     def members(self) -> list[ServiceProcess]:
@@ -114,7 +115,9 @@ class Fleet:
     def start_worker(self, number: int, *, dies_at: str = "") -> None:
         """Start one that has ended once more."""
         worker = self.workers[number]
+        self.doomed.discard(number)
         if dies_at:
+            self.doomed.add(number)
             worker.launch([*DYING, "--config", str(worker.config), "--at", dies_at])
         else:
             worker.start()
@@ -148,6 +151,12 @@ class Fleet:
         return self.wait_until(
             lambda: len(self.owned()) == partitions, "every partition is owned", timeout_seconds
         )
+
+    def wait_until_serving(self) -> None:
+        """Until all that run have come so far that SIGTERM is a request to them."""
+        for member in self.members:
+            if member.is_running:
+                member.wait_for(lambda _: True)
 
     def judge_page(self) -> Page:
         """The judge's metrics, empty while it does not answer."""
