@@ -24,8 +24,10 @@ from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
 from service.ingest.kafka.source import KafkaSource
 from service.ingest.source import Source
 from service.loop import Loop
+from service.monitor.counting.reading_through import read_through_seconds
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import Episodes
+from service.monitor.judging.attendance import Attendance
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
 from service.monitor.references.given import GivenReferences
@@ -113,6 +115,7 @@ class Service:
         self._config_hash = config_hash
         self._started_seconds = parts.clock.now()
         self._exposition = Exposition()
+        self._attendance = Attendance()
 
     def server(self, host: str, port: int) -> Server:
         """A server of this service's board; the caller starts and stops it."""
@@ -152,6 +155,7 @@ class Service:
         # What a rebalance takes away for a moment still counts, or counters would go back.
         shards = [shard for p, shard in sorted(loop.shards.items()) if p not in loop.left]
         models = model_reports(self.judge, shards, self.parts.rules.lateness_seconds, now)
+        read_through = read_through_seconds(shards, self._started_seconds)
         episodes = self.judge.episodes
         return Report(
             at_seconds=now,
@@ -163,6 +167,8 @@ class Service:
             service=self._service_report(loop),
             episodes=(*episodes.open, *reversed(episodes.ended)),
             episode_counts=episode_counts(episodes, models),
+            whole_models=self._attendance.look(self.judge, models, read_through, now),
+            read_through_seconds=read_through,
         )
 
     def _service_report(self, loop: Loop) -> ServiceReport:

@@ -16,7 +16,9 @@ from service.front import Front, Identity
 from service.judge_loop import JudgeLoop
 from service.judge_snapshot import JudgeSnapshot, JudgeTopic
 from service.monitor.counting.images import Images
+from service.monitor.counting.reading_through import read_through_seconds
 from service.monitor.episodes.book import Episodes
+from service.monitor.judging.attendance import Attendance
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
 from service.monitor.references.given import GivenReferences
@@ -74,6 +76,7 @@ class JudgeService:
         self.front = Front(settings, parts.clock, self.watchdog)
         self.loop: JudgeLoop | None = None
         self._identity = Identity("judge", config_hash, parts.clock.now())
+        self._attendance = Attendance()
 
     def server(self, host: str, port: int) -> Server:
         """A server of the judge's page; the caller starts and stops it."""
@@ -150,6 +153,7 @@ class JudgeService:
         now = self.parts.clock.now()
         images = [image for image in loop.images if not image.is_gone]
         models = model_reports(loop.judge, images, self.rules.lateness_seconds, now)
+        read_through = read_through_seconds(images, self._identity.started_seconds)
         episodes = loop.judge.episodes
         return Report(
             at_seconds=now,
@@ -161,6 +165,8 @@ class JudgeService:
             service=_with_loop(self._service_report(_not_ready_because(loop)), loop),
             episodes=(*episodes.open, *reversed(episodes.ended)),
             episode_counts=episode_counts(episodes, models),
+            whole_models=self._attendance.look(loop.judge, models, read_through, now),
+            read_through_seconds=read_through,
         )
 
     def _service_report(self, because: str) -> ServiceReport:

@@ -15,6 +15,7 @@ from service.front import Front, Identity
 from service.ingest.decode.decoder import Decoder
 from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
 from service.ingest.source import Source
+from service.monitor.counting.reading_through import read_through_seconds
 from service.publish.server import Server
 from service.registry.schedule_book import ScheduleBook
 from service.routing import Router
@@ -121,6 +122,7 @@ class WorkerService:
     def _report(self, loop: WorkerLoop | None, because: str, over_limit: int) -> Report:
         now = self.clock.now()
         partitions = () if loop is None else tuple(_partitions(loop, now))
+        shards = () if loop is None else tuple(loop.shards.open.values())
         return Report(
             at_seconds=now,
             caught_up=True,
@@ -129,6 +131,7 @@ class WorkerService:
             partitions=partitions,
             partitions_missing={},
             service=self._service_report(loop, because, over_limit),
+            read_through_seconds=read_through_seconds(shards, self._identity.started_seconds),
         )
 
     def _service_report(

@@ -17,6 +17,13 @@ EPISODE_ONSET = gauge(
     Group.VOLUME,
     "seconds",
 )
+UPSTREAM_MEMBER = gauge(
+    "upstream_member",
+    "1 for each model version in an episode of a shared source that lasts and that somebody is to "
+    "hear of; `episode` is that of the source.",
+    (*MODEL, "source", "episode"),
+    Group.VOLUME,
+)
 EPISODES = counter(
     "episodes",
     "Episodes that started; one that came to reach further counts under both severities.",

@@ -65,6 +65,7 @@ class Exposition:
             series.add_model(sheet, model)
         series.add_budgets(sheet, models)
         if report.caught_up:
+            series.add_whole_models(sheet, report.whole_models)
             series.add_episodes(sheet, report.episodes, report.episode_counts)
         foreign_series = sum(len(metric.samples) for metric in foreign)
         always = sheet.series + foreign_series + _OWN_SERIES

@@ -108,6 +108,19 @@ MODEL_INFO = info(
     (*MODEL, "team", "tier", "runbook"),
     Group.VOLUME,
 )
+MODEL_EXPECTED = gauge(
+    "model_expected",
+    "1 while a record of the model is due: by its own history it is a surprise that none came "
+    "since its newest, up to when all was read that there was. Absent while no history is known.",
+    ("model", "team"),
+    Group.VOLUME,
+)
+MODEL_SEVERITY = info(
+    "model_severity",
+    "Whom alerts about the whole model reach, by their category: silent or stale.",
+    ("model", "team", "category", "severity"),
+    Group.VOLUME,
+)
 REFERENCE_INFO = info(
     "reference", "The reference the model is compared with.", (*MODEL, "hash"), Group.VOLUME
 )
@@ -166,6 +179,13 @@ DRIFT_SCORE = gauge(
     "Largest evidence of a detector over its alarm level; 1 alarms.",
     (*STREAM, "source"),
     Group.FEATURE,
+)
+MUTED_UNTIL = gauge(
+    "muted_until_timestamp_seconds",
+    "When the mute of a stream ends.",
+    (*STREAM, "team"),
+    Group.FEATURE,
+    "seconds",
 )
 POLICY_DISTANCE = gauge(
     "policy_distance",

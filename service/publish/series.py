@@ -24,6 +24,7 @@ from service.values.reports import (
     StreamReport,
     StreamState,
     TopicReport,
+    WholeModel,
     WindowReport,
 )
 from service.values.streams import OF_ROWS, Kind, ValueType
@@ -74,6 +75,19 @@ def add_budgets(sheet: Sheet, models: Iterable[ModelReport]) -> None:
         sheet.add(m.FALSE_ALARM_BUDGET, rate, team)
 
 
+def add_whole_models(sheet: Sheet, models: Iterable[WholeModel]) -> None:
+    """Of each model, whatever its versions: whether a record is due, and whom alerts about it
+    reach, where they reach anybody.
+    """
+    for model in models:
+        if model.record_is_due is not None:
+            sheet.add(m.MODEL_EXPECTED, int(model.record_is_due), model.model, model.team)
+        for category, severity in model.severities.items():
+            if severity is not Severity.LOG:
+                labels = (model.model, model.team, category.value, severity.value)
+                sheet.add(m.MODEL_SEVERITY, 1, *labels)
+
+
 def add_stream(sheet: Sheet, model: ModelReport, stream: StreamReport) -> None:
     """Quality counters and score of one stream, and its standing by a policy."""
     labels = (*model.key, stream.key.name, stream.key.kind.value)
@@ -84,17 +98,19 @@ def add_stream(sheet: Sheet, model: ModelReport, stream: StreamReport) -> None:
             sheet.add(m.UNSEEN_VALUES, stream.unseen_total, *labels)
     if stream.state is StreamState.WATCHED:
         sheet.add(m.DRIFT_SCORE, stream.score, *labels, stream.source)
+    if stream.muted_until_seconds is not None:
+        sheet.add(m.MUTED_UNTIL, stream.muted_until_seconds, *labels, model.team)
     if stream.policy is not None:
         _add_policy(sheet, labels, stream.policy)
 
 
 def stream_series(stream: StreamReport) -> int:
     """How many series `add_stream` gives, at most."""
-    scored = stream.state is StreamState.WATCHED
+    told = (stream.state is StreamState.WATCHED) + (stream.muted_until_seconds is not None)
     if stream.key.kind in OF_ROWS:
-        return int(scored)
+        return told
     of_policy = 0 if stream.policy is None else POLICY_SERIES
-    return 2 + _has_strangers(stream) + scored + of_policy
+    return 2 + _has_strangers(stream) + told + of_policy
 
 
 def _has_strangers(stream: StreamReport) -> bool:
@@ -154,6 +170,8 @@ def add_episodes(sheet: Sheet, episodes: Iterable[Episode], counts: Iterable[Epi
             )
             sheet.add(e.EPISODE_ACTIVE, 1, *labels)
             sheet.add(e.EPISODE_ONSET, episode.onset_seconds, *labels)
+            for member in episode.members:
+                sheet.add(e.UPSTREAM_MEMBER, 1, *member.key, episode.source, episode.id)
     for count in counts:
         of = count.labels
         under = (of.model, of.version, of.kind, of.severity.value, of.team)
@@ -174,6 +192,7 @@ def add_service(sheet: Sheet, report: Report) -> None:
         sheet.add(s.PARTITION_OWNED, 1, *labels)
         sheet.add(s.LAG_RECORDS, owned.lag_records, *labels)
         sheet.add(s.LAG_SECONDS, owned.lag_seconds, *labels)
+    sheet.add(s.READ_THROUGH, report.read_through_seconds)
     topics = {topic.topic for topic in report.topics}
     for name in sorted(topics.union(report.partitions_missing)):
         sheet.add(s.PARTITIONS_MISSING, report.partitions_missing.get(name, 0), name)

@@ -34,6 +34,12 @@ LAG_SECONDS = gauge(
     ("topic", "partition"),
     unit="seconds",
 )
+READ_THROUGH = gauge(
+    "read_through_timestamp_seconds",
+    "When every log had last been read to its end: of the partitions read here; of the judge, of "
+    "all. The start of the process while one never was.",
+    unit="seconds",
+)
 PARTITION_OWNED = gauge(
     "partition_owned", "1 for each partition that is read here.", ("topic", "partition")
 )

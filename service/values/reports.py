@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from service.values.episodes import Episode, EpisodeCount
+from service.values.episodes import Category, Episode, EpisodeCount, Severity
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.streams import ModelKey, StreamKey, ValueType
@@ -125,6 +125,7 @@ class StreamReport(Struct, frozen=True):
     `drifted_since_seconds` is the start of the pane in which it alarmed, None when steady.
     `summary` says in words what changed ("up 0.41 sd, PSI 0.31"), empty when steady. Streams of
     quality and volume are counts of rows: they have no values, windows and missing values.
+    `muted_until_seconds` is None where it is not muted.
     """
 
     key: StreamKey
@@ -142,6 +143,7 @@ class StreamReport(Struct, frozen=True):
     summary: str = ""
     knowledge: Knowledge = Knowledge.SETTLED
     policy: PolicyReport | None = None
+    muted_until_seconds: float | None = None
 
 
 class ModelReport(Struct, frozen=True):
@@ -181,6 +183,18 @@ class ModelReport(Struct, frozen=True):
     def drifted(self) -> tuple[StreamReport, ...]:
         """The streams that have drifted."""
         return tuple(s for s in self.streams if s.drifted_since_seconds is not None)
+
+
+class WholeModel(Struct, frozen=True):
+    """A model whatever its versions. `record_is_due`: by its own history it is a surprise that no
+    record came since its newest one; None while that is not known. `severities` are those of alerts
+    about the whole model.
+    """
+
+    model: str
+    team: str
+    record_is_due: bool | None
+    severities: Mapping[Category, Severity]
 
 
 class TopicReport(Struct, frozen=True):
@@ -272,6 +286,8 @@ class Report(Struct, frozen=True):
     after a restart counters would seem to go back.
 
     `episodes` are those that last and the last ones that are over; `episode_counts` counts all.
+    `read_through_seconds`: when every log had been read to its end, the start of the process while
+    one never was; NaN where none is read.
     """
 
     at_seconds: float
@@ -283,3 +299,5 @@ class Report(Struct, frozen=True):
     service: ServiceReport
     episodes: tuple[Episode, ...] = ()
     episode_counts: tuple[EpisodeCount, ...] = ()
+    whole_models: tuple[WholeModel, ...] = ()
+    read_through_seconds: float = math.nan

@@ -99,6 +99,14 @@ class VolumeStream:
         self.parameters = VolumeParameters(level, self._tolerated)
         self._detector = VolumeDetector.from_state(self.parameters, self._detector.state())
 
+    @property
+    def history(self) -> tuple[float, NDArray[np.int64]]:
+        """The start (epoch seconds) of the first step that is remembered, NaN before any pane, and
+        the rows of all of them, the oldest first; NOT_USUAL where the volume was not as usual.
+        """
+        first = self._step_start - len(self._history) * self.step_seconds
+        return first, self._history.astype(np.int64)
+
     def expected(self, at_seconds: float) -> float:
         """The usual rows of a step around a time; 0 while nothing is known."""
         return float(self._season.expected(np.array([self._position(at_seconds)]))[0])

@@ -203,6 +203,7 @@ def _compared(
                 summary=comparison.words(measured, i) if drifted else _in_short(mute),
                 knowledge=_KNOWLEDGE[Status(int(status[i]))],
                 policy=policy[i] if has_values and policy else None,
+                muted_until_seconds=None if mute is None else mute.until_seconds,
             )
         )
     return reports

@@ -9,6 +9,7 @@ from service.values.episodes import (
     EpisodeCount,
     EpisodeLabels,
     EpisodeStream,
+    Member,
     Phase,
     Severity,
 )
@@ -27,6 +28,7 @@ from service.values.reports import (
     StreamReport,
     StreamState,
     TopicReport,
+    WholeModel,
     WindowReport,
 )
 from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey, ValueType
@@ -177,6 +179,31 @@ def episode_count(started=1, real=0, false=0, **changes):
     return EpisodeCount(EpisodeLabels(**(labels | changes)), started, real, false)
 
 
+def upstream(id_="bureau-feed-20261123-1020", **changes):
+    """Two models that drift on one source."""
+    members = (
+        Member("credit-risk", "3", 1, "retail-credit", "credit-risk-20261123-1020", AT - 600),
+        Member("fraud", "7", 1, "payments", "fraud-20261123-1021", AT - 540),
+    )
+    values = {
+        "category": Category.UPSTREAM,
+        "kind": "upstream",
+        "model": "",
+        "version": "",
+        "severity": Severity.PAGE,
+        "members": members,
+        "words": "2 models drifted within 1 min: credit-risk v3, fraud v7; income 6.3 x",
+    }
+    return episode(id_, **(values | changes))
+
+
+def whole(name="credit-risk", team="retail-credit", *, due=False, tier=1):
+    """A model whatever its versions."""
+    silent = {1: Severity.PAGE, 2: Severity.TICKET}.get(tier, Severity.LOG)
+    stale = Severity.TICKET if tier == 1 else Severity.LOG
+    return WholeModel(name, team, due, {Category.SILENT: silent, Category.STALE: stale})
+
+
 def service(**changes):
     values = {
         "version": "0.1.0",
@@ -227,6 +254,7 @@ def report(models: Sequence[ModelReport] = (), **changes):
         ),
         "partitions_missing": {"kserve": 1},
         "service": service(),
+        "read_through_seconds": AT - 1.5,
     }
     return Report(**(values | changes))
 
@@ -234,7 +262,8 @@ def report(models: Sequence[ModelReport] = (), **changes):
 def empty(**changes):
     """A service that has just started: no model, no topic, nothing known yet."""
     fresh = service(checkpoint_last_success_seconds=math.nan, timings=())
-    values = {"topics": (), "partitions": (), "partitions_missing": {}, "service": fresh}
+    values = {"topics": (), "partitions": (), "partitions_missing": {}, "service": fresh,
+              "read_through_seconds": math.nan}  # fmt: skip
     return report(**(values | changes))
 
 
@@ -282,7 +311,8 @@ def believable():
                   policy=MONTHLY),
             model("savings-churn", "2", steady, team="retail", tier=2),
             learning,
-            model("marketing", "11", (stream("spend", state=StreamState.MUTED, drifted=True),
+            model("marketing", "11", (stream("spend", state=StreamState.MUTED, drifted=True,
+                                             muted_until_seconds=AT + 86_400),
                                       *steady), team="crm", tier=3),
             bare,
         ),
@@ -300,6 +330,8 @@ def believable():
                     severity=Severity.LOG, words="country has drifted"),
         ),
         episode_counts=(episode_count(3, 1, 1), episode_count(0, kind="output")),
+        whole_models=(whole(), whole("fraud", "payments", due=True), whole("kyc-doc", due=None,
+                                                                        team="onboarding", tier=2)),
     )  # fmt: skip
 
 

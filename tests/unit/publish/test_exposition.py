@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -12,6 +13,7 @@ from service.publish.board import Board
 from service.publish.catalogue import FAMILIES
 from service.publish.exposition import Exposition
 from service.publish.families import Detail
+from service.values.episodes import Severity
 from service.values.rejects import Reason
 from service.values.reports import Knowledge, StreamState
 from service.values.streams import Kind, ModelKey, StreamKey, ValueType
@@ -58,7 +60,9 @@ def test_the_whole_page_is_as_it_was():
 
 
 def test_every_family_of_the_catalogue_is_on_a_full_page():
-    text = render(reports.believable()).text.decode()
+    believable = reports.believable()
+    told = (*believable.episodes, reports.upstream())
+    text = render(replace(believable, episodes=told)).text.decode()
     assert [f.name for f in FAMILIES if f"# TYPE {f.full_name} " not in text] == []
 
 
@@ -145,10 +149,33 @@ def test_episode_shows_the_distances_of_what_has_drifted():
 
 
 def test_the_detail_in_force_is_told():
-    page = render(reports.believable(), "auto", limit=470)
+    page = render(reports.believable(), "auto", limit=480)
     assert page.detail_used == "episode"
     assert value(page, "metrics_detail") == 1
     assert value(page, "metrics_detail", detail="episode") == 1
+
+
+def test_members_of_an_upstream_episode_are_told_while_somebody_is_to_hear_of_it():
+    page = render(reports.report(episodes=(reports.upstream(),)))
+    members = [dict(labels) for _, labels in series(page, "upstream_member")]
+    assert [member["model"] for member in members] == ["credit-risk", "fraud"]
+    assert {m["episode"] for m in members} == {"bureau-feed-20261123-1020"}
+    assert {m["source"] for m in members} == {"bureau-feed"}
+    for unheard in ({"severity": Severity.LOG}, {"ended_seconds": reports.AT}):
+        page = render(reports.report(episodes=(reports.upstream(**unheard),)))
+        assert not series(page, "upstream_member")
+
+
+def test_whether_a_record_is_due_is_told_only_where_it_is_known():
+    wholes = (reports.whole("a", due=True), reports.whole("b", due=None, tier=3))
+    page = render(reports.report(whole_models=wholes))
+    assert value(page, "model_expected") == 1
+    known = {dict(labels)["category"] for _, labels in series(page, "model_severity_info")}
+    assert known == {"silent", "stale"}
+    assert {dict(labels)["model"] for _, labels in series(page, "model_severity_info")} == {"a"}
+    assert not series(
+        render(reports.report(whole_models=wholes, caught_up=False)), "model_expected"
+    )
 
 
 def test_muted_streams_have_no_score_and_count_as_muted():
