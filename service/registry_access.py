@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from config.settings import Settings
+from service.errors import ConfigurationError, RecoverableError
 from service.kafka.own_topics import ensure
 from service.kafka.topic_log import TopicLog
 from service.kafka.topic_spec import references_topic
@@ -57,6 +58,25 @@ def registry_of(settings: Settings) -> Callable[[str], RegistryReferences]:
         return opened[topic]
 
     return open_topic
+
+
+def published_references(settings: Settings, topic: str) -> RegistryReferences:
+    """What is current in a topic now; for a command that needs no broker afterwards.
+
+    Raises ConfigurationError that says what else there is when nobody answers.
+    """
+    try:
+        with open_registry(settings, topic) as registry:
+            found = RegistryReferences(registry)
+            for model, version in registry.shelves:
+                found.current(model, version)
+    except RecoverableError as error:
+        raise ConfigurationError(
+            f"the references in topic {topic} cannot be read: {error}. Without a broker have "
+            "reference.from name a directory, into which `anchorwatch reference show MODEL@VERSION "
+            "--file` has put them"
+        ) from error
+    return found
 
 
 def _ensure(settings: Settings, topic: str) -> None:

@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,6 +46,7 @@ from service.monitor.judging.judge import Judge, Judged
 from service.monitor.judging.model_judge import ModelJudge
 from service.monitor.judging.origins import GivenReference, InheritedReference
 from service.monitor.references.planning import plan_for, watched_part
+from service.registry_access import published_references
 from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome, Reconsidered, TopicRange
 from service.values.references import Reference
@@ -176,7 +178,8 @@ def _given(task: Task, settings: Settings) -> tuple[GivenReference, InheritedRef
     replay alone.
     """
     watch_for = watches(settings)
-    find = given_references(settings, [one.reference for one in task.material.references])
+    by_hand = [one.reference for one in task.material.references]
+    find = given_references(settings, by_hand, partial(published_references, settings))
 
     def ignored(name: str) -> FeatureWatch:
         return FeatureWatch(ignore=any(fits(name, glob) for glob in task.material.ignore))

@@ -173,6 +173,27 @@ def test_a_training_pipeline_publishes_in_three_lines(kafka, registry, run):
     assert read(run("show", "credit-risk@4", "--file"), "shown").hash == found.hash
 
 
+def test_a_replay_judges_by_what_is_published(kafka, registry, run, tmp_path):
+    file = build(tmp_path, 1)
+    run("publish", file)
+    log = tmp_path / "events.jsonl"
+    log.write_bytes(b"\n".join(m.value for m in events.synthetic_events(2000, HOUR, 4, faults=0.0)))
+    tree = {
+        "kafka": {"bootstrap_servers": [kafka.bootstrap]},
+        "reference": {"from": f"topic:{registry}"},
+    }
+    config = tmp_path / "replay.yaml"
+    config.write_text(json.dumps(tree))
+    command = ["replay", str(log), "--config", str(config), "--json", str(tmp_path / "out.json")]
+    done = CliRunner().invoke(command_line, command)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert hash_of(file) in (tmp_path / "out.json").read_text()
+
+    config.write_text(json.dumps(tree | {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}}))
+    done = CliRunner().invoke(command_line, command)
+    assert "have reference.from name a directory" in str(done.exception)
+
+
 def test_a_pipeline_takes_brokers_and_topic_from_its_environment(kafka, registry, run, monkeypatch):
     monkeypatch.setenv("ANCHORWATCH_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap)
     monkeypatch.setenv("ANCHORWATCH_REFERENCE__FROM", f"topic:{registry}")
