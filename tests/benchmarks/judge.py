@@ -75,28 +75,30 @@ def table(minutes: int = HOUR_MINUTES, models: int = MODELS) -> list[Figure]:
     """The cost of a feature and pane, what it is made of, and the share of a core."""
     many = _measured(minutes, models, MANY)
     few = _measured(max(1, minutes // 4), models, FEW)
-    us = many["us"]
-    named = us["reading"] + us["merging"] + us["windows"] + us["detection"]
-    title = f"judge: {models} models x {FEATURES} features, {PARTITIONS} partitions merged"
+    return figures(models, many, few)
+
+
+def figures(models: int, many: dict[str, Any], few: dict[str, Any]) -> list[Figure]:
+    """Of what `measure` tells of so many models, with many and with few rows."""
+    us, title = many["us"], f"judge: {models} models x {FEATURES} features, {PARTITIONS} partitions"
+    parts = {
+        "  of this: panes out of bytes": us["reading"],
+        "  merging the partitions' panes": us["merging"],
+        "  windows": us["windows"],
+        "  detection": us["detection"] - us["dispersion"],
+        "  learning dispersion": us["dispersion"],
+    }
+    flushes = PARTITIONS * FLUSHES / 60
     return [
         Figure(title, us["judge"], "us/feature", at_most(TARGET_US)),
-        Figure("  of this: panes out of bytes", us["reading"], "us/feature"),
-        Figure("  merging the partitions' panes", us["taking"] - us["reading"], "us/feature"),
-        Figure("  windows", us["windows"], "us/feature"),
-        Figure("  detection", us["detection"] - us["dispersion"], "us/feature"),
-        Figure("  learning dispersion", us["dispersion"], "us/feature"),
-        Figure("  episodes and all else", us["judge"] - named, "us/feature"),
+        *(Figure(name, value, "us/feature") for name, value in parts.items()),
+        Figure("  episodes and all else", us["judge"] - sum(parts.values()), "us/feature"),
         Figure("  share of one core", us["judge"] * models * FEATURES / 60e6 * 100, "%"),
         Figure("  longest minute of all models", many["longest_seconds"] * 1e3, "ms"),
         Figure("  the same at one event a second and model", few["us"]["judge"], "us/feature"),
         Figure("a round in which nothing is to be judged", many["idle_seconds"] * 1e3, "ms"),
-        Figure("  share of one core, once a second", many["idle_seconds"] * 100, "%"),
         Figure("taking in a partition's progress", many["progress_seconds"] * 1e3, "ms"),
-        Figure(
-            "  share of one core, every 10 s",
-            many["progress_seconds"] * PARTITIONS * FLUSHES / 60 * 100,
-            "%",
-        ),
+        Figure("  share of one core, every 10 s", many["progress_seconds"] * flushes * 100, "%"),
         Figure("report of all models after a minute's panes", many["report_seconds"] * 1e3, "ms"),
         Figure("  again, when nothing was judged", many["report_again_seconds"] * 1e3, "ms"),
         Figure("resident, windows full", many["resident_mib"], "MiB"),

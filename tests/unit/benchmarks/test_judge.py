@@ -48,10 +48,9 @@ def test_parts_are_told_of_which_the_whole_is_made(monkeypatch):
     monkeypatch.setattr(judge, "WARM_MINUTES", 3)
     monkeypatch.setattr(judge, "ROWS_DRAWN", 2_000)
     told = judge.measure(minutes=2, models=2, rows=20)
-    us = told["us"]
-    assert all(us[part] > 0 for part in judge.PARTS)
-    assert us["dispersion"] < us["detection"]
-    assert us["reading"] + us["merging"] + us["windows"] + us["detection"] < us["judge"]
+    whole, *parts = judge.figures(2, told, told)[:7]
+    assert sum(part.value for part in parts) == pytest.approx(whole.value)
+    assert all(part.value > 0 for part in parts)
     assert min(told["progress_seconds"], told["report_seconds"], told["idle_seconds"]) > 0
 
 
