@@ -20,6 +20,7 @@ PARTITIONS = 2
 A_MINUTE = 40
 QUIET = range(20, 26)
 DRIFTS_FROM = 60
+DETECTION = {"pane": "1m", "windows": ["5m", "1h"], "idle_after": "3s", "lateness": "1s"}
 STOPPED = range(80, 95)
 """Minutes of the story: in the quiet ones nothing comes, what comes in the stopped ones is sent
 while the service is down.
@@ -54,30 +55,50 @@ def recount(log):
     return {int(at // MINUTE) for at in times}, len(times)
 
 
-@pytest.mark.parametrize("kept", ["topic", "directory"])
+@pytest.fixture
+def judging(kafka, service_on):
+    """`judging(name, kept)`: who judges a topic, and the role to start it in; for "fleet" a worker
+    counts, and has been started.
+    """
+
+    def make(name, kept):
+        run = uuid.uuid4().hex[:12]
+        state = {"episodes": {"topic": None if kept == "directory" else f"record-{run}"}}
+        if kept == "fleet":
+            topics = {key: f"{key}-{run}" for key in ("state", "panes", "schedules")}
+            state |= {"store": "topic", "topics": {**topics, "partitions": 2}}
+        sections = {
+            "kafka": {"group": f"g-{run}"},
+            "detection": DETECTION,
+            "sources": [{"name": "all", "topics": {"pattern": f"{name}|record-{run}"}}],
+            "state": state,
+        }
+        if kept == "fleet":
+            service_on(kafka.bootstrap, name, "worker", **sections).start("--role", "worker")
+        role = ("--role", "judge") if kept == "fleet" else ()
+        return service_on(kafka.bootstrap, name, **sections), role
+
+    return make
+
+
+@pytest.mark.parametrize("kept", ["topic", "directory", "fleet"])
 def test_an_audit_equals_a_recount_of_the_log_and_shows_the_stop_and_the_verdict(
-    kafka, topic, service_on, kept
+    kafka, topic, judging, kept
 ):
     begin = (time.time() // MINUTE - 150) * MINUTE
-    name, record = topic(PARTITIONS), f"record-{uuid.uuid4().hex[:12]}"
-    service = service_on(
-        kafka.bootstrap,
-        name,
-        detection={"pane": "1m", "windows": ["5m", "1h"], "idle_after": "3s", "lateness": "1s"},
-        sources=[{"name": "all", "topics": {"pattern": f"{name}|record-.*"}}],
-        state={"episodes": {"topic": record if kept == "topic" else None}},
-    )
+    name = topic(PARTITIONS)
+    service, role = judging(name, kept)
     config = ("--config", service.config)
     before, meanwhile = story(begin, range(80), 1), story(begin, STOPPED, 2)
     send(kafka.bootstrap, name, before)
-    service.start()
+    service.start(*role)
     service.wait_for(lambda page: (page.get("panes_judged_total", model=SYNTHETIC) or 0) >= 74)
     service.wait_for(lambda page: any(page.each("episode_active")) or page.total("episodes_total"))
     assert service.process.terminate() == 0, service.log
     stopped_at = time.time()
     send(kafka.bootstrap, name, meanwhile)
     time.sleep(2.0)
-    service.start()
+    service.start(*role)
     service.wait_for(lambda page: page.get("panes_judged_total", model=SYNTHETIC) == 89)
     (first, *_) = json.loads(invoked(episode, "list", *config, "--json"))
     found = first["episode"]["id"]
