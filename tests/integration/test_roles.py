@@ -67,6 +67,7 @@ def test_three_workers_and_a_judge_tell_what_a_recount_of_the_log_tells(
     recount = recount_of(kafka.bootstrap, name, references)
     page = judge.wait_for_records(recount.consumed, name)
     assert_figures_agree(page, name, recount)
+    assert_all_is_judged(judge, recount)
     assert page.get("partitions_missing", topic=name) == 0
     assert page.get("pane_conflicts_total") == 0
     owned = [len(list(w.scrape().each("partition_owned", topic=name))) for w in workers]
@@ -74,6 +75,19 @@ def test_three_workers_and_a_judge_tell_what_a_recount_of_the_log_tells(
     assert [w.scrape().get("predictions_total") for w in workers] == [None] * 3
     for process in (*workers, judge):
         assert process.process.terminate() == 0, process.log
+
+
+def assert_all_is_judged(judge, recount):
+    """Every pane that all partitions have passed, once, and no row was given up."""
+    for (model, version), counted in recount.models.items():
+        closed = counted.closed_through(recount.rules.lateness_seconds)
+        pane = recount.rules.pane_seconds
+        expected = sum(start + pane <= closed for start in counted.panes)
+        labels = {"model": model, "model_version": version}
+        page = judge.wait_for(
+            lambda page, of=labels, count=expected: page.get("panes_judged_total", **of) == count
+        )
+        assert page.get("rows_unjudged_total", **labels) == 0
 
 
 @pytest.mark.timeout(240)
@@ -101,6 +115,7 @@ def test_workers_that_are_killed_or_told_to_end_under_load_lose_and_repeat_nothi
     recount = recount_of(kafka.bootstrap, name, references)
     page = judge.wait_for_records(recount.consumed, name, timeout_seconds=90)
     assert_figures_agree(page, name, recount)
+    assert_all_is_judged(judge, recount)
     assert page.get("pane_conflicts_total") == 0
 
 
@@ -129,4 +144,5 @@ def test_a_worker_that_stood_still_does_no_harm(kafka, topic, references, fleet)
     recount = recount_of(kafka.bootstrap, name, references)
     page = judge.wait_for_records(recount.consumed, name, timeout_seconds=90)
     assert_figures_agree(page, name, recount)
+    assert_all_is_judged(judge, recount)
     assert page.get("pane_conflicts_total") == 0
