@@ -41,11 +41,11 @@ class Stage:
         self._directory = directory
         self._fleets: list[Fleet] = []
 
-    def fleet(self, topic: str | None = None, **sections: Any) -> Fleet:
+    def fleet(self, topic: str = "", **sections: Any) -> Fleet:
         """A fleet over a topic, a new one if none is named; not yet started."""
         directory = self._directory / f"fleet-{len(self._fleets)}"
         directory.mkdir(parents=True)
-        name = topic or create_topic(_first(self.bootstrap), PARTITIONS)
+        name = topic or create_topic(self.bootstrap, PARTITIONS)
         config = fleet_configuration(self.bootstrap, name, self.references.directory, **sections)
         self._fleets.append(Fleet(directory, config))
         return self._fleets[-1]
@@ -64,19 +64,26 @@ class Stage:
         back.
         """
         fleet = fleet or self.fleet(**sections)
-        seed = random.Random(str(self._directory.name)).randrange(2**31)
-        fleet.start(workers)
         with scraping(fleet.judge) as scrapes:
-            with traffic(self.bootstrap, fleet.topic, PARTITIONS, seed=seed, per_second=PER_SECOND):
+            with self.traffic(fleet):
+                fleet.start(workers)
                 fleet.wait_until_owned(PARTITIONS)
                 yield fleet
             self.assert_counted_once(fleet, unjudged_max)
         assert_never_back(scrapes)
 
-    def assert_counted_once(self, fleet: Fleet, unjudged_max: int = 0) -> None:
+    def traffic(self, fleet: Fleet, first: int = 0, end: int = PARTITIONS) -> Any:
+        """A context manager: events to these partitions of the fleet's topic while it lasts."""
+        seed = random.Random(f"{self._directory.name} {first}").randrange(2**31)
+        numbers = range(first, end)
+        return traffic(self.bootstrap, fleet.topic, numbers, seed=seed, per_second=PER_SECOND)
+
+    def assert_counted_once(
+        self, fleet: Fleet, unjudged_max: int = 0, partitions: int = PARTITIONS
+    ) -> None:
         """Ends the fleet; see `fleet_verdict`."""
         contents = self.references.contents
-        assert_counted_once(self.bootstrap, fleet, contents, PARTITIONS, unjudged_max)
+        assert_counted_once(self.bootstrap, fleet, contents, partitions, unjudged_max)
 
     def close(self) -> None:
         """End every process at once."""
@@ -137,7 +144,3 @@ def scenario(play: Callable[..., None]) -> Callable[..., None]:
     test.__name__, test.__doc__, test.__module__ = play.__name__, play.__doc__, play.__module__
     test.play = play
     return test
-
-
-def _first(bootstrap: str | Sequence[str]) -> str | list[str]:
-    return bootstrap if isinstance(bootstrap, str) else list(bootstrap)

@@ -83,11 +83,12 @@ class Fleet:
         self.judge = self._member("judge", "judge")
         self.workers: list[ServiceProcess] = []
         self.doomed: set[int] = set()
+        self._former: list[ServiceProcess] = []
 
     @property
     def members(self) -> list[ServiceProcess]:
         """All that were ever made."""
-        return [*self.workers, self.judge]
+        return [*self.workers, *self._former, self.judge]
 
     @property
     def running(self) -> list[ServiceProcess]:
@@ -121,6 +122,12 @@ class Fleet:
             worker.launch([*DYING, "--config", str(worker.config), "--at", dies_at])
         else:
             worker.start()
+
+    def replace_judge(self) -> None:
+        """Start another judge beside the one that runs."""
+        self._former.append(self.judge)
+        self.judge = self._member("judge", f"judge-{len(self._former)}")
+        self.judge.start()
 
     def owned(self) -> dict[int, int]:
         """Input partitions by the worker (its number) whose page says it has them."""

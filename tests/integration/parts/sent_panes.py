@@ -44,7 +44,8 @@ class InputPartition:
 
     A record of progress stands for all that was sent under the same stamp before it. It counts
     unless it falls behind one that counted. Of each pane the first final one counts; what comes
-    again has to be equal. Until it is there, the copy that got furthest stands for it.
+    again has to be equal. Until it is there, the copy that got furthest stands for it. `behind`
+    counts the records of progress that did fall behind: somebody read what others had read.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class InputPartition:
         self.predictions: dict[Model, int] = {}
         self.conflicts: list[str] = []
         self.repeats = 0
+        self.behind = 0
         self._watermarks: dict[Model, float] = {}
         self._final: dict[tuple[Model, float, str], Counted] = {}
         self._early: dict[tuple[Model, float, str], tuple[tuple[int, int], Counted]] = {}
@@ -76,6 +78,7 @@ class InputPartition:
         self._waiting = [record for record in self._waiting if record.stamp != stamp]
         reached = stamp[1:]
         if reached < self.reached:
+            self.behind += 1
             return
         if stamp[0] not in self.writers:
             self.writers.append(stamp[0])

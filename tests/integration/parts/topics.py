@@ -9,7 +9,7 @@ from kafka.admin import KafkaAdminClient
 
 
 def create_topic(
-    bootstrap: str | list[str], partitions: int = 1, *, replication: int = 1, **config: str
+    bootstrap: str | Sequence[str], partitions: int = 1, *, replication: int = 1, **config: str
 ) -> str:
     """Creates a topic of a new name and returns the name once every partition has a leader.
 

@@ -151,13 +151,13 @@ class Traffic:
 def traffic(
     bootstrap: str | Sequence[str],
     topic: str,
-    partitions: int,
+    partitions: Sequence[int],
     *,
     seed: int,
-    per_second: float = 200.0,
+    per_second: float,
 ) -> Iterator[Traffic]:
-    """Traffic to all partitions while the body runs; at its end all is in the log."""
-    flowing = Traffic(bootstrap, topic, range(partitions), seed=seed, per_second=per_second)
+    """Traffic to these partitions while the body runs; at its end all is in the log."""
+    flowing = Traffic(bootstrap, topic, partitions, seed=seed, per_second=per_second)
     flowing.start()
     try:
         yield flowing
