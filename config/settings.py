@@ -140,12 +140,10 @@ class Settings(Section):
         return self
 
     def _store_fault(self) -> str:
-        """Why the role cannot keep its state there; empty when it can."""
-        if self.role == "all" and self.state.store == "topic":
-            return (
-                "role all keeps its state in a directory: write directory, or run the roles worker "
-                "and judge"
-            )
+        """Why the role cannot keep its state there; empty when it can.
+
+        A file for a fleet may leave the role to the command line: only `run` minds.
+        """
         if self.role != "all" and self.state.store == "directory":
             return f"role {self.role} keeps its state in a topic: write topic"
         return ""

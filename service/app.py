@@ -212,6 +212,12 @@ def service_of(
 ) -> Service | WorkerService | JudgeService:
     """The process that the settings' role asks for, on a real broker; as `kafka_service`."""
     _require_sources(settings)
+    if settings.role == "all" and settings.state.store == "topic":
+        raise ConfigurationError(
+            "state.store is topic: there a fleet keeps its state. Say which part of it this "
+            "process is, with --role worker or --role judge (or `role` in the configuration), or "
+            "set state.store to directory for one process that does everything"
+        )
     if settings.role == "worker":
         return worker_service(settings, config_hash, accept_lost_state=accept_lost_state)
     if settings.role == "judge":

@@ -32,7 +32,7 @@ from service.values.keyed_log import KeyedLog
 from service.values.records import Partition
 from service.values.reports import ExchangeReport, PartitionReport, Report, ServiceReport
 from service.vitals import Watchdog
-from service.waiting import until_opened
+from service.waiting import CONNECTING, until_opened
 from service.watching import Process
 from service.wiring import episode_rules, time_rules, watches
 
@@ -90,6 +90,7 @@ class JudgeService:
         """Until `stop` is set; then everything is closed."""
         shared: JudgeShared | None = None
         try:
+            self._say(CONNECTING)
             shared = until_opened(self.parts.open_shared, stop, self._waits)
             if shared is not None:
                 self.loop = self.make_loop(shared)
@@ -137,6 +138,10 @@ class JudgeService:
 
     def _waits(self, error: RecoverableError) -> None:
         self.watchdog.turned(0, None)
+        self._say(str(error))
+
+    def _say(self, why: str) -> None:
+        """Show that it is not ready, and why."""
         self.front.publish(
             Report(
                 at_seconds=self.parts.clock.now(),
@@ -145,7 +150,7 @@ class JudgeService:
                 topics=(),
                 partitions=(),
                 partitions_missing={},
-                service=self._service_report(str(error)),
+                service=self._service_report(why),
             )
         )
 

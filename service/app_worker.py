@@ -21,7 +21,7 @@ from service.registry.schedule_book import ScheduleBook
 from service.routing import Router
 from service.values.reports import PartitionReport, Report, ServiceReport
 from service.vitals import Watchdog
-from service.waiting import until_opened
+from service.waiting import CONNECTING, until_opened
 from service.wiring import time_rules
 from service.worker_loop import WorkerLoop
 from service.worker_shards import FleetTopics, WorkerShards
@@ -70,6 +70,7 @@ class WorkerService:
         """Until `stop` is set; then everything is closed."""
         shared: SharedParts | None = None
         try:
+            self.front.publish(self._report(None, CONNECTING, 0))
             shared = until_opened(self.parts.open_shared, stop, self._waits)
             if shared is not None:
                 self.loop = self.make_loop(shared)

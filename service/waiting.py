@@ -10,6 +10,7 @@ from service.errors import RecoverableError
 
 T = TypeVar("T")
 
+CONNECTING = "connecting to the brokers"
 RETRY_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from config.settings import Settings
-from service.app import Parts, Service, kafka_service
+from service.app import Parts, Service, kafka_service, service_of
 from service.clock import ManualClock
 from service.errors import ConfigurationError
 from service.ingest.kafka.dead_letters import NoDeadLetters
@@ -199,3 +199,18 @@ def test_a_model_that_is_silent_for_long_leaves_page_and_checkpoint():
     assert running.report.models == ()
     assert running.report.topics[0].applied == 1
     assert running.store.load().tree["judge"]["models"] == []
+
+
+def test_one_process_that_does_everything_does_not_keep_its_state_in_topics():
+    settings = Settings.model_validate(
+        {"sources": [{"name": "events", "topics": ["events"]}], "state": {"store": "topic"}}
+    )
+    with pytest.raises(ConfigurationError, match="--role worker or --role judge"):
+        service_of(settings, "c0ffee")
+
+
+@pytest.mark.parametrize("role", ["worker", "judge"])
+def test_a_fleet_needs_something_to_read(role):
+    settings = Settings.model_validate({"role": role, "state": {"store": "topic"}})
+    with pytest.raises(ConfigurationError, match="no source with topics"):
+        service_of(settings, "c0ffee")

@@ -135,13 +135,6 @@ LATER = "comes with a later version and has no effect in this one; take it out"
             "detection: {forget_after: 59s}",
             "1: detection.forget_after: must be from 1m to 400d (it is 59s)",
         ),
-        (
-            "state: {store: topic}",
-            (
-                "1: state.store: role all keeps its state in a directory: write directory, or run "
-                "the roles worker and judge"
-            ),
-        ),
         ("role: worker", "1: state.store: role worker keeps its state in a topic: write topic"),
         (
             "role: judge\nstate: {store: directory}",
