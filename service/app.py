@@ -1,6 +1,5 @@
 """The composition root: the one place that names concrete parts and puts them together."""
 
-import math
 import os
 import shlex
 import threading
@@ -24,6 +23,12 @@ from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
 from service.ingest.kafka.source import KafkaSource
 from service.ingest.source import Source
 from service.loop import Loop
+from service.loop_report import (
+    not_ready_because,
+    partition_reports,
+    partitions_missing,
+    warnings,
+)
 from service.monitor.counting.reading_through import read_through_seconds
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import Episodes
@@ -42,7 +47,7 @@ from service.state.directory import DirectoryStore
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.store import Store
 from service.topics_used import names_used
-from service.values.reports import PartitionReport, Report, ServiceReport
+from service.values.reports import Report, ServiceReport
 from service.vitals import Solitude, Watchdog
 from service.watching import Process
 from service.wiring import (
@@ -162,8 +167,8 @@ class Service:
             caught_up=loop.caught_up,
             models=models,
             topics=topic_reports(shards),
-            partitions=_partitions(loop, now),
-            partitions_missing=_missing(loop),
+            partitions=partition_reports(loop, now),
+            partitions_missing=partitions_missing(loop),
             service=self._service_report(loop),
             episodes=(*episodes.open, *reversed(episodes.ended)),
             episode_counts=episode_counts(episodes, models),
@@ -172,7 +177,7 @@ class Service:
         )
 
     def _service_report(self, loop: Loop) -> ServiceReport:
-        because = _not_ready_because(loop)
+        because = not_ready_because(loop)
         return ServiceReport(
             version=version("anchorwatch"),
             revision=os.environ.get("ANCHORWATCH_REVISION", "unknown"),
@@ -194,7 +199,7 @@ class Service:
             episode_record_failures_total=loop.telling.failures + loop.watching.failures,
             absent_topics=loop.absent,
             reference_failures_total=loop.pickup.failures,
-            warnings=_warnings(loop),
+            warnings=warnings(loop),
             episode_options=self.parts.episode_options,
             role=self.settings.role,
             checkpoint_counts=tuple(loop.checkpoints.took_counts),
@@ -287,53 +292,6 @@ def _dead_letters(settings: Settings) -> DeadLetters | NoDeadLetters:
     if topic is None:
         return NoDeadLetters()
     return DeadLetters(topic, kafka_connection(settings.kafka))
-
-
-def _partitions(loop: Loop, now: float) -> tuple[PartitionReport, ...]:
-    ends = loop.source.ends()
-    reports = []
-    for partition in sorted(loop.owned & loop.shards.keys()):
-        shard = loop.shards[partition]
-        lag = max(0, ends.get(partition, shard.next_offset) - shard.next_offset)
-        behind = max(0.0, now - shard.newest_record_seconds)
-        known = partition in ends
-        reports.append(
-            PartitionReport(
-                partition=partition,
-                position=shard.next_offset,
-                lag_records=lag,
-                lag_seconds=(behind if lag else 0.0) if known else math.nan,
-            )
-        )
-    return tuple(reports)
-
-
-def _missing(loop: Loop) -> dict[str, int]:
-    """Partitions of each topic that nobody reads now."""
-    missing: dict[str, int] = {}
-    for partition in loop.source.partitions():
-        absent = partition not in loop.owned
-        missing[partition.topic] = missing.get(partition.topic, 0) + absent
-    return missing
-
-
-def _not_ready_because(loop: Loop) -> str:
-    if loop.caught_up:
-        return ""
-    if not loop.owned:
-        return loop.obstacle or "no partition is assigned yet"
-    elsewhere = len(loop.source.partitions() - loop.owned)
-    if elsewhere:
-        return f"waiting for {elsewhere} partitions that another member of the consumer group has"
-    left = sum(records for p, records in loop.left_to_read().items() if p in loop.owned)
-    return f"reading what the log held at the restart, {left:,} records are left"
-
-
-def _warnings(loop: Loop) -> tuple[str, ...]:
-    """What readiness does not say: topics that are missed while others are read, and a wait."""
-    missed = [text for text in loop.absent.values() if text not in loop.obstacle]
-    waits = [loop.obstacle] if loop.caught_up and loop.obstacle else []
-    return (*waits, *missed, *loop.pickup.warnings)
 
 
 def _resident_bytes() -> int:

@@ -3,13 +3,12 @@
 `python -m tests.integration.parts.kafka_jars` fetches them and prints the directory.
 """
 
-import fcntl
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.integration.parts.cached import cached
 
 POM = Path(__file__).parents[2] / "kafka" / "pom.xml"
 
@@ -23,23 +22,11 @@ def kafka_version() -> str:
 
 
 def kafka_jars() -> Path:
-    """The directory with the jars; fetches them when it is not there yet.
-
-    Several test runs may ask at once: one fetches, the others wait.
-    """
-    cache = Path(os.environ.get("ANCHORWATCH_CACHE") or Path.home() / ".cache" / "anchorwatch")
-    target = cache / f"kafka-{kafka_version()}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "kafka.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.is_dir():
-            _fetch(target)
-    return target
+    """The directory with the jars; fetches them when it is not there yet."""
+    return cached(f"kafka-{kafka_version()}", _fetch)
 
 
-def _fetch(target: Path) -> None:
-    partial = target.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+def _fetch(directory: Path) -> None:
     command = [
         "mvn",
         "-q",
@@ -47,7 +34,7 @@ def _fetch(target: Path) -> None:
         "dependency:copy-dependencies",
         "-f",
         str(POM),
-        f"-DoutputDirectory={partial}",
+        f"-DoutputDirectory={directory}",
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
@@ -57,7 +44,6 @@ def _fetch(target: Path) -> None:
         raise RuntimeError(
             f"Maven could not fetch Kafka's jars:\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         )
-    partial.rename(target)
 
 
 if __name__ == "__main__":
