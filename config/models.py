@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.detection import Tolerance, Window
 from config.policy import PolicySettings
+from config.privacy import Values
 from config.reference import ReferenceSettings
 from config.season import SeasonSettings, is_date
 from config.section import Real, Section, Whole
@@ -43,7 +44,7 @@ class Mute(Section):
 class FeatureRule(Section):
     """What holds for the features whose name matches; what is not said is left as it was."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"values", "importance", "tolerance"})
+    later: ClassVar[frozenset[str]] = frozenset({"importance", "tolerance"})
 
     ignore: bool | None = Field(default=None, description="True: never looked at.")
     kind: Literal["numeric", "categorical", "boolean"] | None = Field(
@@ -55,6 +56,10 @@ class FeatureRule(Section):
     )
     source: str | None = Field(
         default=None, description="The feed it comes from, as the label `source` of its metrics."
+    )
+    values: Values | None = Field(
+        default=None,
+        description="hidden: none of its values is told, as privacy.values: hidden has it for all.",
     )
     mute: Mute | None = Field(default=None, description="Do not alarm for a while.")
 

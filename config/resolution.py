@@ -9,6 +9,7 @@ from typing import Any, Literal
 from config.detection import DetectionSettings, Tolerance
 from config.models import FeatureRule, ModelRule, Mute, PredictionSettings
 from config.policy import PolicySettings
+from config.privacy import Values
 from config.reference import ReferenceSettings
 from config.season import SeasonSettings
 from config.section import Atom, Section
@@ -36,6 +37,7 @@ class FeatureSettings:
     kind: Literal["numeric", "categorical", "boolean"] | None = None
     missing: tuple[float | str, ...] = ()
     source: str = ""
+    values: Values = "shown"
     mute: Mute | None = None
     origins: Mapping[str, Path] = field(default_factory=dict, compare=False, repr=False)
 

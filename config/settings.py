@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,7 @@ from config.log import LogSettings
 from config.metrics import MetricsSettings
 from config.models import ModelRule
 from config.policy import PolicySettings
+from config.privacy import PrivacySettings
 from config.reference import ReferenceSettings
 from config.resolution import ModelSettings, Resolver
 from config.section import Section, refuse
@@ -35,9 +36,7 @@ class Settings(Section):
         {
             "schema_registry",
             "labels",
-            "include",
             "segments",
-            "privacy",
             "team",
         }
     )
@@ -71,6 +70,17 @@ class Settings(Section):
     )
     models: Mapping[str, ModelRule] = Field(
         default={}, description="What holds for some models only, by glob; later lines win."
+    )
+    include: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        max_length=100,
+        description="Files of teams, by glob from the directory of this file, one a team: "
+        "[models.d/*.yaml]. Each says `team`, and `models` of its own as above, whose lines come "
+        "after those here. One that is wrong, or that reaches into models of another team, is "
+        "refused alone, and what it said last holds on.",
+    )
+    privacy: PrivacySettings = Field(
+        default=PrivacySettings(), description="What of the values of events is told."
     )
     state: StateSettings = Field(default=StateSettings(), description="What survives a restart.")
     web: WebSettings = Field(default=WebSettings(), description="What is served over HTTP.")

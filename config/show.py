@@ -18,11 +18,14 @@ _BUILT_IN = "built in"
 def show(loaded: Loaded, *, origin: bool = False) -> str:
     """The whole configuration in force, secrets as they were written or as `***`.
 
-    Without secrets the text is a configuration file that gives the same settings.
+    Without secrets the text is a configuration file that gives the same settings: what files of
+    teams say is among the models.
     """
     data = loaded.shown()
     known = {path for path, _ in leaves(loaded.settings)}
-    return _text(_lines(data, known), loaded.origin if origin else None)
+    files = ", ".join(map(_named, loaded.included.teams))
+    heading = f"# With the files of teams: {files}\n" if files else ""
+    return heading + _text(_lines(data, known), loaded.origin if origin else None)
 
 
 def show_model(loaded: Loaded, name: str, *, origin: bool = False) -> str:
@@ -125,7 +128,7 @@ def _model_data(loaded: Loaded, settings: ModelSettings) -> tuple[dict[str, Any]
 
 
 def _feature_data(loaded: Loaded, feature: FeatureSettings) -> dict[str, Any]:
-    names = ("ignore", "kind", "missing", "source", "mute")
+    names = ("ignore", "kind", "missing", "source", "values", "mute")
     data = {name: _plain(getattr(feature, name)) for name in names}
     for name, path in feature.origins.items():
         if path in loaded.written:

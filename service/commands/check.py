@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from config.errors import ConfigurationProblems
+from config.loader import Loaded
 from config.settings import Settings
 from config.sources import TopicPattern
 from config.units import format_duration
@@ -17,6 +19,7 @@ from service.commands.check_rates import Rates
 from service.commands.check_sensitivity import rate_hints, sensitivity
 from service.commands.soundness import soundness
 from service.monitor.references.directory import ReferenceDirectory
+from service.publish.words import several
 
 
 def _rates(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Rates:
@@ -42,7 +45,8 @@ def _rates(_context: click.Context, _option: click.Parameter, texts: tuple[str, 
 def command(config_file: Path | None, *, rates: Rates) -> None:
     """Say whether the configuration is sound, without connecting anywhere.
 
-    Reads the file, the references and the certificates that it names, compiles every mapping and
+    Reads the file, those of teams that it includes, and the references and the certificates that
+    they name, compiles every mapping and
     builds every detector. Of every reference it says at which evidence detectors alarm, as the
     budget has it, and how small a change they notice after the first days. Exit code 0: sound,
     perhaps with hints. 78: every problem with its line.
@@ -52,9 +56,12 @@ def command(config_file: Path | None, *, rates: Rates) -> None:
     anchorwatch check --config anchorwatch.yaml --rate 50/s --rate churn=1/min
     """  # noqa: D301 - click reads \b as its paragraph mark
     found = soundness(config_file, os.environ, SystemClock().now())
-    settings = found.loaded().settings
+    if found.every_problem:
+        raise ConfigurationProblems(found.every_problem)
+    loaded = found.loaded()
+    settings = loaded.settings
     console = Console()
-    console.print(_verdict(config_file), markup=False, highlight=False, soft_wrap=True)
+    console.print(_verdict(config_file, loaded), markup=False, highlight=False, soft_wrap=True)
     console.print(_summary(settings))
     for line in sensitivity(found.judged, rates):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -63,11 +70,15 @@ def command(config_file: Path | None, *, rates: Rates) -> None:
         console.print(f"Hint: {hint}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _verdict(config_file: Path | None) -> str:
+def _verdict(config_file: Path | None, loaded: Loaded) -> str:
     if config_file is None:
         return (
             "No file was named with --config. The defaults and what the environment sets are sound:"
         )
+    teams = loaded.included.teams
+    if teams:
+        files = several(len(teams), "file of a team", "files of teams")
+        return f"{config_file} and {files} are sound:"
     return f"{config_file} is sound:"
 
 

@@ -6,11 +6,14 @@ What one problem leaves unknown is not judged, so that nothing is told that is o
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from typing import NamedTuple
 
 from config.assignments import NOTHING, Assignments
+from config.document import Document
 from config.errors import Problem, in_order
 from config.loader import Examined, Loaded, examine
 from config.settings import Settings
+from config.team_files import TeamFile
 from config.tree import Path
 from detectors.catalogue import check
 from service.commands.check_references import Found, glob_hints, place_hints, read_references
@@ -25,7 +28,9 @@ from service.wiring import time_rules, watches
 
 @dataclass(frozen=True)
 class Soundness:
-    """All that was found, by file and line. `judged` are the references that are used."""
+    """All that was found, by file and line. `judged` are the references that are used. What is
+    wrong with files of teams, which are left out for it, is in `examined.included`.
+    """
 
     examined: Examined
     problems: tuple[Problem, ...]
@@ -33,8 +38,27 @@ class Soundness:
     judged: tuple[Judged, ...] = ()
 
     def loaded(self) -> Loaded:
-        """The settings, if nothing is wrong. Raises ConfigurationProblems."""
+        """The settings, if nothing is wrong but with files of teams. Raises
+        ConfigurationProblems.
+        """
         return self.examined.with_problems(self.problems).loaded()
+
+    @property
+    def every_problem(self) -> tuple[Problem, ...]:
+        """Those with files of teams too."""
+        return in_order([*self.problems, *self.examined.included.problems])
+
+
+class Before(NamedTuple):
+    """What holds until now: what the root file said, and files of teams. `root` None: what it says
+    now is what counts.
+    """
+
+    root: Document | None = None
+    teams: Mapping[str, TeamFile] = {}
+
+
+_NOTHING_BEFORE = Before()
 
 
 def soundness(
@@ -42,9 +66,30 @@ def soundness(
     environ: Mapping[str, str],
     now_seconds: float,
     said: Assignments = NOTHING,
+    before: Before = _NOTHING_BEFORE,
 ) -> Soundness:
-    """Look at the configuration, its references, certificates and mappings; connects nowhere."""
-    examined = examine(config_file, environ, said)
+    """Look at the configuration, its references, certificates and mappings; connects nowhere.
+
+    A file of a team in which something is wrong is refused alone, at whichever look it is found.
+    """
+    refused: tuple[Problem, ...] = ()
+    while True:
+        examined = examine(
+            config_file, environ, said, root=before.root, kept=before.teams, refused=refused
+        )
+        found = _look(examined, now_seconds)
+        bad = {problem.file for problem in refused}
+        more = [
+            problem
+            for problem in found.problems
+            if examined.included.is_ok.get(problem.file) and problem.file not in bad
+        ]
+        if not more:
+            return found
+        refused = (*refused, *more)
+
+
+def _look(examined: Examined, now_seconds: float) -> Soundness:
     if examined.settings is None:
         return Soundness(examined, examined.problems)
     references, findings = read_references(examined.settings, examined.doubtful)

@@ -195,3 +195,23 @@ def test_a_key_that_nobody_knows_is_told_with_its_line(check):
     result = check(changes="kafkaa: {}\n")
     assert isinstance(result.exception, ConfigurationProblems)
     assert "kafkaa" in str(result.exception)
+
+
+def test_files_of_teams_are_checked_all_with_what_is_wrong_in_each(check, tmp_path):
+    (tmp_path / "models.d").mkdir()
+    (tmp_path / "models.d" / "a.yaml").write_text("team: a\nmodels: {a-*: {tier: 9}}", "utf-8")
+    (tmp_path / "models.d" / "b.yaml").write_text(
+        "team: b\nmodels:\n  b-*:\n    reference: {from: /not/there}\n", "utf-8"
+    )
+    lines = told(check(changes="include: [models.d/*.yaml]\n")).splitlines()
+    assert [line.partition(f"{tmp_path}/models.d/")[2].split(": ")[:2] for line in lines] == [
+        ["a.yaml:2", "models.a-*.tier"],
+        ["b.yaml:4", "models.b-*.reference.from"],
+    ]
+
+
+def test_sound_files_of_teams_are_counted(check, tmp_path):
+    (tmp_path / "models.d").mkdir()
+    (tmp_path / "models.d" / "a.yaml").write_text("team: a\nmodels: {a-*: {tier: 1}}", "utf-8")
+    result = check(changes="include: [models.d/*.yaml]\n")
+    assert "anchorwatch.yaml and 1 file of a team are sound:" in " ".join(result.output.split())

@@ -267,9 +267,7 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
             for key in (
                 "labels",
                 "schema_registry",
-                "include",
                 "segments",
-                "privacy",
                 "team",
             )
         ),
@@ -287,7 +285,7 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
         ),
         ("models: {a: {schedule: continuous}}", "models.a.schedule"),
         ("models: {a: {segments: []}}", "models.a.segments"),
-        ("models: {a: {features: {f: {values: hidden}}}}", "models.a.features.f.values"),
+        ("models: {a: {features: {f: {importance: 1}}}}", "models.a.features.f.importance"),
     ],
 )
 def test_a_key_of_a_later_version_is_refused_by_name(problems, text, path):
