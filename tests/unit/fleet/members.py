@@ -4,6 +4,7 @@ Workers and the judge are the real services; the group is the test, which gives 
 them. Time is the world's.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ from tests.unit.monitor.events import T0, Event
 
 STATE_PARTITIONS = 4
 TURN_SECONDS = 0.5
+POLLS_APART_SECONDS = 0.9
 
 
 class Log(KeyedLogMemory):
@@ -138,11 +140,17 @@ class World:
         return self.judges[-1]
 
     def turns(self, count: int = 1, seconds: float = TURN_SECONDS) -> None:
-        """So many turns of everybody, and so much time each."""
+        """So many turns of everybody, and so much time each; workers poll in between, too, or they
+        would have stood still.
+        """
+        polls = math.ceil(seconds / POLLS_APART_SECONDS)
         for _ in range(count):
-            self.clock.sleep(seconds)
-            for member in (*self.workers, *self.judges):
-                member.loop.turn()
+            for _ in range(polls):
+                self.clock.sleep(seconds / polls)
+                for worker in self.workers:
+                    worker.loop.turn()
+            for judge in self.judges:
+                judge.loop.turn()
 
     def store(self) -> ShardStore:
         return ShardStore(self.state, "cluster-1")
