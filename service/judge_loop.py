@@ -93,6 +93,7 @@ class JudgeLoop:
         self._changed = False
         now = clock.monotonic()
         self._next_flush = self._next_checkpoint = self._next_judge = self._next_inputs = now
+        self._looked = now
 
     @property
     def caught_up(self) -> bool:
@@ -212,10 +213,15 @@ class JudgeLoop:
 
     def _look_for_the_end(self) -> None:
         """By the ends of the look before, since panes come all the time."""
+        now = self.clock.monotonic()
         self.missing = self.images.missing(
-            self.clock.now(), self.expected, at_the_end=self.panes.at_the_end
+            self.clock.now(),
+            self.expected,
+            at_the_end=self.panes.at_the_end,
+            ends_age_seconds=now - self._looked,
         )
         self.panes.look()
+        self._looked = now
         positions = {self.panes.named(n): at for n, at in self.panes.positions.items()}
         ends = {self.panes.named(n): end for n, end in self.panes.ends.items()}
         self._catching_up.look(frozenset(positions), positions, ends)

@@ -86,6 +86,31 @@ class CatchingUp:
         self.over = all(reached)
 
 
+class KnownEnds:
+    """How old the ends of logs may be that the last poll left behind. Times are monotonic seconds.
+
+    Who stood still knows them as they were before, and with them its partitions would look idle.
+    Then it takes SETTLED_SECONDS until each partition's next fetch was answered for certain.
+    """
+
+    POLLS_APART_SECONDS_MAX = 1.0
+    SETTLED_SECONDS = 5.0
+
+    def __init__(self, now_seconds: float) -> None:
+        self._polled = self._before = self._settled = now_seconds
+
+    def polled(self, now_seconds: float) -> None:
+        """A poll has ended."""
+        if now_seconds - self._polled > self.POLLS_APART_SECONDS_MAX:
+            self._before = self._polled
+            self._settled = now_seconds + self.SETTLED_SECONDS
+        self._polled = now_seconds
+
+    def age_seconds(self, now_seconds: float) -> float:
+        """So long ago they were as they are known."""
+        return now_seconds - (self._before if now_seconds < self._settled else self._polled)
+
+
 class Solitude:
     """Whether this process owns every partition, as role `all` has to.
 

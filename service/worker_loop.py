@@ -16,7 +16,7 @@ from service.monitor.counting.shard import Shard, TimeRules
 from service.routing import DeadLetters, Decoder
 from service.values.records import Chunk, Partition, Turn
 from service.values.streams import ModelKey
-from service.vitals import Checkpoints, Timings, Watchdog
+from service.vitals import Checkpoints, KnownEnds, Timings, Watchdog
 from service.worker_shards import WorkerShards
 
 log = structlog.get_logger(__name__)
@@ -91,6 +91,7 @@ class WorkerLoop:
         self._failures = 0
         now = clock.monotonic()
         self._turned = self._next_try = self._next_publish = self._next_schedules = now
+        self._ends = KnownEnds(now)
         self._next_flush, self._flushed = now + cadence.checkpoint_seconds, now
 
     @property
@@ -112,6 +113,7 @@ class WorkerLoop:
             turn = self.source.poll(self._cadence.poll_seconds)
         self._in_touch, self.obstacle, self.absent = turn.in_touch, turn.obstacle, turn.absent
         self._doubt_after_a_standstill()
+        self._ends.polled(self.clock.monotonic())
         flowing = {p: shard for p, shard in self.shards.open.items() if p not in turn.revoked}
         self._follow(turn)
         self.shards.confirm(turn.acknowledged)
@@ -260,12 +262,13 @@ class WorkerLoop:
             self._schedules.retain(self.shards.reference_hashes())
 
     def _note_ends(self) -> None:
-        """Which logs were read to their ends by now: so models there may be idle."""
+        """Which logs were read to their ends by when: so models there may be idle."""
         if self._in_touch:
-            now = self.clock.now()
+            then = self.clock.now() - self._ends.age_seconds(self.clock.monotonic())
             for partition, records in self.left_to_read().items():
+                shard = self.shards.open[partition]
                 if not records:
-                    self.shards.open[partition].caught_up_seconds = now
+                    shard.caught_up_seconds = max(shard.caught_up_seconds, then)
 
     def _tell(self) -> None:
         self._note_ends()

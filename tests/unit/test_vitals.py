@@ -12,6 +12,7 @@ from service.vitals import (
     INCUMBENT_SECONDS,
     CatchingUp,
     Checkpoints,
+    KnownEnds,
     Solitude,
     Timings,
     Watchdog,
@@ -184,3 +185,20 @@ class TestCatchingUp:
         catching_up.look(ONLY_A, {A: 0}, {})
         catching_up.look(BOTH, {A: 0}, {B: 10})
         assert catching_up.over
+
+
+class TestKnownEnds:
+    def test_they_are_those_of_the_last_poll(self):
+        ends = KnownEnds(0.0)
+        ends.polled(0.5)
+        assert ends.age_seconds(0.75) == 0.25
+        assert ends.age_seconds(4.5) == 4.0  # stood still in the middle of a turn
+
+    def test_after_a_standstill_they_are_those_of_before_until_every_fetch_was_answered(self):
+        ends = KnownEnds(0.0)
+        ends.polled(0.5)
+        for now in (4.5, 5.5, 6.5, 7.5, 8.5, 9.25):
+            ends.polled(now)
+            assert ends.age_seconds(now) == now - 0.5
+        ends.polled(9.5)
+        assert ends.age_seconds(9.5) == 0.0

@@ -57,7 +57,12 @@ class Images:
         return refused
 
     def missing(
-        self, now_seconds: float, expected: AbstractSet[Partition], *, at_the_end: bool
+        self,
+        now_seconds: float,
+        expected: AbstractSet[Partition],
+        *,
+        at_the_end: bool,
+        ends_age_seconds: float = 0.0,
     ) -> frozenset[Partition]:
         """Of the `expected` partitions those that nobody has told of for too long.
 
@@ -76,7 +81,8 @@ class Images:
             image.is_placed = True
             image.is_gone = partition not in expected
             image.is_missing |= at_the_end and silent >= MISSING_AFTER_SECONDS
-            image.is_current = at_the_end and silent <= self._rules.lateness_seconds / 2
+            age = silent + ends_age_seconds
+            image.is_current = at_the_end and age <= self._rules.lateness_seconds / 2
         return frozenset(
             partition
             for partition, image in self.by_partition.items()

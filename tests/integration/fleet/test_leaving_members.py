@@ -38,7 +38,6 @@ def test_members_that_join_and_leave_all_the_time_lose_and_repeat_nothing(stage)
             time.sleep(2)
             assert newcomer.process.terminate(EXIT_SECONDS) == 0
         wait_until_all_go_on(fleet)
-        assert nobody_fell_behind(fleet)
 
 
 @scenario
