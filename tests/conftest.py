@@ -1,17 +1,30 @@
-"""What holds for every test: the same examples on every machine and in every run."""
+"""What holds for every test: the same examples in every run, and the order of the tests."""
 
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import settings
 
+from tests.side_by_side import UnitsInOrder, in_order
+
 # No deadline: a busy machine is no failure. `HYPOTHESIS_PROFILE=explore` looks for new examples.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Also where they are run one after another."""
+    items[:] = in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> UnitsInOrder:
+    """Which process runs which tests."""
+    return UnitsInOrder(config, log)
 
 
 @pytest.fixture(autouse=True)
