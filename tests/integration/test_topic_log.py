@@ -15,7 +15,7 @@ from service.kafka.topic_log import TopicLog
 from service.values.keyed_log import Draft
 from tests.integration.parts.ports import free_port
 from tests.integration.parts.topics import create_topic
-from tests.unit.keyed_log_suite import KeyedLogSuite, draft, polled, told
+from tests.unit.keyed_log_suite import KeyedLogSuite, draft, going_on, polled, told
 
 APPEND_TIME = {"message_timestamp_type": "LogAppendTime"}
 
@@ -185,16 +185,6 @@ def test_brokers_that_are_away_are_named_by_all_and_all_go_on_when_they_are_back
     assert [e.key for p in (0, 1) for e in log.read(p)] == [b"a", b"b", b"c"]
 
 
-def going_on(follower, count):
-    """Polls as its user does: what is recoverable is tried again."""
-    entries = []
-    deadline = time.monotonic() + 30.0
-    while len(entries) < count and time.monotonic() < deadline:
-        with contextlib.suppress(RecoverableError):
-            entries += follower.poll(0.2)
-    return entries
-
-
 def test_a_topic_that_was_deleted_is_named_by_all(kafka, topic, log_of):
     name = topic(1, **APPEND_TIME)
     log = log_of(kafka.bootstrap, name, append_seconds_max=15.0)
@@ -231,44 +221,3 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(kafka, topic, l
         with pytest.raises(TopicGone, match="deleted and made anew"):
             polled(follower, 1)
     assert [e.key for e in log_of(kafka.bootstrap, name).read(0) if e.key != b"c"] == []
-
-
-def test_an_append_goes_on_while_the_leader_is_killed_in_order_and_once(kafka_cluster):
-    name = kafka_cluster.create_topic(1, min_insync_replicas="2", **APPEND_TIME)
-    kafka_cluster.move_leader(name, 0, 1)
-    connection = KafkaConnection(kafka_cluster.servers)
-    with contextlib.closing(TopicLog(connection, name)) as log:
-        with contextlib.closing(log.follow({0: None})) as follower:
-            log.append([draft(0, str(n)) for n in range(100)])
-            kafka_cluster.kill(1)
-            log.append([draft(0, str(n)) for n in range(100, 200)])
-            assert [e.key for e in going_on(follower, 200)] == [b"%d" % n for n in range(200)]
-        assert [e.key for e in log.read(0)] == [b"%d" % n for n in range(200)]
-
-
-def test_an_append_outlasts_a_leader_that_stands_still_with_its_connections_open(kafka_cluster):
-    name = kafka_cluster.create_topic(1, min_insync_replicas="2", **APPEND_TIME)
-    kafka_cluster.move_leader(name, 0, 2)
-    with contextlib.closing(TopicLog(KafkaConnection(kafka_cluster.servers), name)) as log:
-        log.append([draft(0, "a")])
-        with contextlib.closing(log.follow({0: None})) as follower:
-            polled(follower, 1)
-            kafka_cluster.freeze(2)
-            log.append([draft(0, "b"), draft(0, "c")])
-            assert [e.key for e in going_on(follower, 2)] == [b"b", b"c"]
-        kafka_cluster.thaw(2)
-        log.append([draft(0, "d")])
-        assert [e.key for e in log.read(0)] == [b"a", b"b", b"c", b"d"]
-
-
-def test_without_enough_replicas_nothing_is_said_to_be_safe(kafka_cluster):
-    name = kafka_cluster.create_topic(1, min_insync_replicas="3", **APPEND_TIME)
-    connection = KafkaConnection(kafka_cluster.servers)
-    with contextlib.closing(TopicLog(connection, name, append_seconds_max=12.0)) as log:
-        log.append([draft(0, "a")])
-        kafka_cluster.kill(2)
-        with pytest.raises(RecoverableError, match="enough replicas"):
-            log.append([draft(0, "b")])
-        kafka_cluster.mend()
-        log.append([draft(0, "c")])
-        assert [e.key for e in log.read(0)][-1] == b"c"

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 
 import pytest
 
-from service.errors import OffsetOutOfRange
+from service.errors import OffsetOutOfRange, RecoverableError
 from service.values.keyed_log import Draft, Entry, Follower, KeyedLog
 
 
@@ -33,6 +33,16 @@ def polled(follower: Follower, count: int, deadline_seconds: float = 30.0) -> li
     deadline = time.monotonic() + deadline_seconds
     while len(entries) < count and time.monotonic() < deadline:
         entries += follower.poll(0.2)
+    return entries
+
+
+def going_on(follower: Follower, count: int, deadline_seconds: float = 30.0) -> list[Entry]:
+    """Polls as its user does: what is recoverable is tried again."""
+    entries: list[Entry] = []
+    deadline = time.monotonic() + deadline_seconds
+    while len(entries) < count and time.monotonic() < deadline:
+        with contextlib.suppress(RecoverableError):
+            entries += follower.poll(0.2)
     return entries
 
 
