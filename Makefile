@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+PYTEST_PROCESSES ?= 4
 BENCH_ARGS ?=
 DATA ?=
 BIN := .venv/bin
@@ -23,7 +24,7 @@ help: ## list the targets
 
 test: packages .venv/.development jars check ## set up all that is needed, check the code, run every test
 	@echo "== tests: unit, then integration (a real Kafka and a real Prometheus are started and ended)"
-	@$(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) tests/unit tests/integration $(PYTEST_ARGS)
 
 check: .venv/.development ## format, lint, types and import rules, without tests
 	@echo "== ruff, mypy, import-linter"
