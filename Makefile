@@ -16,13 +16,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
 
-.PHONY: help test check demo bench bench-detection lock image-steps clean packages jars
+.PHONY: help test check demo bench bench-detection lock manifests image-steps clean packages jars helm
 
 help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-test: packages .venv/.development jars check ## set up all that is needed, check the code, run every test
+test: packages .venv/.development jars helm check ## set up all that is needed, check the code, run every test
 	@echo "== tests: unit, then integration (a real Kafka and a real Prometheus are started and ended)"
 	@$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) tests/unit tests/integration $(PYTEST_ARGS)
 
@@ -46,13 +46,16 @@ bench-detection: .venv/.development ## measure false alarms at the budget, delay
 image-steps: ## do in a temporary directory what the Dockerfile does with Python
 	@PYTHON="$(PYTHON)" deploy/check_image_steps.sh
 
+manifests: helm ## render deploy/kubernetes from the chart in deploy/helm
+	@$(BIN)/python -m tests.integration.parts.helm render
+
 lock: .venv/.development ## pin again what pyproject.toml and requirements-*.in allow (LOCK_ARGS=--upgrade)
 	@echo "== pinning with hashes"
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --output-file requirements-build.lock requirements-build.in
 	@$(COMPILE) --output-file requirements-dev.lock requirements-dev.in
 
-clean: ## remove what was made here (the jars in ~/.cache/anchorwatch stay)
+clean: ## remove what was made here (the jars and Helm in ~/.cache/anchorwatch stay)
 	rm -rf .venv .cache dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -61,6 +64,9 @@ packages:
 
 jars: .venv/.runtime
 	@echo "== Kafka's jars: $$($(BIN)/python -m tests.integration.parts.kafka_jars)"
+
+helm: .venv/.development
+	@echo "== Helm, for the tests of the chart: $$($(BIN)/python -m tests.integration.parts.helm)"
 
 .venv/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
