@@ -9,6 +9,7 @@ import glob as file_globs
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -80,6 +81,19 @@ def include(
     problems += contradicted
     is_ok = {file: file in read and teams.get(file) is read[file] for file in files}
     return Included({f: teams[f] for f in files if f in teams}, is_ok, in_order(problems))
+
+
+def contents_hash(root: FilePath, patterns: Sequence[str]) -> bytes:
+    """Of all that the root file and those that it includes hold now, to see whether it changes."""
+    found = blake2b(digest_size=16)
+    for file in (str(root), *_files(root, patterns)):
+        try:
+            with FilePath(file).open("rb") as stream:
+                content = stream.read(4 * FILE_BYTES_MAX)
+        except OSError as error:
+            content = str(error).encode()
+        found.update(b"%d %d " % (len(file), len(content)) + file.encode() + content)
+    return found.digest()
 
 
 def respelled(glob: str, taken: Container[str]) -> str:

@@ -14,6 +14,7 @@ from config.sources import SourceSettings
 from service.app_fleet import judge_service, worker_service
 from service.app_judge import JudgeService
 from service.app_record import episode_record
+from service.app_reload import RegistryOf, count_by, judge_by, record, take_up
 from service.app_worker import WorkerService
 from service.cadence import Cadence
 from service.clock import Clock, SystemClock
@@ -42,6 +43,7 @@ from service.publish.exposition import Exposition
 from service.publish.page import StatusPage
 from service.publish.server import Server
 from service.registry_access import registry_of
+from service.reloading import Reloading, Taken
 from service.routing import Router
 from service.state.directory import DirectoryStore
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
@@ -77,6 +79,8 @@ class Parts(Struct, frozen=True):
     episode_record: EpisodeLog = NoEpisodeRecord()
     episode_options: str | None = None
     settings_text: str = ""
+    reloading: Reloading | None = None
+    registry_of: RegistryOf | None = None
 
 
 class Service:
@@ -150,10 +154,18 @@ class Service:
         )
 
     def _publish(self, loop: Loop) -> None:
+        take_up(self.parts.reloading, lambda taken: self._follow(taken, loop))
         self.report = self._make_report(loop)
         metrics = self.settings.metrics
         page = self._exposition.render(self.report, metrics.detail, metrics.series)
         self.board.publish(page, self.report)
+
+    def _follow(self, taken: Taken, loop: Loop) -> None:
+        parts, shards = self.parts, loop.shards.values()
+        changed = judge_by(taken, self.settings, self.judge, parts.given, parts.registry_of, shards)
+        count_by(self.judge, changed, shards)
+        record(taken, loop.watching)
+        self.settings, self._config_hash = taken.settings, taken.config_hash
 
     def _make_report(self, loop: Loop) -> Report:
         now = self.parts.clock.now()
@@ -204,6 +216,7 @@ class Service:
             role=self.settings.role,
             checkpoint_counts=tuple(loop.checkpoints.took_counts),
             checkpoint_sum_seconds=loop.checkpoints.took_sum_seconds,
+            config=None if self.parts.reloading is None else self.parts.reloading.report(),
         )
 
 
@@ -214,6 +227,7 @@ def service_of(
     accept_lost_state: bool = False,
     config_file: Path | None = None,
     settings_text: str = "",
+    reloading: Reloading | None = None,
 ) -> Service | WorkerService | JudgeService:
     """The process that the settings' role asks for, on a real broker; as `kafka_service`."""
     _require_sources(settings)
@@ -224,10 +238,16 @@ def service_of(
             "set state.store to directory for one process that does everything"
         )
     if settings.role == "worker":
-        return worker_service(settings, config_hash, accept_lost_state=accept_lost_state)
+        return worker_service(
+            settings, config_hash, accept_lost_state=accept_lost_state, reloading=reloading
+        )
     if settings.role == "judge":
         return judge_service(
-            settings, config_hash, config_file=config_file, settings_text=settings_text
+            settings,
+            config_hash,
+            config_file=config_file,
+            settings_text=settings_text,
+            reloading=reloading,
         )
     return kafka_service(
         settings,
@@ -235,6 +255,7 @@ def service_of(
         accept_lost_state=accept_lost_state,
         config_file=config_file,
         settings_text=settings_text,
+        reloading=reloading,
     )
 
 
@@ -245,16 +266,19 @@ def kafka_service(
     accept_lost_state: bool = False,
     config_file: Path | None = None,
     settings_text: str = "",
+    reloading: Reloading | None = None,
 ) -> Service:
     """The service on a real broker, with its state in a directory.
 
     `config_file` is where the settings are from, to be named in the commands that the page shows;
-    `settings_text` is what they are, without secrets, for the record.
+    `settings_text` is what they are, without secrets, for the record; `reloading` brings those that
+    come later.
     Raises ConfigurationError for what the operator has to change.
     """
     sources = _require_sources(settings)
     clock = SystemClock()
     parameters = kafka_parameters(settings.kafka, sources, names_used(settings))
+    registries = registry_of(settings)
     return Service(
         settings,
         config_hash,
@@ -262,7 +286,7 @@ def kafka_service(
             source=KafkaSource(parameters, clock),
             store=DirectoryStore(settings.state.path),
             dead_letters=_dead_letters(settings),
-            given=given_references(settings, registry_of=registry_of(settings)),
+            given=given_references(settings, registry_of=registries),
             clock=clock,
             rules=time_rules(settings.detection),
             sources=sources,
@@ -272,6 +296,8 @@ def kafka_service(
                 "" if config_file is None else f" --config {shlex.quote(str(config_file))}"
             ),
             settings_text=settings_text,
+            reloading=reloading,
+            registry_of=registries,
         ),
     )
 

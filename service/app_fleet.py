@@ -16,13 +16,24 @@ from service.monitor.references.planning import plan_for
 from service.registry.schedule_book import ScheduleBook
 from service.registry.schedules import SchedulePublisher
 from service.registry_access import registry_of
+from service.reloading import Reloading
 from service.topics_used import names_used
-from service.wiring import given_references, kafka_connection, kafka_parameters, watches
+from service.wiring import (
+    exchange_references,
+    given_references,
+    kafka_connection,
+    kafka_parameters,
+    watches,
+)
 from service.worker_shards import FleetTopics
 
 
 def worker_service(
-    settings: Settings, config_hash: str, *, accept_lost_state: bool = False
+    settings: Settings,
+    config_hash: str,
+    *,
+    accept_lost_state: bool = False,
+    reloading: Reloading | None = None,
 ) -> WorkerService:
     """A worker. Raises ConfigurationError for what the operator has to change."""
     clock = SystemClock()
@@ -32,7 +43,16 @@ def worker_service(
 
     def open_shared() -> SharedParts:
         fleet = open_fleet(settings)
-        given = given_references(settings, registry_of=registry_of(settings))
+        registries = registry_of(settings)
+        given = given_references(settings, registry_of=registries)
+        book = ScheduleBook(
+            fleet.schedules, given, watches(settings), plan_for, settings.limits.models
+        )
+
+        def follow(changed: Settings) -> None:
+            exchange_references(given, changed, registries)
+            book.watch_as(watches(changed))
+
         return SharedParts(
             topics=FleetTopics(
                 fleet.store,
@@ -40,10 +60,9 @@ def worker_service(
                 fleet.panes,
                 TopicIds(parameters.connection, clock),
             ),
-            schedules=ScheduleBook(
-                fleet.schedules, given, watches(settings), plan_for, settings.limits.models
-            ),
+            schedules=book,
             close=fleet.close,
+            follow=follow,
         )
 
     return WorkerService(
@@ -60,6 +79,7 @@ def worker_service(
             clock=clock,
             sources=sources,
             accept_lost_state=accept_lost_state,
+            reloading=reloading,
         ),
     )
 
@@ -70,6 +90,7 @@ def judge_service(
     *,
     config_file: Path | None = None,
     settings_text: str = "",
+    reloading: Reloading | None = None,
 ) -> JudgeService:
     """The judge. `settings_text` is what the settings are, without secrets, for the record.
 
@@ -78,13 +99,14 @@ def judge_service(
 
     def open_shared() -> JudgeShared:
         fleet = open_fleet(settings)
-        given = given_references(settings, registry_of=registry_of(settings))
+        registries = registry_of(settings)
         return JudgeShared(
             panes=fleet.panes,
             topic=JudgeTopic(fleet.store, fleet.state, lambda: fleet.panes.topic_id),
             schedules=SchedulePublisher(fleet.schedules),
-            given=given,
+            given=given_references(settings, registry_of=registries),
             close=fleet.close,
+            registry_of=registries,
         )
 
     return JudgeService(
@@ -99,5 +121,6 @@ def judge_service(
                 "" if config_file is None else f" --config {shlex.quote(str(config_file))}"
             ),
             settings_text=settings_text,
+            reloading=reloading,
         ),
     )

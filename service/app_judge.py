@@ -9,6 +9,7 @@ from importlib.metadata import version
 from msgspec import Struct, structs
 
 from config.settings import Settings
+from service.app_reload import RegistryOf, judge_by, record, take_up
 from service.cadence import Cadence
 from service.clock import Clock
 from service.errors import RecoverableError
@@ -26,6 +27,7 @@ from service.monitor.references.planning import plan_for
 from service.pane_stream import PaneStream
 from service.publish.server import Server
 from service.registry.schedules import SchedulePublisher
+from service.reloading import Reloading, Taken
 from service.state.episode_record import EpisodeLog
 from service.state.snapshot import decode
 from service.values.keyed_log import KeyedLog
@@ -50,6 +52,7 @@ class JudgeShared(Struct, frozen=True):
     schedules: SchedulePublisher
     given: GivenReferences
     close: Callable[[], None]
+    registry_of: RegistryOf | None = None
 
 
 class JudgeParts(Struct, frozen=True):
@@ -63,6 +66,7 @@ class JudgeParts(Struct, frozen=True):
     clock: Clock
     episode_options: str | None = None
     settings_text: str = ""
+    reloading: Reloading | None = None
 
 
 class JudgeService:
@@ -130,11 +134,23 @@ class JudgeService:
             given=shared.given,
             episode_record=parts.episode_record,
             process=Process(identity.config_hash, parts.settings_text, version("anchorwatch")),
-            publish=lambda loop: self.front.publish(self._report(loop)),
+            publish=lambda loop: self._publish(loop, shared),
             clock=parts.clock,
             cadence=cadence,
             watchdog=self.watchdog,
         )
+
+    def _publish(self, loop: JudgeLoop, shared: JudgeShared) -> None:
+        take_up(self.parts.reloading, lambda taken: self._follow(taken, loop, shared))
+        self.front.publish(self._report(loop))
+
+    def _follow(self, taken: Taken, loop: JudgeLoop, shared: JudgeShared) -> None:
+        images = list(loop.images)
+        judge_by(taken, self.settings, loop.judge, shared.given, shared.registry_of, images)
+        record(taken, loop.watching)
+        self.settings = taken.settings
+        self.front.follow(taken.settings)
+        self._identity = structs.replace(self._identity, config_hash=taken.config_hash)
 
     def _waits(self, error: RecoverableError) -> None:
         self.watchdog.turned(0, None)
@@ -195,6 +211,7 @@ class JudgeService:
             episode_options=self.parts.episode_options,
             role=identity.role,
             exchange=ExchangeReport(0, {}, 0),
+            config=None if self.parts.reloading is None else self.parts.reloading.report(),
         )
 
 

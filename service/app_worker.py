@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from config.settings import Settings
 from config.sources import SourceSettings
+from service.app_reload import take_up
 from service.cadence import Cadence
 from service.clock import BrokerClock, Clock
 from service.errors import RecoverableError
@@ -18,11 +19,12 @@ from service.ingest.source import Source
 from service.monitor.counting.reading_through import read_through_seconds
 from service.publish.server import Server
 from service.registry.schedule_book import ScheduleBook
+from service.reloading import Reloading, Taken
 from service.routing import Router
 from service.values.reports import PartitionReport, Report, ServiceReport
 from service.vitals import Watchdog
 from service.waiting import CONNECTING, until_opened
-from service.wiring import time_rules
+from service.wiring import is_watched_otherwise, time_rules
 from service.worker_loop import WorkerLoop
 from service.worker_shards import FleetTopics, WorkerShards
 
@@ -33,6 +35,7 @@ class SharedParts(Struct, frozen=True):
     topics: FleetTopics
     schedules: ScheduleBook
     close: Callable[[], None]
+    follow: Callable[[Settings], None] = lambda _: None
 
 
 class WorkerParts(Struct, frozen=True):
@@ -44,6 +47,7 @@ class WorkerParts(Struct, frozen=True):
     clock: Clock
     sources: tuple[SourceSettings, ...]
     accept_lost_state: bool = False
+    reloading: Reloading | None = None
 
 
 class WorkerService:
@@ -103,7 +107,7 @@ class WorkerService:
             shards=shards,
             schedules=shared.schedules,
             dead_letters=parts.dead_letters,
-            publish=lambda loop: self._publish(loop, shared.schedules),
+            publish=lambda loop: self._publish(loop, shared),
             clock=self.clock,
             rules=rules,
             cadence=Cadence(
@@ -117,8 +121,21 @@ class WorkerService:
         self.watchdog.turned(0, None)
         self.front.publish(self._report(None, str(error), 0))
 
-    def _publish(self, loop: WorkerLoop, schedules: ScheduleBook) -> None:
+    def _publish(self, loop: WorkerLoop, shared: SharedParts) -> None:
+        schedules = shared.schedules
+        take_up(self.parts.reloading, lambda taken: self._follow(taken, loop, shared))
         self.front.publish(self._report(loop, _not_ready_because(loop), schedules.over_limit))
+
+    def _follow(self, taken: Taken, loop: WorkerLoop, shared: SharedParts) -> None:
+        is_changed = is_watched_otherwise(self.settings, taken.settings)
+        shared.follow(taken.settings)
+        for shard in loop.shards.open.values():
+            for key, model in shard.models.items():
+                if is_changed(key.model):
+                    model.follow(key, shared.schedules.plan)
+        self.settings = taken.settings
+        self.front.follow(taken.settings)
+        self._identity = structs.replace(self._identity, config_hash=taken.config_hash)
 
     def _report(self, loop: WorkerLoop | None, because: str, over_limit: int) -> Report:
         now = self.clock.now()
@@ -159,6 +176,7 @@ class WorkerService:
             episode_options=None,
             role=identity.role,
             state_reloads_total=0,
+            config=None if self.parts.reloading is None else self.parts.reloading.report(),
         )
         return report if loop is None else _with_loop(report, loop)
 

@@ -45,6 +45,10 @@ class Front:
         self._watchdog = watchdog
         self._exposition = Exposition()
 
+    def follow(self, settings: Settings) -> None:
+        """Tell as much as other settings say."""
+        self._metrics = settings.metrics
+
     def publish(self, report: Report) -> None:
         """Show this from now on."""
         self.report = report

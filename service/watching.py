@@ -74,6 +74,10 @@ class Watching:
         self._next_change = 0.0
         self._told: dict[ModelKey, _Told] = {}
 
+    def follow(self, process: Process) -> None:
+        """Other settings are in force; the record has them with the next entry, which is due."""
+        self._process = process
+
     def saved(self, partitions: Iterable[Followed], *, stops: bool = False) -> None:
         """A snapshot holds all that is known now: write what is due. A failure is counted and tried
         again after the next one.
@@ -112,6 +116,8 @@ class Watching:
             return Why.STOP
         if int(now // HOUR_SECONDS) != self._hour:
             return Why.HOUR
+        if self._settings[0] != self._process.config_hash:
+            return Why.CHANGE
         if now < self._next_change:
             return None
         return Why.CHANGE if any(map(self._changed, self._judge.models.values())) else None

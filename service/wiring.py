@@ -1,6 +1,6 @@
 """Settings into the values that the parts take; only the composition root and the commands ask."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -43,6 +43,14 @@ def watches(settings: Settings) -> Callable[[str], Watch]:
     return lambda model: _watch(settings, settings.for_model(model))
 
 
+def is_watched_otherwise(before: Settings, after: Settings) -> Callable[[str], bool]:
+    """Whether a model is watched in another way under other settings, by its name."""
+    one, other = before.detection, after.detection
+    shared = [(d.detectors, d.false_alarm_budget, d.recover_after) for d in (one, other)]
+    shared_is_same = shared[0] == shared[1] and before.privacy == after.privacy
+    return lambda model: not shared_is_same or before.for_model(model) != after.for_model(model)
+
+
 def episode_rules(settings: Settings, config_hash: str) -> EpisodeRules:
     """When drifting streams are one episode, and whom it may reach."""
     return EpisodeRules(
@@ -79,17 +87,39 @@ def given_references(
     ConfigurationError at once when a directory that somebody named is not there, or a file in one
     is no sound reference. The default directory is taken as empty when it is not there.
     """
-    named = set(settings.reference_directories.values())
-    default = {d for d in (settings.reference.directory,) if d is not None and d.is_dir()}
-    sources: dict[str, ReferenceSource] = {str(d): WatchedDirectory(d) for d in named | default}
-    if registry_of is not None:
-        sources |= {f"{TOPIC}{topic}": registry_of(topic) for topic in settings.reference_topics}
     return GivenReferences(
-        sources.values(),
-        lambda model: sources.get(_place(settings, model)),
+        _reference_sources(settings, registry_of, {}),
+        lambda model: _place(settings, model),
         watches(settings),
         extra,
     )
+
+
+def exchange_references(
+    given: GivenReferences,
+    settings: Settings,
+    registry_of: Callable[[str], ReferenceSource] | None = None,
+) -> None:
+    """Have them found where, and watched as, other settings say; what is open already stays so.
+    Raises as `given_references`, and changes nothing then.
+    """
+    sources = _reference_sources(settings, registry_of, given.by_place)
+    given.exchange(sources, lambda model: _place(settings, model), watches(settings))
+
+
+def _reference_sources(
+    settings: Settings,
+    registry_of: Callable[[str], ReferenceSource] | None,
+    known: Mapping[str, ReferenceSource],
+) -> dict[str, ReferenceSource]:
+    named = set(settings.reference_directories.values())
+    default = {d for d in (settings.reference.directory,) if d is not None and d.is_dir()}
+    sources = {str(d): known.get(str(d)) or WatchedDirectory(d) for d in named | default}
+    if registry_of is not None:
+        for topic in settings.reference_topics:
+            place = f"{TOPIC}{topic}"
+            sources[place] = known.get(place) or registry_of(topic)
+    return sources
 
 
 def _place(settings: Settings, model: str) -> str:

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -14,17 +14,21 @@ import click
 import structlog
 
 from config.assignments import NOTHING, Assignments
+from config.document import Document
+from config.loader import Examined
 from config.settings import Settings
 from config.show import show
+from config.team_files import TeamFile
 from service.app import service_of
-from service.clock import SystemClock
+from service.clock import Clock, SystemClock
 from service.commands import config_option
 from service.commands.check_references import read_references
 from service.commands.partly_watched import partly_watched
-from service.commands.soundness import soundness
+from service.commands.soundness import Before, soundness
 from service.commands.unused_order import unused_order
 from service.logs import configure
 from service.publish.server import Server
+from service.reloading import Examine, Reloading
 
 _SWITCH_SECONDS = 0.001
 """How long the loop may hold the interpreter while a scrape waits; Python's default is 5 ms."""
@@ -61,18 +65,31 @@ def command(config_file: Path | None, role: str | None, *, accept_lost_state: bo
     anchorwatch run --config anchorwatch.yaml --role worker
     """  # noqa: D301 - click reads \b as its paragraph mark
     said = NOTHING if role is None else Assignments((f"role={role}",), option="--{key}")
-    loaded = soundness(config_file, os.environ, SystemClock().now(), said).loaded()
+    clock = SystemClock()
+    loaded = soundness(config_file, os.environ, clock.now(), said).loaded()
     configure(loaded.settings.log.format, loaded.settings.log.level)
     _tell_unwatched(loaded.settings)
+    reloading = Reloading(config_file, loaded, examiner(config_file, said, clock), clock)
     service = service_of(
         loaded.settings,
         loaded.hash,
         accept_lost_state=accept_lost_state,
         config_file=config_file,
         settings_text=show(loaded),
+        reloading=reloading,
     )
     web = loaded.settings.web
-    serve(service, web.host, web.port)
+    serve(service, web.host, web.port, reloading=reloading)
+
+
+def examiner(config_file: Path | None, said: Assignments, clock: Clock) -> Examine:
+    """Judges the configuration anew, by all that `run` looks at before it begins."""
+
+    def examine(root: Document | None, teams: Mapping[str, TeamFile]) -> Examined:
+        found = soundness(config_file, os.environ, clock.now(), said, Before(root, teams))
+        return found.examined.with_problems(found.problems)
+
+    return examine
 
 
 def _tell_unwatched(settings: Settings) -> None:
@@ -110,11 +127,16 @@ class Serving(Protocol):
 
 
 def serve(
-    service: Serving, host: str, port: int, started: Callable[[int], None] = lambda _: None
+    service: Serving,
+    host: str,
+    port: int,
+    started: Callable[[int], None] = lambda _: None,
+    reloading: Reloading | None = None,
 ) -> None:
     """Serve until a signal says stop. A process that hangs ends itself, to be started anew.
 
-    `started` is told the port once it is served on; with `port` 0 nobody knows it earlier.
+    `reloading` looks for changes of the configuration meanwhile, at once after SIGHUP. `started` is
+    told the port once it is served on; with `port` 0 nobody knows it earlier.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     stop = stop_on_signals()
@@ -123,6 +145,8 @@ def serve(
     log.info("serving", host=host, port=server.port)
     started(server.port)
     threading.Thread(target=_guard, args=(service, stop), name="watchdog", daemon=True).start()
+    if reloading is not None:
+        _follow_files(reloading, stop)
     try:
         service.run(stop)
     finally:
@@ -142,6 +166,14 @@ def stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
     return stop
+
+
+def _follow_files(reloading: Reloading, stop: threading.Event) -> None:
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        reloading.ask()
+
+    signal.signal(signal.SIGHUP, ask)
+    threading.Thread(target=reloading.run, args=(stop,), name="config", daemon=True).start()
 
 
 def _guard(service: Serving, stop: threading.Event) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from service.publish.board import Board
+from service.publish.guard import BRIEF
 from service.publish.negotiation import (
     OPENMETRICS_TYPE,
     TEXT_TYPE,
@@ -68,24 +69,29 @@ class _Metrics:
 
 
 class _Probes:
-    """Liveness is the watchdog alone, never the broker; readiness is being caught up."""
+    """Liveness is the watchdog alone, never the broker; readiness is being caught up. Who has not
+    logged in hears no more than that.
+    """
 
     def __init__(self, board: Board, liveness: Liveness) -> None:
         self._board = board
         self._liveness = liveness
 
-    async def alive(self, _: Request) -> Response:
+    async def alive(self, request: Request) -> Response:
         stuck = self._liveness()
-        return PlainTextResponse("alive" if stuck is None else stuck, 200 if stuck is None else 503)
+        if stuck is None:
+            return PlainTextResponse("alive")
+        return PlainTextResponse("stuck" if request.scope[BRIEF] else stuck, 503)
 
-    async def ready(self, _: Request) -> Response:
-        published = self._board.current
+    async def ready(self, request: Request) -> Response:
+        published, brief = self._board.current, request.scope[BRIEF]
         if published is None:
-            return PlainTextResponse(_STARTING, 503)
+            return PlainTextResponse("not ready" if brief else _STARTING, 503)
         service = published.report.service
         if service.ready:
-            return PlainTextResponse("\n".join(("ready", *service.warnings)))
-        return PlainTextResponse(service.not_ready_because or "not ready", 503)
+            return PlainTextResponse("\n".join(("ready", *(() if brief else service.all_warnings))))
+        because = "" if brief else service.not_ready_because
+        return PlainTextResponse(because or "not ready", 503)
 
 
 class _Pages:

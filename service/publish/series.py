@@ -14,6 +14,7 @@ from service.values.rejects import Reason
 from service.values.reports import (
     CHECKPOINT_BOUNDS_SECONDS,
     LATENCY_BOUNDS_SECONDS,
+    ConfigReport,
     ExchangeReport,
     Knowledge,
     ModelReport,
@@ -266,12 +267,25 @@ def _add_health(sheet: Sheet, report: Report) -> None:
     sheet.add(s.READY, int(service.ready))
     sheet.add(s.REPORT_TIME, report.at_seconds)
     sheet.add(s.CONFIG_INFO, 1, service.config_hash)
+    if service.config is not None:
+        _add_config(sheet, service.config)
+    if service.external_url:
+        sheet.add(s.WEB_INFO, 1, service.external_url)
     sheet.add(s.BUILD_INFO, 1, service.version, service.revision, service.role)
     sheet.add(s.MODELS_OVER_LIMIT, service.models_over_limit_total)
     for timing in service.timings:
         sheet.add(s.STEP_SECONDS, timing.seconds_total, timing.step)
         sheet.add(s.STEP_CALLS, timing.calls_total, timing.step)
         sheet.add(s.STEP_MAX, timing.seconds_max, timing.step)
+
+
+def _add_config(sheet: Sheet, config: ConfigReport) -> None:
+    for file, is_ok in config.files.items():
+        sheet.add(s.CONFIG_FILE_OK, int(is_ok), file)
+    sheet.add(s.CONFIG_RELOAD_OK, int(config.is_taken_up))
+    if config.success_seconds is not None:
+        sheet.add(s.CONFIG_RELOAD_TIME, config.success_seconds)
+    sheet.add(s.CONFIG_RESTART_NEEDED, int(bool(config.waiting)))
 
 
 def _add_state(sheet: Sheet, report: Report) -> None:

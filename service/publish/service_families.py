@@ -109,7 +109,27 @@ SERIES_OMITTED = gauge(
     ("reason",),
 )
 METRICS_DETAIL = gauge("metrics_detail", "1 for the detail that is exported now.", ("detail",))
+CONFIG_FILE_OK = gauge(
+    "config_file_ok",
+    "1 for each file of the configuration that is in force as it is now; 0: it was refused, and "
+    "what it said last holds on.",
+    ("file",),
+)
+CONFIG_RELOAD_OK = gauge(
+    "config_last_reload_successful",
+    "1 when all files of the configuration are in force, by the last look at them.",
+)
+CONFIG_RELOAD_TIME = gauge(
+    "config_last_reload_success_timestamp_seconds",
+    "When all files of the configuration were last taken up.",
+    unit="seconds",
+)
+CONFIG_RESTART_NEEDED = gauge(
+    "config_restart_needed",
+    "1 while something has changed in the configuration that needs a restart; the page names it.",
+)
 CONFIG_INFO = info("config", "Hash of the configuration in force.", ("hash",))
+WEB_INFO = info("web", "Where people find the status page: web.external_url.", ("external_url",))
 BUILD_INFO = info(
     "build", "What is running, and its part: all, worker or judge.", ("version", "revision", "role")
 )

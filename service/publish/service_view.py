@@ -89,7 +89,7 @@ def service_view(report: Report, page: Page, resident_bytes: int) -> ServiceView
         config_hash=service.config_hash,
         started_seconds=service.started_seconds,
         not_ready_because="" if service.ready else service.not_ready_because or "not ready",
-        warnings=service.warnings,
+        warnings=service.all_warnings,
         absent_topics=service.absent_topics,
         episode_options=service.episode_options,
         balanced=all(book.difference == 0 for book in books),

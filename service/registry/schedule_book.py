@@ -116,6 +116,11 @@ class ScheduleBook:
             return frozenset()
         return frozenset(key for key in list(self._books) if self._changed(key))
 
+    def watch_as(self, watch_for: Callable[[str], Watch]) -> None:
+        """Count as other settings say from now on."""
+        self._watch_for = watch_for
+        self._books = {key: self._again(key, book) for key, book in self._books.items()}
+
     def was_taken_back(self, key: ModelKey) -> bool:
         """Whether the judge has forgotten a version, and no event of it has come since."""
         book = self._books.get(key)
@@ -135,6 +140,13 @@ class ScheduleBook:
 
     def _open(self, key: ModelKey) -> Book:
         book = self._books[key] = Book(self._current(key), self._registry.schedules.get(key))
+        return book
+
+    def _again(self, key: ModelKey, before: Book) -> Book:
+        """The same schedule, by plans of other settings."""
+        references = References.from_state(before.references.state(), self._planner(key))
+        book = Book(references, before.published)
+        book.taken_back = before.taken_back
         return book
 
     def _current(self, key: ModelKey) -> References:

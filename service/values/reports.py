@@ -240,6 +240,20 @@ class ExchangeReport(Struct, frozen=True):
     lost_total: int
 
 
+class ConfigReport(Struct, frozen=True):
+    """The configuration in force. `files` tells of each file whether it is in force as it is now;
+    `is_taken_up`, whether all that they say is, but for what is `waiting` for a restart. It was
+    last at `success_seconds`, None where it never was.
+    """
+
+    hash: str
+    files: Mapping[str, bool] = {}
+    is_taken_up: bool = True
+    success_seconds: float | None = None
+    waiting: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class ServiceReport(Struct, frozen=True):
     """The service itself. Times are epoch seconds, NaN when it has not happened yet.
 
@@ -249,7 +263,7 @@ class ServiceReport(Struct, frozen=True):
     `state_free_bytes` and `state_size_bytes` are of the state directory, None where state is in a
     topic. `checkpoint_counts` has one count a bucket of CHECKPOINT_BOUNDS_SECONDS and one above;
     not cumulative. `state_reloads_total`: how often a worker read its shards again, since they
-    could not be written. `exchange` is the judge's.
+    could not be written. `exchange` is the judge's. `config` is None where no file is followed.
     """
 
     version: str
@@ -275,10 +289,17 @@ class ServiceReport(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     episode_options: str | None = ""
     role: str = "all"
+    external_url: str = ""
     checkpoint_counts: tuple[int, ...] = (0,) * (len(CHECKPOINT_BOUNDS_SECONDS) + 1)
     checkpoint_sum_seconds: float = 0.0
     state_reloads_total: int | None = None
     exchange: ExchangeReport | None = None
+    config: ConfigReport | None = None
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """Those of the configuration too."""
+        return (*self.warnings, *(() if self.config is None else self.config.warnings))
 
 
 class Report(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -79,6 +80,14 @@ class ModelShard:
     def open_panes(self, plan: Plan) -> list[Pane]:
         """The open panes that were binned by the reference of `plan`."""
         return [pane for (_, known), pane in self.panes.items() if known == plan.reference_hash]
+
+    def follow(self, key: ModelKey, plan: PlanByHash) -> None:
+        """Other settings hold: count by their plans. A pane of a reference that is found nowhere
+        any more goes on as it was begun.
+        """
+        for known, pane in self.panes.items():
+            with suppress(KeyError):
+                pane.follow(plan(key, known.reference_hash))
 
     def add_totals_to(self, totals: ModelTotals) -> None:
         """Add its counters, with the quality of the open panes."""

@@ -92,6 +92,12 @@ class Pane:
         """[missing, invalid, unseen] values by stream."""
         return quality_of_summary(self.plan, self.summary) | quality_of_profiles(self.profiles)
 
+    def follow(self, plan: Plan) -> None:
+        """Count by another plan of the same reference from now on."""
+        self.plan = plan
+        if (plan.scaling is None) != (self.joint is None):
+            self.joint = joint_moments(plan)
+
     def counts_hash(self) -> bytes:
         """Of what is the same however often, and in how many pieces, the rows are counted."""
         cells = self.summary.cells.astype("<i8", copy=False)

@@ -207,6 +207,30 @@ class Judge:
                 taken.append(key)
         return taken
 
+    def watch_as(
+        self,
+        watch_for: WatchFor,
+        is_changed: Callable[[str], bool],
+        shards: Iterable[CountedPartition],
+        copied: Callable[[Any], Any],
+    ) -> list[ModelKey]:
+        """Watch models as other settings say from now on, those whose name `is_changed`, and go on
+        with all that is known of them, as after a restart; which these are.
+
+        `copied` gives a state anew, so that nothing of the old judge is shared.
+        """
+        self._watch_for = watch_for
+        shards = list(shards)
+        changed = [key for key in self.models if is_changed(key.model)]
+        for key in changed:
+            state = copied(self.models[key].state(lambda part: part))
+            model, is_kept = self._admit(key, state["references"])
+            model.restore(state, goes_on_learning=is_kept)
+            model.take_up(self._origins.given(key), newest_seconds(key, shards))
+        for model in self.models.values():
+            model.share_budget()
+        return changed
+
     def _admit(self, key: ModelKey, kept: Entries | None) -> tuple[ModelJudge, bool]:
         """The model, and whether it goes on with what was `kept` of its references."""
         watch = self._watch_for(key.model)

@@ -45,21 +45,32 @@ class ReferenceSource(Protocol):
 class GivenReferences:
     """What is given for a model version, of its features those that the settings watch.
 
-    `source_of` tells where the references of a model are. Those given `by_hand` come first.
+    `place_of` tells in which of the places the references of a model are. Those given `by_hand`
+    come first.
     """
 
     def __init__(
         self,
-        sources: Iterable[ReferenceSource],
-        source_of: Callable[[str], ReferenceSource | None],
+        by_place: Mapping[str, ReferenceSource],
+        place_of: Callable[[str], str],
         watch_for: Callable[[str], Watch],
         by_hand: Sequence[Reference] = (),
     ) -> None:
-        self._sources = tuple(sources)
-        self._source_of = source_of
+        self.by_place = dict(by_place)
+        self._place_of = place_of
         self._watch_for = watch_for
         self._by_hand: Mapping[Identity, Reference] = {(r.model, r.version): r for r in by_hand}
         self._watched: dict[Identity, tuple[Reference, Reference]] = {}
+
+    def exchange(
+        self,
+        by_place: Mapping[str, ReferenceSource],
+        place_of: Callable[[str], str],
+        watch_for: Callable[[str], Watch],
+    ) -> None:
+        """Other places from now on, and other settings of what is watched."""
+        self.by_place, self._place_of, self._watch_for = dict(by_place), place_of, watch_for
+        self._watched = {}
 
     def __call__(self, key: ModelKey) -> Reference | None:
         """The reference of a version, None without one."""
@@ -93,18 +104,23 @@ class GivenReferences:
 
     def look(self) -> bool:
         """Look for what is new; whether anything has changed."""
-        changed = [source.look() for source in self._sources]
+        changed = [source.look() for source in self.by_place.values()]
         return any(changed)
 
     @property
     def problems(self) -> dict[str, str]:
         """What cannot be used, by its name, and why."""
-        return {name: why for source in self._sources for name, why in source.problems.items()}
+        return {
+            name: why for source in self.by_place.values() for name, why in source.problems.items()
+        }
 
     @property
     def broken_total(self) -> int:
         """How often something was found that could not be used."""
-        return sum(source.broken_total for source in self._sources)
+        return sum(source.broken_total for source in self.by_place.values())
+
+    def _source_of(self, model: str) -> ReferenceSource | None:
+        return self.by_place.get(self._place_of(model))
 
     def _watched_part(self, reference: Reference) -> Reference:
         """The same object as long as what is given is the same."""

@@ -100,7 +100,7 @@ def test_a_new_reference_lies_further_ahead_where_it_takes_long_until_it_is_know
 
 
 def given_of(watched, *references):
-    return GivenReferences((), lambda _: None, lambda _: watched, references)
+    return GivenReferences({}, lambda _: "", lambda _: watched, references)
 
 
 def test_a_new_version_is_judged_by_the_inputs_of_the_one_before_from_its_first_pane():

@@ -17,6 +17,7 @@ from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.reports import (
     DetectorReport,
+    ConfigReport,
     ExchangeReport,
     LoopTiming,
     ModelReport,
@@ -225,10 +226,17 @@ def service(**changes):
         "warnings": ("topic ml.late does not exist: create it",),
         "episode_options": " --config anchorwatch.yaml",
         "role": "judge",
+        "external_url": "https://anchorwatch.example",
         "checkpoint_counts": (0, 3, 40, 5, 0, 1, 0, 0, 0, 0, 0, 0),
         "checkpoint_sum_seconds": 2.75,
         "state_reloads_total": 2,
         "exchange": ExchangeReport(0, {"damaged": 1}, 0),
+        "config": ConfigReport(
+            hash="77ab12",
+            files={"anchorwatch.yaml": True, "models.d/churn.yaml": False},
+            is_taken_up=False,
+            success_seconds=AT - 7200.0,
+        ),
         "timings": (
             LoopTiming("poll", 812.5, 90_000, 0.51),
             LoopTiming("decode", 401.25, 90_000, 0.08),

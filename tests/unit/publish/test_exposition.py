@@ -149,7 +149,7 @@ def test_episode_shows_the_distances_of_what_has_drifted():
 
 
 def test_the_detail_in_force_is_told():
-    page = render(reports.believable(), "auto", limit=480)
+    page = render(reports.believable(), "auto", limit=490)
     assert page.detail_used == "episode"
     assert value(page, "metrics_detail") == 1
     assert value(page, "metrics_detail", detail="episode") == 1
