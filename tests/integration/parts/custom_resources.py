@@ -62,7 +62,7 @@ def _definition(group: str, kind: str) -> Path:
 
 
 def _strict(schema: Any) -> Any:
-    """A schema of OpenAPI as Kubernetes extends it, in JSON Schema's words; unknown keys refused."""
+    """A schema of OpenAPI as Kubernetes extends it, in JSON Schema's words; no key more."""
     if isinstance(schema, list):
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
@@ -72,7 +72,7 @@ def _strict(schema: Any) -> Any:
         said["type"] = ["integer", "string"]
     if said.pop("nullable", False) is True and isinstance(said.get("type"), str):
         said["type"] = [said["type"], "null"]
-    if isinstance(said.get("properties"), dict) and said.get("type") == "object":
-        if not said.get("x-kubernetes-preserve-unknown-fields"):
-            said.setdefault("additionalProperties", False)
+    is_closed = not said.get("x-kubernetes-preserve-unknown-fields")
+    if is_closed and said.get("type") == "object" and isinstance(said.get("properties"), dict):
+        said.setdefault("additionalProperties", False)
     return said

@@ -4,9 +4,13 @@
 `python -m tests.integration.parts.helm render` writes deploy/kubernetes anew.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
 
 from tests.integration.parts.cached import cached
 from tests.integration.parts.go import go
@@ -17,6 +21,9 @@ VERSION = "v3.22.0"
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "anchorwatch"
 MANIFESTS = ROOT / "deploy" / "kubernetes"
+PLAIN = ("all", "fleet")
+"""The value sets that deploy/kubernetes has: those that need no more than Kubernetes."""
+
 KUBERNETES = "1.37.0"
 """What manifests are rendered for; nothing in them differs by version."""
 
@@ -40,10 +47,28 @@ def value_sets() -> dict[str, Path]:
     }
 
 
-def template(values: Path, *arguments: str, kubernetes: str = KUBERNETES) -> str:
+def notes(name: str) -> str:
+    """What people read who install the chart with a value set.
+
+    Helm shows it to those who have a cluster alone; a copy of the chart has it as a manifest.
+    """
+    with TemporaryDirectory() as directory:
+        chart = Path(directory) / "anchorwatch"
+        shutil.copytree(CHART, chart)
+        shutil.copy(chart / "templates" / "NOTES.txt", chart / "files")
+        manifest = '{"notes": {{ tpl (.Files.Get "files/NOTES.txt") . | toJson }}}'
+        (chart / "templates" / "notes.yaml").write_text(manifest, "utf-8")
+        only = ("--show-only", "templates/notes.yaml")
+        text = template(value_sets()[name], *only, chart=chart)
+    return str(yaml.safe_load(text)["notes"])
+
+
+def template(
+    values: Path, *arguments: str, kubernetes: str = KUBERNETES, chart: Path = CHART
+) -> str:
     """The manifests of the chart with these values; raises RuntimeError with Helm's words."""
     done = helm(
-        *("template", "anchorwatch", str(CHART), "--namespace", "anchorwatch"),
+        *("template", "anchorwatch", str(chart), "--namespace", "anchorwatch"),
         *("--kube-version", kubernetes, "--values", str(values), *arguments),
     )
     if done.returncode:
@@ -59,13 +84,21 @@ def rendering(name: str) -> str:
 
 
 def _build(directory: Path) -> None:
-    arguments = ("-trimpath", "-ldflags=-s -w", f"helm.sh/helm/v3/cmd/helm@{VERSION}")
+    """As Helm's own releases are built: with its version, and the Kubernetes that it is for."""
+    major, minor, _ = KUBERNETES.split(".")
+    told = {
+        "internal/version.version": VERSION,
+        "pkg/chartutil.k8sVersionMajor": major,
+        "pkg/chartutil.k8sVersionMinor": minor,
+    }
+    flags = " ".join(["-s -w", *(f"-X helm.sh/helm/v3/{k}={v}" for k, v in told.items())])
+    arguments = ("-trimpath", f"-ldflags={flags}", f"helm.sh/helm/v3/cmd/helm@{VERSION}")
     go("install", *arguments, timeout_seconds=1800, GOBIN=str(directory))
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["render"]:
-        for set_name in value_sets():
+        for set_name in PLAIN:
             (MANIFESTS / f"{set_name}.yaml").write_text(rendering(set_name), "utf-8")
     else:
         sys.stdout.write(f"{helm_program()}\n")
