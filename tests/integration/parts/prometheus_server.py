@@ -30,16 +30,24 @@ class Prometheus(Started):
     """A server of our own on 127.0.0.1; its data is removed by `close`.
 
     `scrape_targets` are `host:port`; each is scraped at `/metrics` every `interval` ("1s"), under
-    `job="anchorwatch"`. `rule_files` are loaded and evaluated as often.
+    `job="anchorwatch"`. `rule_files` are loaded and evaluated as often; `alertmanagers` are
+    `host:port` of those that are told of alerts.
     """
 
     def __init__(
-        self, scrape_targets: Sequence[str], interval: str = "1s", rule_files: Sequence[Path] = ()
+        self,
+        scrape_targets: Sequence[str],
+        interval: str = "1s",
+        rule_files: Sequence[Path] = (),
+        alertmanagers: Sequence[str] = (),
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="anchorwatch-prometheus-"))
         self.port = free_port()
         self._process: ChildProcess | None = None
         config = _config(scrape_targets, interval, rule_files)
+        config["alerting"] = {
+            "alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]
+        }
         # JSON is YAML: quoting is not ours to get wrong.
         (self.directory / "prometheus.yml").write_text(json.dumps(config), "utf-8")
 
