@@ -2,7 +2,13 @@
 
 from types import ModuleType
 
-from service.publish import episode_families, fleet_families, model_families, service_families
+from service.publish import (
+    episode_families,
+    fleet_families,
+    model_families,
+    service_families,
+    web_families,
+)
 from service.publish.families import Detail, Family, Group
 
 OMISSION_REASONS = ("full", "feature")
@@ -62,6 +68,7 @@ FAMILIES = (
     + families_of(episode_families)
     + families_of(service_families)
     + families_of(fleet_families)
+    + families_of(web_families)
 )
 """All of them, in the order of the page."""
 

@@ -12,6 +12,8 @@ from prometheus_client.samples import Sample
 
 from service.publish import series
 from service.publish import service_families as s
+from service.publish import web_families as w
+from service.publish.access import Access
 from service.publish.budget import Choice, choose
 from service.publish.catalogue import FAMILIES, OMISSION_REASONS
 from service.publish.families import Detail, Family, MetricType
@@ -45,9 +47,13 @@ class Exposition:
     """Renders pages. Keeps what stands before each value, so a second render is cheap.
 
     `collectors` give further families; by default those of the process and the interpreter.
+    `access` is the server's, which says whom it refuses.
     """
 
-    def __init__(self, collectors: Iterable[Collect] | None = None) -> None:
+    def __init__(
+        self, collectors: Iterable[Collect] | None = None, access: Access | None = None
+    ) -> None:
+        self._access = Access.open() if access is None else access
         self._collectors = _process() if collectors is None else tuple(collectors)
         self._prefixes: PrefixCache = {}
         self._headers = [(f, text_header(f), openmetrics_header(f)) for f in FAMILIES]
@@ -60,6 +66,7 @@ class Exposition:
         sheet = Sheet(self._prefixes)
         foreign = [metric for collect in self._collectors for metric in collect()]
         series.add_service(sheet, report)
+        _add_web(sheet, self._access)
         models = report.models if report.caught_up else ()
         for model in models:
             series.add_model(sheet, model)
@@ -102,6 +109,15 @@ class Exposition:
 
 
 _OWN_SERIES = 3 + len(OMISSION_REASONS)
+
+
+def _add_web(sheet: Sheet, access: Access) -> None:
+    """What the server says of itself."""
+    web = access.web
+    if web.config_file is not None:
+        sheet.add(s.CONFIG_FILE_OK, int(access.is_ok), str(web.config_file))
+    for reason, count in access.refused.items():
+        sheet.add(w.WEB_REFUSED, count, reason.value)
 
 
 def _add_own(sheet: Sheet, total: int, series_limit: int, choice: Choice) -> None:

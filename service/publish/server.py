@@ -1,19 +1,27 @@
 """The HTTP server: read-only, in a thread of its own, bounded in everything."""
 
-import errno
+import asyncio
 import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
 from threading import Event, Thread
+from typing import cast
 
 import uvicorn
 
-from service.errors import ConfigurationError
+from service.publish.access import Access, Refusal
 from service.publish.board import Board
 from service.publish.guard import Guard, ImpatientProtocol
+from service.publish.listener import BACKLOG, Listener, listen
 from service.publish.page import StatusPage
 from service.publish.routes import Liveness, routes
+from service.publish.tls import FollowingContext
 
 REQUESTS_MAX = 16
-_CONNECTIONS_MAX = 64
+"""Answered at once."""
+CONNECTIONS_MAX = 64
+"""Open at once, most of them idle: a browser alone opens six."""
 _HEADER_BYTES_MAX = 16 * 1024
 _KEEP_ALIVE_SECONDS = 5
 _STOP_SECONDS = 3
@@ -22,22 +30,34 @@ _STOP_SECONDS = 3
 class Server:
     """Serves the board on `host:port`; port 0 takes a free one, which `port` then tells.
 
-    `liveness` is called by every `/livez`, in the server's thread, and must not block.
+    `liveness` is called by every `/livez`, in the server's thread, and must not block. Without
+    `access` everybody may look, in plain text.
     """
 
     def __init__(
-        self, board: Board, liveness: Liveness, page: StatusPage, *, host: str, port: int
+        self,
+        board: Board,
+        liveness: Liveness,
+        page: StatusPage,
+        *,
+        host: str,
+        port: int,
+        access: Access | None = None,
     ) -> None:
         self._address = (host, port)
         self.port = port
+        self._access = Access.open() if access is None else access
+        protocol = partial(ImpatientProtocol, hung_up=partial(self._access.refuse, Refusal.SLOW))
         config = uvicorn.Config(
-            Guard(routes(board, liveness, page), REQUESTS_MAX),
-            http=ImpatientProtocol,
-            loop="asyncio",
+            Guard(routes(board, liveness, page), REQUESTS_MAX, self._access),
+            http=cast("type[asyncio.Protocol]", protocol),
+            loop=f"{Listener.__module__}:ImpatientLoop",
+            ssl_context_factory=_tls(self._access),
+            backlog=BACKLOG,
+            proxy_headers=False,
             ws="none",
             interface="asgi3",
             lifespan="off",
-            limit_concurrency=_CONNECTIONS_MAX,
             h11_max_incomplete_event_size=_HEADER_BYTES_MAX,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
@@ -51,7 +71,8 @@ class Server:
 
     def start(self) -> None:
         """Listen, and return once requests are answered. Raises ConfigurationError."""
-        listener = _listen(*self._address)
+        crowded = partial(self._access.refuse, Refusal.CONNECTIONS)
+        listener = Listener(listen(*self._address), CONNECTIONS_MAX, crowded)
         self.port = listener.getsockname()[1]
         self._thread = Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
         self._thread.start()
@@ -77,18 +98,15 @@ class _Announcing(uvicorn.Server):
         self.answering.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        raise ConfigurationError(_why(host, port, error)) from error
+def _tls(access: Access) -> Callable[..., ssl.SSLContext] | None:
+    """Makes the context of the server; None where plain text is spoken."""
 
+    def current() -> ssl.SSLContext:
+        context = access.terms().context
+        if context is None:
+            raise AssertionError("whether TLS is spoken changes by a restart alone")
+        return context
 
-def _why(host: str, port: int, error: OSError) -> str:
-    where = f"web.listen: cannot listen on {host}:{port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{where}, another process does. Stop it or choose another port."
-    if error.errno == errno.EACCES:
-        return f"{where} without privileges. Choose a port above 1023."
-    return f"{where}: {error}. Name an address of this host, or 0.0.0.0 for all of them."
+    if access.terms().context is None:
+        return None
+    return lambda *_: FollowingContext.of(current)

@@ -269,10 +269,10 @@ def test_a_longer_name_wins_over_a_shorter_one(loaded):
         ("LOG", "debug", "log: must be a mapping (key: value) (it is debug)"),
         ("KAFKA__GROUP__NAME", "x", "kafka.group: must be text"),
         (
-            "WEB__EXTERNAL_URL",
-            "http://a",
+            "KAFKA__SECURITY__TOKEN_COMMAND",
+            "[a]",
             (
-                "web.external_url: comes with a later version and has no "
+                "kafka.security.token_command: comes with a later version and has no "
                 "effect in this one; take it out"
             ),
         ),

@@ -272,8 +272,6 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
             )
         ),
         ("reference: {versions: {}}", "reference.versions"),
-        ("web: {config_file: null}", "web.config_file"),
-        ("web: {external_url: 'https://a.example'}", "web.external_url"),
         ("kafka: {security: {token_command: []}}", "kafka.security.token_command"),
         *(
             (f"sources: [{{name: a, topics: [t], {key}: x}}]", f"sources[0].{key}")
