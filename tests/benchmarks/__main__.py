@@ -105,7 +105,7 @@ SECTIONS = (
     Section(
         "judge",
         "Judging a fleet, merged from 6 partitions, 1-minute panes (CPU time)",
-        lambda bench: judge.table(bench.pick(60, 3), bench.pick(200, 20)),
+        lambda bench: judge.table(bench.pick(30, 3), bench.pick(200, 20)),
     ),
     Section("parts", "The parts alone", _parts),
     Section(
