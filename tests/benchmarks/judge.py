@@ -3,8 +3,8 @@
 Panes and progress come as workers send them, a pane a model, minute and partition. Every model
 begins as after a day, with its detectors and windows full; then half an hour of panes goes through
 `Images.take` and `Judge.advance`. What is done once an hour is done once in it: so it shows twice
-as large as it is. CPU time. In a process of its own, for the memory it takes: `python -m tests.benchmarks.judge
-[MINUTES MODELS ROWS]` prints what was measured as JSON.
+as large as it is. CPU time. In a process of its own, for the memory it takes: `python -m
+tests.benchmarks.judge [MINUTES MODELS ROWS]` prints what was measured as JSON.
 """
 
 import json
