@@ -10,13 +10,14 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 PYTEST_PROCESSES ?= 4
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 DATA ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
 
-.PHONY: help test check demo bench bench-detection lock manifests image-steps clean packages jars helm
+.PHONY: help test check demo bench bench-detection soak lock manifests image-steps clean packages jars helm
 
 help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
@@ -42,6 +43,9 @@ bench: .venv/.development ## measure throughput, latency and memory; prints figu
 bench-detection: .venv/.development ## measure false alarms at the budget, delays, cost; DATA='DIR...': recorded streams too
 	@$(BIN)/python -m tests.benchmarks.detection $(BENCH_ARGS)
 	@$(BIN)/python -m tests.benchmarks.public_streams $(DATA)
+
+soak: .venv/.development jars ## hours of faults and of steady traffic; SOAK_ARGS='--schedules 200 --minutes 120'
+	@$(BIN)/python -m tests.soak $(SOAK_ARGS)
 
 image-steps: ## do in a temporary directory what the Dockerfile does with Python
 	@PYTHON="$(PYTHON)" deploy/check_image_steps.sh

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.fleet.stage import Performances, Stage
-from tests.integration.parts import traffic
-from tests.integration.parts.watched_topic import References, build_reference
+from tests.integration.fleet.stage import Performances, Stage, build_traffic_references
+from tests.integration.parts.watched_topic import References
 
 SCENARIO_SECONDS = 300
 """A scenario may have to wait for others before it, on a machine that is busy with them."""
@@ -24,12 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def fleet_references(tmp_path_factory: pytest.TempPathFactory) -> References:
     """The reference files of the models in `parts/traffic.py`."""
-    directory = tmp_path_factory.mktemp("fleet-references")
-    contents = {
-        model: build_reference(directory, model, traffic.table(2000, seed))
-        for seed, model in enumerate(traffic.MODELS)
-    }
-    return References(directory, contents)
+    return build_traffic_references(tmp_path_factory.mktemp("fleet-references"))
 
 
 @pytest.fixture(scope="session")

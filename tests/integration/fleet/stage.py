@@ -22,8 +22,8 @@ from tests.integration.parts.fleet import Fleet, fleet_configuration
 from tests.integration.parts.fleet_verdict import assert_counted_once
 from tests.integration.parts.scrapes import Scrapes, scraping
 from tests.integration.parts.topics import create_topic
-from tests.integration.parts.traffic import traffic
-from tests.integration.parts.watched_topic import References
+from tests.integration.parts.traffic import MODELS, table, traffic
+from tests.integration.parts.watched_topic import References, build_reference
 
 FLEETS_AT_A_TIME = int(os.environ.get("FLEETS", "6"))
 PARTITIONS = 6
@@ -89,6 +89,15 @@ class Stage:
         """End every process at once."""
         for fleet in self._fleets:
             fleet.close()
+
+
+def build_traffic_references(directory: Path) -> References:
+    """The references of the models in `parts/traffic.py`, built with the real command."""
+    contents = {
+        model: build_reference(directory, model, table(2000, seed))
+        for seed, model in enumerate(MODELS)
+    }
+    return References(directory, contents)
 
 
 def assert_never_back(scrapes: Scrapes) -> None:
