@@ -108,10 +108,21 @@ def test_the_user_is_that_of_the_image():
 @pytest.mark.parametrize(("name", "component"), [p for p in PODS if p[1] != "test"])
 def test_probes_ask_the_watchdog_for_life_and_the_service_for_readiness(name, component):
     pod = pod_of(name, component)
-    assert at(pod, "container.livenessProbe.httpGet") == {"path": "/livez", "port": "http"}
-    assert at(pod, "container.startupProbe.httpGet") == {"path": "/livez", "port": "http"}
-    assert at(pod, "container.readinessProbe.httpGet") == {"path": "/readyz", "port": "http"}
+    paths = {"livenessProbe": "/livez", "startupProbe": "/livez", "readinessProbe": "/readyz"}
+    for probe, path in paths.items():
+        asked = at(pod, f"container.{probe}.httpGet")
+        assert asked == {"path": path, "port": "http", "scheme": "HTTP"}
     assert at(pod, "container.ports.0.name") == "http"
+
+
+def test_with_tls_probes_scrapes_and_the_test_use_it():
+    resources = rendered("complete", "--set", "tls=true")
+    pods = dict(pod_templates(resources))
+    for component in ("worker", "judge"):
+        assert at(pods[component], "container.livenessProbe.httpGet.scheme") == "HTTPS"
+    [monitor] = of_kind(resources, "PodMonitor")
+    assert monitor["spec"]["podMetricsEndpoints"][0]["scheme"] == "https"
+    assert at(pods["test"], "container.args.1").startswith("https://")
 
 
 @pytest.mark.parametrize(("name", "component"), [p for p in PODS if p[1] != "test"])

@@ -1,6 +1,7 @@
 """What the chart renders is what clusters and operators accept, field by field."""
 
 import copy
+import json
 import tarfile
 import tomllib
 
@@ -101,6 +102,20 @@ def test_prometheus_accepts_the_rendered_rules(tmp_path):
         path.write_text(yaml.safe_dump(rule["spec"]), "utf-8")
         done = promtool("check", "rules", str(path))
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_grafana_gets_the_dashboards_that_are_shipped():
+    labelled = [
+        c
+        for c in of_kind(rendered("complete"), "ConfigMap")
+        if "grafana_dashboard" in c["metadata"]["labels"]
+    ]
+    files = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
+    assert len(labelled) == len(files)
+    for found, file in zip(labelled, files, strict=True):
+        assert {k: json.loads(v) for k, v in found["data"].items()} == {
+            file.name: json.loads(file.read_text("utf-8"))
+        }
 
 
 def test_a_package_holds_the_rules_and_dashboards_and_no_values_of_tests(tmp_path):

@@ -77,18 +77,19 @@ spec:
 
 {{/* Alive is what the watchdog says: a broker that is away restarts nobody. */}}
 {{- define "anchorwatch.probes" -}}
+{{- $scheme := ternary "HTTPS" "HTTP" .Values.tls -}}
 startupProbe:
-  httpGet: {path: /livez, port: http}
+  httpGet: {path: /livez, port: http, scheme: {{ $scheme }}}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: 60
 livenessProbe:
-  httpGet: {path: /livez, port: http}
+  httpGet: {path: /livez, port: http, scheme: {{ $scheme }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
 readinessProbe:
-  httpGet: {path: /readyz, port: http}
+  httpGet: {path: /readyz, port: http, scheme: {{ $scheme }}}
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2
