@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.side_by_side import UnitsInOrder, in_order
 
-# No deadline: a busy machine is no failure. `HYPOTHESIS_PROFILE=explore` looks for new examples.
-settings.register_profile("repeatable", derandomize=True, deadline=None)
-settings.register_profile("explore", deadline=None, max_examples=1000)
+# A busy machine is no failure: neither what a test takes nor what its examples take is judged.
+# `HYPOTHESIS_PROFILE=explore` looks for new examples.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", _PATIENT, derandomize=True)
+settings.register_profile("explore", _PATIENT, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
