@@ -38,6 +38,7 @@ from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
 from service.monitor.references.given import GivenReferences
 from service.monitor.references.planning import plan_for
+from service.publish.access import Access
 from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.page import StatusPage
@@ -123,13 +124,14 @@ class Service:
         )
         self._config_hash = config_hash
         self._started_seconds = parts.clock.now()
-        self._exposition = Exposition()
+        self._access = Access(settings.web, parts.clock)
+        self._exposition = Exposition(access=self._access)
         self._attendance = Attendance()
 
     def server(self, host: str, port: int) -> Server:
         """A server of this service's board; the caller starts and stops it."""
         page = StatusPage(self.parts.clock, _resident_bytes)
-        return Server(self.board, self.alive, page, host=host, port=port)
+        return Server(self.board, self.alive, page, host=host, port=port, access=self._access)
 
     def alive(self) -> str | None:
         """Why the process is stuck, None while it is not."""
@@ -213,6 +215,7 @@ class Service:
             reference_failures_total=loop.pickup.failures,
             warnings=warnings(loop),
             episode_options=self.parts.episode_options,
+            external_url=self.settings.web.external_url or "",
             role=self.settings.role,
             checkpoint_counts=tuple(loop.checkpoints.took_counts),
             checkpoint_sum_seconds=loop.checkpoints.took_sum_seconds,

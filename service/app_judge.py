@@ -209,6 +209,7 @@ class JudgeService:
             state_free_bytes=None,
             state_size_bytes=None,
             episode_options=self.parts.episode_options,
+            external_url=self.settings.web.external_url or "",
             role=identity.role,
             exchange=ExchangeReport(0, {}, 0),
             config=None if self.parts.reloading is None else self.parts.reloading.report(),

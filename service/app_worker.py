@@ -174,6 +174,7 @@ class WorkerService:
             state_size_bytes=None,
             models_over_limit_total=over_limit,
             episode_options=None,
+            external_url=self.settings.web.external_url or "",
             role=identity.role,
             state_reloads_total=0,
             config=None if self.parts.reloading is None else self.parts.reloading.report(),

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from config.settings import Settings
 from service.clock import Clock
+from service.publish.access import Access
 from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.page import StatusPage
@@ -43,7 +44,8 @@ class Front:
         self._metrics = settings.metrics
         self._clock = clock
         self._watchdog = watchdog
-        self._exposition = Exposition()
+        self._access = Access(settings.web, clock)
+        self._exposition = Exposition(access=self._access)
 
     def follow(self, settings: Settings) -> None:
         """Tell as much as other settings say."""
@@ -62,7 +64,7 @@ class Front:
     def server(self, host: str, port: int) -> Server:
         """A server of the board; the caller starts and stops it."""
         page = StatusPage(self._clock, _resident_bytes)
-        return Server(self.board, self.alive, page, host=host, port=port)
+        return Server(self.board, self.alive, page, host=host, port=port, access=self._access)
 
 
 def _resident_bytes() -> int:

@@ -20,6 +20,7 @@ from service.commands.check_references import Found, glob_hints, place_hints, re
 from service.commands.check_security import security_findings
 from service.commands.check_sensitivity import Judged, budget_findings, judged_by
 from service.commands.check_sources import source_findings
+from service.commands.check_web import web_findings
 from service.commands.findings import Finding
 from service.monitor.judging.judge import Judge
 from service.monitor.references.planning import plan_for
@@ -116,6 +117,7 @@ def _findings(
     yield from source_findings(settings, _judge(settings), doubtful)
     yield from _detectors(settings)
     yield from security_findings(settings, doubtful)
+    yield from web_findings(settings, doubtful)
     yield from place_hints(settings, references)
     yield from glob_hints(settings, references)
     yield from _mutes(settings, now_seconds)
