@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
 
-.PHONY: help test check demo bench bench-detection soak lock manifests image-steps clean packages jars helm
+.PHONY: help test check demo bench bench-detection soak dashboards lock manifests image-steps clean packages jars helm
 
 help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
@@ -52,6 +52,9 @@ image-steps: ## do in a temporary directory what the Dockerfile does with Python
 
 manifests: helm ## render deploy/kubernetes from the chart in deploy/helm
 	@$(BIN)/python -m tests.integration.parts.helm render
+
+dashboards: .venv/.runtime ## write the dashboards of Grafana anew, of their program in deploy/grafana
+	@$(BIN)/python -m deploy.grafana
 
 lock: .venv/.development ## pin again what pyproject.toml and requirements-*.in allow (LOCK_ARGS=--upgrade)
 	@echo "== pinning with hashes"
