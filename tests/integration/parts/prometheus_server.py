@@ -106,6 +106,8 @@ class Prometheus(Started):
             f"--config.file={self.directory / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.directory / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
+            # What fires before Alertmanager is found is else told a minute later.
+            "--rules.alert.resend-delay=2s",
             "--log.level=warn",
         ]
 

@@ -1,0 +1,193 @@
+"""From an event in Kafka to the pager, with the shipped rules and routes: who is told, and once."""
+
+import json
+import random
+import threading
+import time
+from contextlib import ExitStack
+from typing import NamedTuple, Self
+
+import pytest
+from kafka import KafkaProducer
+
+from tests.integration.parts.alertmanager_server import Alertmanager
+from tests.integration.parts.kafka_broker import KafkaBroker
+from tests.integration.parts.notified import Inbox
+from tests.integration.parts.prometheus_server import Prometheus
+from tests.integration.parts.service_process import ServiceProcess
+from tests.integration.parts.shipped_alerting import routes_to, shortened_rules
+from tests.integration.parts.topics import create_topic
+from tests.integration.parts.watched_topic import build_reference, configuration
+
+PANE_SECONDS = 5.0
+PER_SECOND = 60
+DAY = 86_400.0
+SETTINGS = {
+    "detection": {"pane": "5s", "windows": ["1m"], "lateness": "1s", "idle_after": "2s"},
+    "severity": {"1": {"page": ["drift", "silent"], "ticket": ["quality", "volume", "latency"]}},
+    "models": {
+        "credit": {"team": "retail-credit", "tier": 1, "runbook": "https://wiki.example/credit"},
+        "ledger": {"team": "payments", "tier": 1},
+    },
+}
+
+
+class Stage(NamedTuple):
+    """All that stands between a producer and somebody who is woken."""
+
+    broker: KafkaBroker
+    traffic: "Traffic"
+    service: ServiceProcess
+    prometheus: Prometheus
+    inbox: Inbox
+
+
+class Traffic:
+    """A model that is asked all the time; `shift` is how far its incomes are off, in sd."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self.shift = 0.0
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20)
+        self._topic, self._stop = topic, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._random = random.Random(4)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._producer.close(timeout=2)
+
+    def _run(self) -> None:
+        while not self._stop.wait(1 / PER_SECOND):
+            self._producer.send(self._topic, event("credit", time.time(), self._random, self.shift))
+
+
+def row(chance, shift=0.0):
+    return {
+        "income": chance.gauss(50.0 + 10.0 * shift, 10.0),
+        "age": chance.gauss(40.0, 12.0),
+    }
+
+
+def event(model, seconds, chance, shift=0.0):
+    body = {
+        "model": model,
+        "version": "1",
+        "timestamp": round(seconds, 3),
+        "features": row(chance, shift),
+        "prediction": round(chance.betavariate(2, 5), 4),
+    }
+    return json.dumps(body).encode()
+
+
+@pytest.fixture
+def stage(tmp_path):
+    with ExitStack() as stack:
+        broker = stack.enter_context(KafkaBroker())
+        topic = create_topic(broker.bootstrap, 2)
+        references = tmp_path / "references"
+        references.mkdir()
+        chance = random.Random(9)
+        for model in ("credit", "ledger"):
+            table = ({**row(chance), "prediction": chance.betavariate(2, 5)} for _ in range(4000))
+            build_reference(references, model, table)
+        send_a_day_that_ended(broker.bootstrap, topic, minutes_ago=20)
+        inbox = stack.enter_context(Inbox())
+        config = configuration(broker.bootstrap, topic, references, **SETTINGS)
+        service = ServiceProcess(tmp_path, config)
+        stack.callback(service.close)
+        traffic = stack.enter_context(Traffic(broker.bootstrap, topic))
+        service.start()
+        service.wait_for(lambda page: page.get("model_expected", model="ledger") is not None)
+        service.wait_for(lambda page: page.total("panes_judged_total", model="credit") >= 3)
+        secrets, rules = tmp_path / "secrets", tmp_path / "rules"
+        secrets.mkdir()
+        rules.mkdir()
+        manager = Alertmanager(routes_to(inbox, secrets, all_by_webhook=True))
+        stack.enter_context(manager)
+        prometheus = Prometheus(
+            [service.address],
+            rule_files=shortened_rules(rules),
+            alertmanagers=[manager.address],
+        )
+        stack.enter_context(prometheus)
+        yield Stage(broker, traffic, service, prometheus, inbox)
+
+
+@pytest.mark.timeout(150)
+def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage):
+    inbox = stage.inbox
+
+    # The producer of the ledger has sent nothing for minutes, and all was read.
+    silent = inbox.wait_for(lambda notice: "ModelSilent" in notice.names)
+    assert silent.receiver == "payments-webhook"
+    [alert] = silent.alerts
+    assert alert["labels"]["model"] == "ledger"
+    assert alert["annotations"]["summary"].startswith("ledger is silent: its producer")
+    assert "The newest record came 2" in alert["annotations"]["changed"]
+    inbox.wait_for(lambda notice: notice.receiver == "heartbeat")
+
+    # One feature of one model drifts.
+    drifted_at = time.time()
+    stage.traffic.shift = 2.0
+    page = inbox.wait_for(lambda notice: "ModelDrift" in notice.names)
+    assert page.receiver == "retail-credit-pager"
+    [alert] = page.alerts
+    assert alert["labels"]["team"] == "retail-credit"
+    assert alert["labels"]["severity"] == "page"
+    said = alert["annotations"]
+    assert said["summary"] == "credit v1: its events have drifted"
+    assert said["changed"].startswith("income ")
+    assert "age" not in said["changed"]
+    assert said["model_runbook"] == "https://wiki.example/credit"
+    assert said["runbook_url"].endswith("/ModelDrift.md")
+    [started] = stage.prometheus.query("max(anchorwatch_episode_onset_timestamp_seconds)")
+    assert abs(started.value - drifted_at) <= 3 * PANE_SECONDS
+    assert page.at - drifted_at <= 3 * PANE_SECONDS + 4  # scraped, evaluated, grouped: 1 s each
+
+    # It is over.
+    stage.traffic.shift = 0.0
+    over = inbox.wait_for(
+        lambda notice: notice.status == "resolved" and notice.receiver == page.receiver, 60
+    )
+    assert [a["labels"]["episode"] for a in over.alerts] == [alert["labels"]["episode"]]
+    assert [notice.status for notice in inbox.to(page.receiver)] == ["firing", "resolved"]
+
+    # Nobody can know of the models while the broker is away, so nobody but the platform is told.
+    told_before = told_of_models(inbox)
+    stage.broker.stop()
+    behind = inbox.wait_for(lambda notice: "AnchorwatchBehind" in notice.names)
+    assert behind.receiver == "platform-pager"
+    assert stage.service.get("/livez")[0] == 200
+    time.sleep(PANE_SECONDS)
+    assert told_of_models(inbox) == told_before
+    stage.broker.start()
+    inbox.wait_for(
+        lambda notice: notice.status == "resolved" and notice.receiver == "platform-pager"
+    )
+    assert told_of_models(inbox) == told_before
+    assert stage.service.scrape().total("episodes_total", kind="input") == 1
+
+
+def told_of_models(inbox):
+    """What was told that something of a model began."""
+    platform = {"platform-pager", "platform-chat", "heartbeat"}
+    fired = [n for n in inbox.notices if n.receiver not in platform and n.status == "firing"]
+    return [(notice.receiver, sorted(notice.names)) for notice in fired]
+
+
+def send_a_day_that_ended(bootstrap, topic, minutes_ago):
+    """Of the ledger: an event every five minutes for 26 hours, the last one so long ago."""
+    chance = random.Random(5)
+    end = time.time() - 60 * minutes_ago
+    producer = KafkaProducer(bootstrap_servers=bootstrap)
+    for i in range(26 * 30):
+        at = end - 26 * 3600 + (i + 1) * 120
+        producer.send(
+            topic, event("ledger", at, chance), partition=0, timestamp_ms=round(at * 1000)
+        )
+    producer.close()
