@@ -19,6 +19,7 @@ from tests.benchmarks import (
     decode,
     detectors,
     end_to_end,
+    fleet,
     freshness,
     judge,
     kafka_source,
@@ -117,6 +118,13 @@ SECTIONS = (
         "shards",
         "The state of shards in a topic: taking over, and what a flush takes (wall clock)",
         lambda bench: shards.table(bench.bootstrap, bench.pick(200, 30)),
+    ),
+    Section(
+        "fleet",
+        "Workers of a fleet: one and two of them, and what a flush takes (wall clock)",
+        lambda bench: fleet.table(
+            bench.bootstrap, bench.pick(1_000_000, 150_000), bench.pick(60, 10)
+        ),
     ),
     Section(
         "reference",

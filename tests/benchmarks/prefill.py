@@ -42,8 +42,10 @@ class Log:
         events: int,
         codec: str | None = None,
         panes: int = 20,
+        topic: str = "",
     ) -> None:
-        self.topic = create_topic(bootstrap, PARTITIONS)
+        """Into a new topic, or one that is there and empty."""
+        self.topic = topic or create_topic(bootstrap, PARTITIONS)
         self.models = models
         share = events // len(models) // SLICES
         self.events = (share * SLICES + PARTITIONS) * len(models)

@@ -1,9 +1,9 @@
 """A worker that kills itself at one step of its way: `--config FILE --at STEP:MOMENT:NTH`.
 
 STEP is what it is about to append, or to do: parts, head, tombstones (of its state), panes,
-progress (to the judge), commit. MOMENT is `before` or `after` it, or `amid`: half of it is there.
-NTH counts how often it came to that step. The product has no hook for this: the worker is put
-together as always, then its topics are wrapped.
+progress (to the judge), commit. MOMENT is `before` or `after` it, or `amid`: half of it is there
+(of a commit all). NTH counts how often it came to that step. The product has no hook for this: the
+worker is put together as always, then its topics are wrapped.
 """
 
 import os

@@ -28,6 +28,7 @@ from tests.integration.parts.watched_topic import References, build_reference
 FLEETS_AT_A_TIME = int(os.environ.get("FLEETS", "6"))
 PARTITIONS = 6
 PER_SECOND = 100.0
+SCRAPE_SECONDS = 0.3
 
 
 class Stage:
@@ -64,7 +65,7 @@ class Stage:
         back.
         """
         fleet = fleet or self.fleet(**sections)
-        with scraping(fleet.judge) as scrapes:
+        with scraping(fleet.judge, every_seconds=SCRAPE_SECONDS) as scrapes:
             with self.traffic(fleet):
                 fleet.start(workers)
                 fleet.wait_until_owned(PARTITIONS)

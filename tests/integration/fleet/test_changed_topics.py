@@ -4,7 +4,7 @@ import time
 
 from kafka.admin import KafkaAdminClient
 
-from tests.integration.fleet.stage import PARTITIONS, assert_never_back, scenario
+from tests.integration.fleet.stage import PARTITIONS, SCRAPE_SECONDS, assert_never_back, scenario
 from tests.integration.parts.scrapes import scraping
 from tests.integration.parts.sent_panes import wait_until_all_go_on
 from tests.integration.parts.topics import create_topic
@@ -16,7 +16,7 @@ def test_partitions_that_are_added_are_read_from_their_beginning(stage):
     topic = create_topic(stage.bootstrap, few)
     fleet = stage.fleet(topic)
     fleet.start(workers=2)
-    with scraping(fleet.judge) as scrapes:
+    with scraping(fleet.judge, every_seconds=SCRAPE_SECONDS) as scrapes:
         with stage.traffic(fleet, end=few):
             fleet.wait_until_owned(few)
             with KafkaAdminClient(bootstrap_servers=stage.bootstrap) as admin:

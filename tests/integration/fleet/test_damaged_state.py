@@ -13,11 +13,13 @@ from tests.integration.fleet.stage import PARTITIONS, scenario
 from tests.integration.parts.fleet import STATE_PARTITIONS
 
 
-def counted_and_stopped(stage):
-    """A fleet whose worker has ended in order; its judge goes on."""
+def counted_and_stopped(stage, *, judge=False):
+    """A fleet whose worker has ended in order; a judge goes on if there is one."""
     fleet = stage.fleet()
     with stage.traffic(fleet):
-        fleet.start(workers=1)
+        fleet.add_worker()
+        if judge:
+            fleet.judge.start()
         fleet.wait_until_owned(PARTITIONS)
         time.sleep(7)
         assert fleet.workers[0].process.terminate(25) == 0
@@ -90,7 +92,7 @@ def test_a_state_that_is_gone_is_named(stage):
 
 @scenario
 def test_a_head_whose_parts_are_not_there_is_passed_over_for_the_one_before(stage):
-    fleet = counted_and_stopped(stage)
+    fleet = counted_and_stopped(stage, judge=True)
     with state_log(stage, fleet) as log:
         heads = [
             (partition, decode_head(value))

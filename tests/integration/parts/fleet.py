@@ -23,7 +23,8 @@ STATE_PARTITIONS = 3
 """Fewer than a topic of events has, so that shards share them."""
 
 RECOVERY_SECONDS = SESSION_SECONDS + 15.0
-"""After a kill every partition goes on within this."""
+"""After a kill every partition goes on within this. Tests take the best of some: each shares its
+machine with many others."""
 
 DYING = (sys.executable, "-m", "tests.integration.fleet.dying_worker")
 

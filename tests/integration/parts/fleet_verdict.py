@@ -82,7 +82,7 @@ def judged(bootstrap: str | Sequence[str], fleet: Fleet) -> Mapping[tuple[str, s
 def _wait_until_sent(sent: SentPanes, recount: Recount, fleet: Fleet) -> None:
     deadline = time.monotonic() + QUIET_SECONDS
     while _differences(sent, recount):
-        sent.poll()
+        sent.poll_to_the_end(0.5)
         if time.monotonic() > deadline:
             differences = "\n".join(_differences(sent, recount)[:20])
             raise AssertionError(f"sent and recounted:\n{differences}\n{fleet.log[-30_000:]}")

@@ -151,11 +151,11 @@ class SentPanes:
                 self._take(record.key, record.value)
         return self
 
-    def poll_to_the_end(self) -> None:
-        """Until nothing comes for a second."""
+    def poll_to_the_end(self, quiet_seconds: float = 1.0) -> None:
+        """Until nothing comes for so long."""
         while True:
             before = self.records
-            if self.poll(1.0).records == before:
+            if self.poll(quiet_seconds).records == before:
                 return
 
     def through(self) -> dict[int, int]:
