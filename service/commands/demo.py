@@ -13,6 +13,7 @@ from config.settings import Settings
 from config.sources import SourceSettings
 from service.app import Parts, Service
 from service.clock import Clock, SystemClock
+from service.commands.demo_events import events
 from service.commands.run import serve
 from service.ingest.demo import TOPIC, DemoSource, Drift, demo_profiles
 from service.ingest.kafka.dead_letters import NoDeadLetters
@@ -29,7 +30,7 @@ _EVENTS_PER_SECOND = 400
 _SECONDS_MAX = 86_400.0
 
 
-@click.command("demo")
+@click.group("demo", invoke_without_command=True)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -52,12 +53,23 @@ _SECONDS_MAX = 86_400.0
     help="End after so many seconds; 0 = on Ctrl-C.",
 )
 @click.option("--browser", is_flag=True, help="Open the page.")
-def command(*, port: int, host: str, drift_after: float, seconds: float, browser: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    port: int,
+    host: str,
+    drift_after: float,
+    seconds: float,
+    browser: bool,
+) -> None:
     """Watch two models of an embedded stream; one starts to drift after some seconds.
 
     Needs no broker and writes nothing to disk. Panes last a second here, so that a drift is noticed
     in seconds; in production they last a minute.
     """
+    if context.invoked_subcommand is not None:
+        return
     settings = demo_settings()
     configure("console", "error")
     clock = SystemClock()
@@ -85,6 +97,9 @@ def command(*, port: int, host: str, drift_after: float, seconds: float, browser
         _introduce(host, port, drift_after, browser=browser)
 
     serve(service, host, port, introduce)
+
+
+command.add_command(events)
 
 
 def demo_settings() -> Settings:
