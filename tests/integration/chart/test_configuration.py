@@ -16,6 +16,7 @@ from tests.integration.parts.manifests import (
     pod_templates,
     rendered,
 )
+from tests.integration.parts.web_secret import certificate, web_secret
 
 ANCHORWATCH = Path(sys.executable).with_name("anchorwatch")
 BROKERS = "kafka: {bootstrap_servers: ['kafka:9092']}"
@@ -30,14 +31,11 @@ WORKLOADS = [
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
-    """The Secret and the ConfigMap that the complete set names, with a certificate that is one."""
-    directory = tmp_path_factory.mktemp("given")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30"
-    files = ["-keyout", str(directory / "key"), "-out", str(directory / "ca"), "-subj", "/CN=ca"]
-    subprocess.run([*command.split(), *files], check=True, capture_output=True)
-    authority = (directory / "ca").read_text("utf-8")
+    """The Secrets and the ConfigMap that the complete set names."""
+    authority, _ = certificate(tmp_path_factory.mktemp("kafka"))
     return {
         "anchorwatch-kafka": {"password": "secret\n", "ca.crt": authority},
+        "anchorwatch-web": web_secret(tmp_path_factory.mktemp("web")),
         "anchorwatch-references": {},
     }
 

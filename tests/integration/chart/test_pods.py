@@ -111,18 +111,16 @@ def test_probes_ask_the_watchdog_for_life_and_the_service_for_readiness(name, co
     paths = {"livenessProbe": "/livez", "startupProbe": "/livez", "readinessProbe": "/readyz"}
     for probe, path in paths.items():
         asked = at(pod, f"container.{probe}.httpGet")
-        assert asked == {"path": path, "port": "http", "scheme": "HTTP"}
+        scheme = "HTTPS" if name == "complete" else "HTTP"
+        assert asked == {"path": path, "port": "http", "scheme": scheme}
     assert at(pod, "container.ports.0.name") == "http"
 
 
-def test_with_tls_probes_scrapes_and_the_test_use_it():
-    resources = rendered("complete", "--set", "tls=true")
-    pods = dict(pod_templates(resources))
-    for component in ("worker", "judge"):
-        assert at(pods[component], "container.livenessProbe.httpGet.scheme") == "HTTPS"
+def test_scrapes_and_the_test_use_tls_where_probes_do():
+    resources = rendered("complete")
     [monitor] = of_kind(resources, "PodMonitor")
     assert monitor["spec"]["podMetricsEndpoints"][0]["scheme"] == "https"
-    assert at(pods["test"], "container.args.1").startswith("https://")
+    assert at(dict(pod_templates(resources))["test"], "container.args.1").startswith("https://")
 
 
 @pytest.mark.parametrize(("name", "component"), [p for p in PODS if p[1] != "test"])

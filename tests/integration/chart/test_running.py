@@ -1,43 +1,80 @@
 """The containers of the chart, run on this machine with a real Kafka as a node would run them."""
 
+import ssl
 import sys
 import time
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.integration.parts.helm import value_sets
+from tests.integration.parts.helm import ROOT, value_sets
 from tests.integration.parts.manifests import PodOnDisk, of_kind, pod_templates, rendered
 from tests.integration.parts.ports import free_port
 from tests.integration.parts.process import ChildProcess
-from tests.integration.parts.service_process import get, scrape
+from tests.integration.parts.service_process import scrape
+from tests.integration.parts.web_secret import web_secret
+from tests.unit.deploy.dockerfile import final, pairs, read_dockerfile
 
 PROGRAM = Path(sys.executable).with_name("anchorwatch")
+TOLD_WRITES = Path(__file__).with_name("told_writes")
 READY_SECONDS = 90.0
+ANY_CERTIFICATE = ssl.create_default_context()
+ANY_CERTIFICATE.check_hostname = False
+ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
+
+
+def image_environment():
+    """What the image sets for Python."""
+    said = pairs(final(read_dockerfile(ROOT / "Dockerfile"), "ENV")[0].value)
+    return {name: value for name, value in said.items() if name.startswith("PYTHON")}
 
 
 class Node:
     """Runs one container of a value set, with the brokers and the topic that there are."""
 
-    def __init__(self, directory, values, component, port):
+    def __init__(self, directory, values, component, given):
         directory.mkdir()
-        resources = rendered(values.mode, "--values", str(values.path), "--set", f"port={port}")
-        self.port = port
-        self.pod = PodOnDisk(directory / "root", resources, component)
+        self.port = free_port()
+        resources = rendered(
+            values.mode, "--values", str(values.path), "--set", f"port={self.port}"
+        )
+        self.pod = PodOnDisk(directory / "root", resources, component, given)
         self.log = directory / "log"
         arguments = [str(PROGRAM), *self.pod.container["args"]]
-        self.process = ChildProcess(component, arguments, self.log, self.pod.environment)
+        self._told = directory / "told"
+        environment = {
+            **image_environment(),
+            "PYTHONPATH": str(TOLD_WRITES),
+            "TOLD_WRITES": str(self._told),
+            **self.pod.environment,
+        }
+        self.process = ChildProcess(component, arguments, self.log, environment)
+
+    @property
+    def written(self):
+        """What it wrote, made, moved or removed, as the container has it."""
+        lines = self._told.read_text("utf-8").splitlines()
+        return {line.removeprefix(str(self.pod.root)) for line in lines} - {"/dev/null"}
 
     def probe(self, name):
         """The status that a probe of the container gets; None while nothing listens."""
         asked = self.pod.container[name]["httpGet"]
         [port] = self.pod.container["ports"]
         assert asked["port"] == port["name"]
+        address = ("127.0.0.1", port["containerPort"])
+        if asked["scheme"] == "HTTPS":
+            connection = HTTPSConnection(*address, timeout=5, context=ANY_CERTIFICATE)
+        else:
+            connection = HTTPConnection(*address, timeout=5)
         try:
-            return get(port["containerPort"], asked["path"])[0]
+            connection.request("GET", asked["path"])
+            return connection.getresponse().status
         except OSError:
             return None
+        finally:
+            connection.close()
 
     def wait_for(self, probe, seconds=READY_SECONDS):
         end = time.monotonic() + seconds
@@ -56,7 +93,7 @@ class Node:
 class Values:
     """A file of values on top of one of the chart's sets."""
 
-    def __init__(self, mode, path, brokers, topic):
+    def __init__(self, mode, path, brokers, topic, given):
         self.mode, self.path = mode, path
         config = yaml.safe_load(
             yaml.safe_load(value_sets()[mode].read_text("utf-8"))["config"],
@@ -68,19 +105,23 @@ class Values:
             own = {name: f"{topic}.{name}" for name in names} | {"partitions": 2}
             config["state"] = {"topics": own, "episodes": {"topic": f"{topic}.episodes"}}
             config["reference"]["from"] = f"topic:{topic}.schedules"
-        path.write_text(yaml.safe_dump({"config": yaml.safe_dump(config)}), "utf-8")
+        values = {"secrets": [{"name": name, "secretName": name} for name in given]}
+        if "web" in given:
+            values["tls"] = True
+            config["web"] = {"config_file": "/etc/anchorwatch/secrets/web/web.yml"}
+        values["config"] = yaml.safe_dump(config)
+        path.write_text(yaml.safe_dump(values), "utf-8")
 
 
 @pytest.fixture
 def node(kafka, topic, tmp_path):
-    """`node(mode, component)` starts a container; all of a test share a topic and end with it."""
+    """`node(mode, component, **secrets)` starts a container; those of a test share a topic."""
     name = topic(2)
     started = []
 
-    def start(mode, component):
-        path = tmp_path / f"{mode}.yaml"
-        values = Values(mode, path, [kafka.bootstrap], name)
-        started.append(Node(tmp_path / component, values, component, free_port()))
+    def start(mode, component, **given):
+        values = Values(mode, tmp_path / f"{mode}.yaml", [kafka.bootstrap], name, given)
+        started.append(Node(tmp_path / component, values, component, given))
         return started[-1]
 
     yield start
@@ -88,7 +129,7 @@ def node(kafka, topic, tmp_path):
         each.process.kill()
 
 
-def helm_test(node, tmp_path):
+def helm_test(node, tmp_path, scheme="http"):
     """Run the program of `helm test`'s pod against a node; the exit code, and what it says."""
     pod = dict(pod_templates(rendered("all")))["test"]
     [container] = pod["spec"]["containers"]
@@ -99,7 +140,7 @@ def helm_test(node, tmp_path):
     assert container["command"][0] == "python"
     arguments = [sys.executable, *container["command"][1:], *program]
     log = tmp_path / "helm-test"
-    test = ChildProcess("helm test", [*arguments, f"http://127.0.0.1:{node.port}"], log)
+    test = ChildProcess("helm test", [*arguments, f"{scheme}://127.0.0.1:{node.port}"], log)
     return test.wait(30), log.read_text("utf-8")
 
 
@@ -114,6 +155,8 @@ def test_the_one_pod_of_mode_all_starts_is_ready_and_ends_in_time(node, tmp_path
     code, seconds = one.end()
     assert code == 0, one.process.tail()
     assert seconds < 25
+    assert one.written
+    assert all(path.startswith("/var/lib/anchorwatch") for path in one.written)
 
 
 def test_a_worker_and_a_judge_of_mode_fleet_start_are_ready_and_end_in_time(node, tmp_path):
@@ -128,6 +171,15 @@ def test_a_worker_and_a_judge_of_mode_fleet_start_are_ready_and_end_in_time(node
         code, seconds = pod.end()
         assert code == 0, pod.process.tail()
         assert seconds < 25
+        assert pod.written == set()
+
+
+def test_probes_and_the_test_of_helm_get_through_tls_and_need_no_login(node, tmp_path):
+    one = node("all", "all", web=web_secret(tmp_path))
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        one.wait_for(probe)
+    code, said = helm_test(one, tmp_path, "https")
+    assert code == 0, said
 
 
 def test_the_test_of_helm_says_what_does_not_answer(tmp_path):

@@ -50,7 +50,7 @@ class PodOnDisk:
     ) -> None:
         self.spec = dict(pod_templates(resources))[component]["spec"]
         [self.container] = self.spec["containers"]
-        self._root = directory
+        self.root = directory
         self._files = {**(given or {}), **_config_maps(resources)}
         self._mounts = {m["mountPath"]: m["name"] for m in self.container["volumeMounts"]}
         volumes = {volume["name"]: volume for volume in self.spec.get("volumes", ())}
@@ -80,7 +80,7 @@ class PodOnDisk:
 
     def _placed(self, text: str) -> str:
         for path in self._mounts:
-            text = text.replace(path, f"{self._root}{path}")
+            text = text.replace(path, f"{self.root}{path}")
         return text
 
 
