@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "The service: consume, judge, serve /metrics.",
     "reference": "Summarise training data into a reference, the picture of normal.",
     "episode": "What drifted, why, and was it real? Reads the record of episodes.",
+    "drill": "Try the way to the pager before it is needed.",
     "replay": "When would it have alarmed? Run recorded events through the same code.",
     "audit": "Show that a model was watched, when it was not, and by what.",
     "config": "What is configured, which line says so, and the schema for editors.",

@@ -61,13 +61,14 @@ class Telling:
         self._logged = len(self._episodes.outbox)
 
     def hear(self) -> None:
-        """Take up what people decided; looks every few seconds."""
+        """Take up what people decided, and drills that they ask for; looks every few seconds."""
         now = self._clock.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + _VERDICTS_EVERY_SECONDS
         for verdict in self._record.new_verdicts():
             self._episodes.hear(verdict)
+        self._episodes.drill(self._record.new_drills(), self._clock.now())
 
     def _give_up_the_oldest(self) -> None:
         self.log()
@@ -108,4 +109,5 @@ def _log(events: Iterable[Episode]) -> None:
             what=episode.words,
             **({"escalated_because": why} if (why := episode.escalated_because) else {}),
             likely=episode.likely,
+            **({"drill": True} if episode.drill else {}),
         )

@@ -104,7 +104,9 @@ def command(  # noqa: PLR0913, PLR0917 - an option each
 def _audit(record: Record, wanted: Wanted, now_seconds: float) -> Audit:
     recorded = read_recorded(record, wanted)
     episodes = (
-        AuditedEpisode(history.events, history.verdicts) for history in record.histories().values()
+        AuditedEpisode(history.events, history.verdicts)
+        for history in record.histories().values()
+        if not history.newest.drill
     )
     return audit(wanted.model, wanted.version, wanted.period, recorded, episodes, now_seconds)
 

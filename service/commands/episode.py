@@ -126,6 +126,8 @@ def verdict(
     """  # noqa: D301 - click reads \b as its paragraph mark
     with _open(config_file, record) as place:
         history = find_history(place.histories(), episode)
+        if history.newest.drill:
+            raise click.UsageError(f"{episode} is a drill: nothing has happened to decide on")
         given = _verdict(history, by, why, real=real == "true")
         place.add_verdict(given)
     before = history.verdict

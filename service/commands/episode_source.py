@@ -1,7 +1,7 @@
 """The record of episodes and of what was watched, as commands read it: a directory, or a topic."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -11,9 +11,22 @@ import click
 from config.settings import Settings
 from service.commands.record_topic import open_topic
 from service.errors import ConfigurationError, RecoverableError
+from service.state.episode_events import RecordedEvent
 from service.state.episode_history import EpisodeHistory, histories
-from service.state.episode_record import DIRECTORY, add_verdict, read_record, read_watched
-from service.state.episode_topic import append_verdict, read_episodes, read_topic_watched
+from service.state.episode_record import (
+    DIRECTORY,
+    add_drill,
+    add_verdict,
+    read_record,
+    read_watched,
+)
+from service.state.episode_topic import (
+    append_drill,
+    append_verdict,
+    read_episodes,
+    read_topic_watched,
+)
+from service.values.drills import Drill
 from service.values.episodes import Verdict
 from service.values.keyed_log import KeyedLog
 from service.values.watched import WatchedEntry
@@ -49,13 +62,34 @@ class Record:
                 kept += read_topic_watched(self._log, model)
             return [entry for entry in kept if entry.at_seconds >= since_seconds]
 
+    def drills(self) -> list[Drill]:
+        """What was asked for of drills, in the order of writing."""
+        with self._readable():
+            kept: Iterable[RecordedEvent] = read_record(self.directory)
+            if self._log is not None:
+                kept = chain(kept, read_episodes(self._log))
+            return [event for event in kept if isinstance(event, Drill)]
+
     def add_verdict(self, verdict: Verdict) -> None:
         """Write down what somebody decided."""
-        try:
+        with self._writable("the verdict counts once, however often it is given"):
             if self._log is None:
                 add_verdict(self.directory, verdict)
             else:
                 append_verdict(self._log, verdict)
+
+    def add_drill(self, drill: Drill) -> None:
+        """Write down that somebody asks for a drill, or for its end."""
+        with self._readable(), self._writable("nothing was asked for yet"):
+            if self._log is None:
+                add_drill(self.directory, drill)
+            else:
+                append_drill(self._log, drill)
+
+    @contextmanager
+    def _writable(self, again: str) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise ConfigurationError(
                 f"cannot write into the record {self.directory}: {error.strerror}. Run this as the "
@@ -63,8 +97,7 @@ class Record:
             ) from error
         except RecoverableError as error:
             raise ConfigurationError(
-                f"cannot write into the record, {self.place}: {error}. Try it again; the verdict "
-                "counts once, however often it is given"
+                f"cannot write into the record, {self.place}: {error}. Try it again; {again}"
             ) from error
 
     @contextmanager

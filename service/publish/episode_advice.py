@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ def what_now(episode: Episode, now_seconds: float, where: Where | None) -> list[
     """What may be done, as it is typed: accepted, muted, tried again, and decided on. Without a
     record (None) no command finds the episode, so that it may only be muted.
     """
+    if episode.drill:
+        return [] if where is None else [_drill_end(episode, where)]
     if where is None:
         return _mute(episode, now_seconds)
     verdict = f"anchorwatch episode verdict {episode.id}"
@@ -44,6 +47,11 @@ def what_now(episode: Episode, now_seconds: float, where: Where | None) -> list[
         f"  {verdict} true {_WHO}{where.record}",
         f"  {verdict} false {_WHO}{where.record}",
     ]
+
+
+def _drill_end(episode: Episode, where: Where) -> str:
+    model = shlex.quote(episode.model)
+    return f"end it earlier: anchorwatch drill --model {model} --end{where.config}"
 
 
 def _acceptance(episode: Episode, where: Where) -> list[str]:
@@ -63,7 +71,7 @@ def _mute(episode: Episode, now_seconds: float) -> list[str]:
     until = datetime.fromtimestamp(now_seconds, UTC).date() + timedelta(days=_MUTED_DAYS)
     mute = f"{{mute: {{until: {until}, by: NAME, why: REASON}}}}"
     return [
-        "real, but known and passing? Mute it in the configuration, and start the service anew:",
+        "real, but known and passing? Mute it in the configuration, which is taken up by itself:",
         "  models:",
         f"    {_quoted(episode.model)}:",
         "      features:",

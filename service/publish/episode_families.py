@@ -6,14 +6,15 @@ _TOLD = (*MODEL, "kind", "severity", "team")
 
 EPISODE_ACTIVE = gauge(
     "episode_active",
-    "1 while an episode lasts that somebody is to hear of: a page or a ticket.",
-    (*_TOLD, "episode"),
+    "1 while an episode lasts that somebody is to hear of: a page or a ticket. Of a drill `drill` "
+    "is true, and kind may be silent or lag too.",
+    (*_TOLD, "episode", "drill"),
     Group.VOLUME,
 )
 EPISODE_ONSET = gauge(
     "episode_onset_timestamp_seconds",
     "When the change behind an episode that lasts began, by estimate.",
-    (*_TOLD, "episode"),
+    (*_TOLD, "episode", "drill"),
     Group.VOLUME,
     "seconds",
 )

@@ -66,11 +66,16 @@ def _drifted(drifted: int) -> str:
 
 def _reaching(episodes: Sequence[Episode]) -> list[str]:
     """`1 page and 2 tickets are open.`; nothing where there are none."""
-    counts = Counter(episode.severity for episode in episodes)
+    counts = Counter(episode.severity for episode in episodes if not episode.drill)
     pages, tickets = counts[Severity.PAGE], counts[Severity.TICKET]
     said = [several(pages, "page", "pages")] if pages else []
     said += [several(tickets, "ticket", "tickets")] if tickets else []
-    return [f"{' and '.join(said)} {'is' if pages + tickets == 1 else 'are'} open."] if said else []
+    verb = "is" if pages + tickets == 1 else "are"
+    told = [f"{' and '.join(said)} {verb} open."] if said else []
+    drills = sum(episode.drill for episode in episodes)
+    if drills:
+        told.append(f"{several(drills, 'drill is', 'drills are')} on: nothing has happened there.")
+    return told
 
 
 def _counted(report: Report) -> str:

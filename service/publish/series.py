@@ -168,6 +168,7 @@ def add_episodes(sheet: Sheet, episodes: Iterable[Episode], counts: Iterable[Epi
                 episode.severity.value,
                 episode.team,
                 episode.id,
+                "true" if episode.drill else "",
             )
             sheet.add(e.EPISODE_ACTIVE, 1, *labels)
             sheet.add(e.EPISODE_ONSET, episode.onset_seconds, *labels)

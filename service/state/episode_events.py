@@ -4,7 +4,8 @@
      "id": "credit-risk-20261123-1020/1", "time": "2026-11-23T10:23:00Z",
      "subject": "credit-risk-20261123-1020", "format": 1, "data": {...}}
 
-`type` ends in the phase (started, escalated, ongoing, recovered) or in `verdict`. `id` is the
+`type` ends in the phase (started, escalated, ongoing, recovered), in `verdict`, or in `drill`: what
+somebody has asked for, of which the service makes an episode whose `drill` is true. `id` is the
 episode and the number of its event, so that an event that was written twice can be told. `time` is
 event time: the end of the pane that it was judged by; of a verdict, when it was given. `data` is
 the whole episode as of then (`service.values.episodes.Episode`) or the verdict (`Verdict`), times
@@ -17,12 +18,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from service.values.drills import Drill
 from service.values.episodes import Episode, Verdict
 
 FORMAT = 1
 
+RecordedEvent = Episode | Verdict | Drill
+
 _TYPE = "anchorwatch.episode."
 _VERDICT = _TYPE + "verdict"
+_DRILL = _TYPE + "drill"
 
 
 class _Envelope(Struct, frozen=True):
@@ -61,7 +66,19 @@ def verdict_line(verdict: Verdict) -> bytes:
     )
 
 
-def parse(line: bytes) -> Episode | Verdict | None:
+def drill_line(drill: Drill) -> bytes:
+    """One drill that somebody asks for, or its end, with its line end."""
+    what = "end" if drill.ends else "drill"
+    return event_line(
+        _DRILL,
+        f"{drill.episode}/{what}-{drill.at_seconds:.3f}",
+        drill.episode,
+        drill.at_seconds,
+        drill,
+    )
+
+
+def parse(line: bytes) -> RecordedEvent | None:
     """The event of a line; None when it is none: torn by a crash, or of a newer format."""
     try:
         envelope = _DECODER.decode(line)
@@ -69,6 +86,8 @@ def parse(line: bytes) -> Episode | Verdict | None:
             return None
         if envelope.type == _VERDICT:
             return msgspec.json.decode(envelope.data, type=Verdict)
+        if envelope.type == _DRILL:
+            return msgspec.json.decode(envelope.data, type=Drill)
         return msgspec.json.decode(envelope.data, type=Episode)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

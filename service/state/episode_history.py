@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from service.state.episode_events import RecordedEvent
 from service.values.episodes import Episode, Verdict
 
 
@@ -29,7 +30,7 @@ class EpisodeHistory(Struct, frozen=True):
         return ended is None or ended >= seconds
 
 
-def histories(events: Iterable[Episode | Verdict]) -> dict[str, EpisodeHistory]:
+def histories(events: Iterable[RecordedEvent]) -> dict[str, EpisodeHistory]:
     """Every episode by its name, in the order in which they started. Verdicts on episodes of which
     no event is kept are left out.
     """
@@ -38,7 +39,7 @@ def histories(events: Iterable[Episode | Verdict]) -> dict[str, EpisodeHistory]:
     for event in events:
         if isinstance(event, Verdict):
             verdicts.setdefault(event.episode, []).append(event)
-        else:
+        elif isinstance(event, Episode):
             told.setdefault(event.id, {}).setdefault(event.sequence, event)
     return {
         name: EpisodeHistory(

@@ -18,8 +18,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from service.errors import RecordFailed
-from service.state.episode_events import episode_line, event_id, parse, verdict_line
+from service.state.episode_events import (
+    RecordedEvent,
+    drill_line,
+    episode_line,
+    event_id,
+    parse,
+    verdict_line,
+)
 from service.state.watched_events import is_about, parse_watched, watched_line
+from service.values.drills import Drill
 from service.values.episodes import Episode, Verdict
 from service.values.watched import WatchedEntry
 
@@ -51,6 +59,10 @@ class EpisodeLog(Protocol):
         """The verdicts that came since the last call."""
         ...
 
+    def new_drills(self) -> list[Drill]:
+        """The drills that came with the verdicts of the last call."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """How far verdicts were read, for a snapshot."""
         ...
@@ -77,6 +89,10 @@ class NoEpisodeRecord:
         """There are none."""
         return []
 
+    def new_drills(self) -> list[Drill]:
+        """There are none."""
+        return []
+
     def state(self) -> dict[str, Any]:
         """Nothing."""
         return {}
@@ -99,6 +115,7 @@ class EpisodeRecord:
         self._written: set[str] | None = None
         self._read_to: dict[str, int] = {}
         self._today = ""
+        self._drills: list[Drill] = []
 
     def append(self, events: Sequence[Episode], now_seconds: float) -> None:
         """Write those that are not there yet; on the disk when this returns."""
@@ -137,6 +154,11 @@ class EpisodeRecord:
         names = {file.name for file in files}
         self._read_to = {name: end for name, end in self._read_to.items() if name in names}
         return verdicts
+
+    def new_drills(self) -> list[Drill]:
+        """The drills that came with the verdicts of the last call."""
+        taken, self._drills = self._drills, []
+        return taken
 
     def state(self) -> dict[str, Any]:
         """How far each file was read, in bytes."""
@@ -181,7 +203,8 @@ class EpisodeRecord:
             return []
         whole = text[: text.rfind(b"\n") + 1]
         self._read_to[file.name] = start + len(whole)
-        events = map(parse, whole.splitlines())
+        events = [parse(line) for line in whole.splitlines()]
+        self._drills += [event for event in events if isinstance(event, Drill)]
         return [event for event in events if isinstance(event, Verdict)]
 
 
@@ -190,7 +213,12 @@ def add_verdict(directory: Path, verdict: Verdict) -> None:
     _add_lines(directory, [verdict_line(verdict)], verdict.at_seconds)
 
 
-def read_record(directory: Path, since_seconds: float = 0.0) -> Iterator[Episode | Verdict]:
+def add_drill(directory: Path, drill: Drill) -> None:
+    """Write into the record that somebody asks for a drill, or for its end. Raises OSError."""
+    _add_lines(directory, [drill_line(drill)], drill.at_seconds)
+
+
+def read_record(directory: Path, since_seconds: float = 0.0) -> Iterator[RecordedEvent]:
     """All events written on the day of `since_seconds` or later, in the order of writing."""
     oldest = f"{_day(since_seconds)}.jsonl"
     return read_files(file for file in _files(directory) if file.name >= oldest)
@@ -214,7 +242,7 @@ def read_watched(
                     yield entry
 
 
-def read_files(files: Iterable[Path]) -> Iterator[Episode | Verdict]:
+def read_files(files: Iterable[Path]) -> Iterator[RecordedEvent]:
     """The events of some files; lines that are none are passed over."""
     for file in files:
         with file.open("rb") as lines:

@@ -9,8 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from service.errors import OffsetOutOfRange, RecordFailed, RecoverableError
-from service.state.episode_events import episode_line, event_id, parse, verdict_line
+from service.state.episode_events import (
+    RecordedEvent,
+    drill_line,
+    episode_line,
+    event_id,
+    parse,
+    verdict_line,
+)
 from service.state.watched_events import is_about, parse_watched, subject_of, watched_line
+from service.values.drills import Drill
 from service.values.episodes import Episode, Verdict
 from service.values.keyed_log import Draft, Entry, Follower, KeyedLog
 from service.values.watched import WatchedEntry
@@ -42,6 +50,7 @@ class EpisodeTopic:
         self._follower: Follower | None = None
         self._written: dict[str, None] = {}
         self._verdicts: list[Verdict] = []
+        self._drills: list[Drill] = []
         self._next_offset: int | None = None
         self._knows_the_end = False
         self._looks_to_skip = 0
@@ -97,6 +106,11 @@ class EpisodeTopic:
             self._next_offset = self._follower.positions[EVENTS_PARTITION]
         return taken
 
+    def new_drills(self) -> list[Drill]:
+        """The drills that came with the verdicts of the last call."""
+        taken, self._drills = self._drills, []
+        return taken
+
     def state(self) -> dict[str, Any]:
         """The topic, and where the verdicts go on that were not handed over yet."""
         return {"topic": self.topic, "next_offset": self._next_offset}
@@ -145,6 +159,8 @@ class EpisodeTopic:
         for event in events:
             if isinstance(event, Verdict):
                 self._verdicts.append(event)
+            elif isinstance(event, Drill):
+                self._drills.append(event)
             else:
                 self._remember([event])
 
@@ -159,7 +175,14 @@ def append_verdict(log: KeyedLog, verdict: Verdict) -> None:
     log.append([_draft(verdict)])
 
 
-def read_episodes(log: KeyedLog) -> Iterator[Episode | Verdict]:
+def append_drill(log: KeyedLog, drill: Drill) -> None:
+    """Write into the record that somebody asks for a drill, or for its end. Raises
+    RecoverableError.
+    """
+    log.append([_draft(drill)])
+
+
+def read_episodes(log: KeyedLog) -> Iterator[RecordedEvent]:
     """All events that the topic holds, in the order of writing. Raises RecoverableError."""
     return _events(log.read(EVENTS_PARTITION))
 
@@ -180,7 +203,9 @@ def watched_partition(log: KeyedLog) -> int:
     return log.partition_count - 1
 
 
-def _draft(event: Episode | Verdict) -> Draft:
+def _draft(event: RecordedEvent) -> Draft:
+    if isinstance(event, Drill):
+        return Draft(EVENTS_PARTITION, event.episode.encode(), drill_line(event).rstrip())
     if isinstance(event, Verdict):
         return Draft(EVENTS_PARTITION, event.episode.encode(), verdict_line(event).rstrip())
     return Draft(EVENTS_PARTITION, event.id.encode(), episode_line(event).rstrip())
@@ -191,7 +216,7 @@ def _watched_draft(entry: WatchedEntry, partition: int) -> Draft:
     return Draft(partition, key, watched_line(entry).rstrip())
 
 
-def _events(entries: Iterator[Entry]) -> Iterator[Episode | Verdict]:
+def _events(entries: Iterator[Entry]) -> Iterator[RecordedEvent]:
     for entry in entries:
         event = None if entry.value is None else parse(entry.value)
         if event is not None:

@@ -29,7 +29,8 @@ class Category(StrEnum):
     DRIFT holds inputs, outputs and the joint stream: one change of the world shows in all of them.
     UPSTREAM is over all models on one source. SILENT and STALE are no episodes but alerts about a
     whole model, whose severity is found in the same way: no records although some are due, and a
-    reference that is old or lacking for long.
+    reference that is old or lacking for long. SILENT and LAG, that we are behind, are episodes of
+    drills only.
     """
 
     DRIFT = "drift"
@@ -39,6 +40,7 @@ class Category(StrEnum):
     UPSTREAM = "upstream"
     SILENT = "silent"
     STALE = "stale"
+    LAG = "lag"
 
 
 class Severity(StrEnum):
@@ -195,7 +197,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     `told_size`: how many streams, of an upstream episode models, there were.
     `streams` are all that ever drifted in it, `streams_total` how many, where not all are kept.
     `upstream` links to the episode of the source. `backlog`: it was already past when it was
-    judged, so nobody was told.
+    judged, so nobody was told. `drill`: nothing has happened, the way to the pager is tried.
     """
 
     id: str
@@ -228,6 +230,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     words: str = ""
     backlog: bool = False
     evidence: Evidence | None = None
+    drill: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -15,10 +15,12 @@ from msgspec.structs import replace
 from service.monitor.episodes import upstream
 from service.monitor.episodes.causes import LIKELY, Cause, likely_cause, situation_of
 from service.monitor.episodes.counts import EpisodeCounts
+from service.monitor.episodes.drills import Drills
 from service.monitor.episodes.ledger import Ledger, Place
 from service.monitor.episodes.pane_verdicts import Describe, Drifting, PaneVerdict
 from service.monitor.episodes.severity import Severities
 from service.monitor.episodes.steps import begun, ended, moved_on
+from service.values.drills import Drill
 from service.values.episodes import (
     CATEGORIES,
     UPSTREAM,
@@ -57,6 +59,7 @@ class Episodes:
     def __init__(self, rules: EpisodeRules | None = None) -> None:
         self.rules = rules or EpisodeRules()
         self._ledger = Ledger()
+        self._drills = Drills()
 
     @property
     def outbox(self) -> list[Episode]:
@@ -70,13 +73,13 @@ class Episodes:
 
     @property
     def open(self) -> tuple[Episode, ...]:
-        """Those that last, in the order in which they started."""
-        return tuple(self._ledger.open.values())
+        """Those that last, in the order in which they started, and drills behind them."""
+        return (*self._ledger.open.values(), *self._drills.open)
 
     @property
     def ended(self) -> tuple[Episode, ...]:
-        """The last ones that are over, the newest last."""
-        return self._ledger.ended
+        """The last ones that are over, the newest last; drills before them."""
+        return (*self._drills.ended, *self._ledger.ended)
 
     def has_open(self, model: ModelKey) -> bool:
         """True while a model version has an open episode of its own."""
@@ -111,6 +114,15 @@ class Episodes:
         """Count what somebody decided on an episode."""
         self.counts.decided(verdict)
 
+    def drill(self, asked: Iterable[Drill], now_seconds: float) -> list[Episode]:
+        """Begin and end drills, as people ask for and as their time is over: the new events, which
+        are told as those of episodes, and counted nowhere.
+        """
+        events = [event for one in asked for event in self._drills.hear(one, now_seconds)]
+        events += self._drills.end(now_seconds)
+        self.outbox.extend(events)
+        return events
+
     def counted(
         self, owners: Mapping[ModelKey, Owner], sources: Iterable[Owner]
     ) -> tuple[EpisodeCount, ...]:
@@ -136,11 +148,12 @@ class Episodes:
 
     def state(self) -> dict[str, Any]:
         """Plain values for a snapshot."""
-        return self._ledger.state()
+        return self._ledger.state() | {"drills": self._drills.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from where `state` was taken."""
         self._ledger = Ledger.from_state(state)
+        self._drills.restore(state.get("drills", {}))
 
     @property
     def _open(self) -> Mapping[Place, Episode]:

@@ -39,7 +39,9 @@ def test_commands_are_listed_in_the_order_of_first_use():
         "run",
         "reference",
         "episode",
+        "drill",
         "replay",
+        "audit",
         "config",
     ]
 

@@ -51,6 +51,9 @@ class Record:
     def new_verdicts(self):
         return []
 
+    def new_drills(self):
+        return []
+
     def state(self):
         return {}
 
