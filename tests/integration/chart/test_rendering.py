@@ -1,6 +1,7 @@
 """What the chart renders is what clusters and operators accept, field by field."""
 
 import copy
+import gzip
 import json
 import tarfile
 import tomllib
@@ -23,6 +24,7 @@ from tests.integration.parts.helm import (
 from tests.integration.parts.manifests import NAMES, of_kind, pod_templates, rendered
 from tests.integration.parts.prometheus_server import promtool
 
+SECRET_BYTES_MAX = 1024 * 1024
 MINORS = ("1.35", "1.36", "1.37")
 FLEET = {
     "ConfigMap",
@@ -111,7 +113,7 @@ def test_grafana_gets_the_dashboards_that_are_shipped():
         if "grafana_dashboard" in c["metadata"]["labels"]
     ]
     files = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
-    assert len(labelled) == len(files)
+    assert len(labelled) == len(files) > 0
     for found, file in zip(labelled, files, strict=True):
         assert {k: json.loads(v) for k, v in found["data"].items()} == {
             file.name: json.loads(file.read_text("utf-8"))
@@ -127,8 +129,33 @@ def test_a_package_holds_the_rules_and_dashboards_and_no_values_of_tests(tmp_pat
     rules = {f"anchorwatch/rules/{p.name}" for p in (CHART / "rules").glob("*.yml")}
     dashboards = {f"anchorwatch/dashboards/{p.name}" for p in (CHART / "dashboards").glob("*.json")}
     assert rules
+    assert dashboards
     assert rules | dashboards <= held
     assert not [name for name in held if name.startswith("anchorwatch/ci/")]
+
+
+def test_a_release_fits_into_the_secret_that_helm_keeps_it_in(tmp_path):
+    helm("package", str(CHART), "--destination", str(tmp_path))
+    [package] = tmp_path.iterdir()
+    manifests = gzip.compress(json.dumps(rendered("complete")).encode())
+    encoded = (package.stat().st_size + len(manifests)) * 4 / 3
+    assert encoded < SECRET_BYTES_MAX / 2  # the other half is for people's own configuration
+
+
+def test_every_value_has_a_default_and_a_schema_and_no_other_is_taken():
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+
+    def keys(tree, said):
+        for key, below in said.get("properties", {}).items():
+            yield key
+            if below.get("additionalProperties") is False and isinstance(tree[key], dict):
+                assert set(below["properties"]) in (set(tree[key]), {*tree[key], "claims"})
+                yield from keys(tree[key], below)
+
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) - {"global"} == set(values)
+    assert len(list(keys(values | {"global": {}}, schema))) > 60
 
 
 @pytest.mark.parametrize("name", NAMES)
