@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
 
-.PHONY: help test check demo bench bench-detection soak dashboards lock manifests image-steps clean packages jars helm
+.PHONY: help test check sbom audit demo bench bench-detection soak dashboards lock manifests image-steps clean packages jars helm
 
 help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
@@ -27,12 +27,22 @@ test: packages .venv/.development jars helm check ## set up all that is needed, 
 	@echo "== tests: unit, then integration (a real Kafka and a real Prometheus are started and ended)"
 	@$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) tests/unit tests/integration $(PYTEST_ARGS)
 
-check: .venv/.development ## format, lint, types and import rules, without tests
+check: .venv/.development ## format, lint, security rules, types, imports, advisories, without tests
 	@echo "== ruff, mypy, import-linter"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "not formatted: run $(BIN)/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log >&2; exit 1; }
+	@$(MAKE) sbom
+	@.ci/audit $(BIN)
+
+sbom: .venv/.development ## dist/anchorwatch.cdx.json: what the image holds, as CycloneDX
+	@mkdir -p dist
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file dist/anchorwatch.cdx.json
+
+audit: .venv/.development ## fail on known advisories, and where none can be asked for
+	@.ci/audit $(BIN) --required
 
 demo: .venv/.runtime ## see it work: a simulated model drifts, on http://127.0.0.1:9108
 	@$(BIN)/anchorwatch demo
