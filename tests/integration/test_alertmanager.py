@@ -65,6 +65,8 @@ def shared(silent_inbox, tmp_path_factory):
         ([UNDER, DRIFT, UPSTREAM], {"ModelDrift"}),
         ([UNDER, QUALITY, UPSTREAM], {"ModelQualityBroken"}),
         ([UNDER, {**DRIFT, "model": "fraud"}], set()),
+        ([{**DOWN, "drill": "true"}, DRIFT], set()),
+        ([{**SILENT, "drill": "true"}, VOLUME], set()),
         ([SILENT, VOLUME], {"ModelVolumeChanged"}),
         ([SILENT, DRIFT], set()),
     ],
