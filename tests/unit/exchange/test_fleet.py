@@ -1,8 +1,17 @@
-"""Whatever happens to workers and the judge, in the end every event was judged once."""
+"""Whatever happens to workers and the judge, in the end every event was judged once; and that the
+rules of images which see to it are needed.
+
+FLEET_SCHEDULES=10000 tries so many schedules.
+"""
+
+import os
 
 import pytest
 
+from service.monitor.counting.image import Image
 from tests.unit.exchange.fleet import CHANGE, GIVEN, MODEL, Fleet, Rules
+
+SCHEDULES = int(os.environ.get("FLEET_SCHEDULES", "120"))
 
 
 def settled(seed, rules=None, steps=36):
@@ -28,18 +37,30 @@ def assert_every_row_is_accounted_for(fleet):
     assert sum(image.open_panes for image in images) == 0
 
 
+def assert_everything_is_judged_once(fleet):
+    assert_every_row_is_accounted_for(fleet)
+    assert fleet.judge.judged == fleet.recount()[0]
+    assert unjudged(fleet) == 0
+    assert fleet.judge.images.tally.conflicts == 0
+
+
+def assert_it_goes_wrong():
+    for seed in range(60):
+        try:
+            assert_everything_is_judged_once(settled(seed))
+        except AssertionError:
+            return
+    pytest.fail("all was judged once: is the rule not needed, or the simulation too tame?")
+
+
 def unjudged(fleet):
     return sum(model.rows_unjudged for model in fleet.judge.judge.models.values())
 
 
-@pytest.mark.parametrize("first", range(0, 300, 10))
+@pytest.mark.parametrize("first", range(0, SCHEDULES, 10))
 def test_every_event_is_judged_once_whatever_dies_stalls_or_moves(first):
     for seed in range(first, first + 10):
-        fleet = settled(seed)
-        assert_every_row_is_accounted_for(fleet)
-        assert fleet.judge.judged == fleet.recount()[0]
-        assert unjudged(fleet) == 0
-        assert fleet.judge.images.tally.conflicts == 0
+        assert_everything_is_judged_once(settled(seed))
 
 
 @pytest.mark.parametrize("first", range(1000, 1030, 10))
@@ -65,3 +86,37 @@ def test_rows_that_were_binned_by_an_outdated_reference_are_unjudged_and_no_othe
         for place in recount.keys() - touched:
             assert fleet.judge.judged[place] == recount[place]
     assert given_up > 0
+
+
+def test_it_goes_wrong_when_progress_counts_that_falls_behind_what_was_accepted(monkeypatch):
+    take_progress = Image.take_progress
+
+    def whatever_comes(self, stamp, progress, body):
+        self.stamp = None
+        return take_progress(self, stamp, progress, body)
+
+    monkeypatch.setattr(Image, "take_progress", whatever_comes)
+    assert_it_goes_wrong()
+
+
+def test_it_goes_wrong_when_panes_count_before_the_progress_behind_them(monkeypatch):
+    take_pane = Image.take_pane
+
+    def at_once(self, sent):
+        (take_pane if sent.early else Image._accept)(self, sent)
+
+    monkeypatch.setattr(Image, "take_pane", at_once)
+    assert_it_goes_wrong()
+
+
+def test_it_goes_wrong_when_progress_lets_panes_of_another_writer_count(monkeypatch):
+    take_progress = Image.take_progress
+
+    def with_all_that_waits(self, stamp, progress, body):
+        if self.stamp is None or stamp.reached >= self.stamp.reached:
+            for sent in [s for s in self.staged if not s.early and s.stamp != stamp]:
+                self._accept(sent)
+        return take_progress(self, stamp, progress, body)
+
+    monkeypatch.setattr(Image, "take_progress", with_all_that_waits)
+    assert_it_goes_wrong()
