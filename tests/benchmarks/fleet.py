@@ -1,4 +1,5 @@
-"""Workers of a fleet: what a second one is good for, and how long a flush makes the loop wait.
+"""Workers of a fleet: what a second one is good for, how long a flush makes the loop wait, and how
+soon others take over.
 
 python -m tests.benchmarks.fleet
 """
@@ -15,8 +16,10 @@ from service.monitor.references.file import write
 from tests.benchmarks.events import ModelEvents
 from tests.benchmarks.figures import Figure, at_least, at_most
 from tests.benchmarks.prefill import PARTITIONS, Log, many_models
-from tests.integration.parts.fleet import Fleet, fleet_configuration
+from tests.integration.fleet.stage import Stage, build_traffic_references
+from tests.integration.parts.fleet import SESSION_SECONDS, Fleet, fleet_configuration
 from tests.integration.parts.kafka_broker import KafkaBroker
+from tests.integration.parts.sent_panes import wait_until_all_go_on
 from tests.integration.parts.service_process import Page
 from tests.integration.parts.topics import create_topic
 
@@ -31,6 +34,7 @@ def table(bootstrap: str, events: int = 600_000, seconds: int = 60) -> Iterator[
     yield Figure("two workers, three partitions each", two, "events/s")
     yield Figure("  two against one", two / one, "x", at_least(1.8))
     yield from _stalls(bootstrap, seconds)
+    yield from _takeovers(bootstrap)
 
 
 def _throughput(bootstrap: str, models: list[ModelEvents], events: int, workers: int) -> float:
@@ -73,12 +77,34 @@ def _stalls(bootstrap: str, seconds: int) -> Iterator[Figure]:
             after = worker.scrape()
         finally:
             fleet.close()
-    load = f"{STEADY_RATE:,} events/s of one model, every second"
     bound, count = _quantile(before, after, 0.99)
-    yield Figure(f"flush of {PARTITIONS} shards, {load}: flushes", count, "")
-    yield Figure("  99th percentile, at most", bound * 1e3, "ms", at_most(250))
+    yield Figure(f"flushes of {PARTITIONS} shards at {STEADY_RATE:,} events/s", count, "")
+    yield Figure("  wait for one, 99th percentile, at most", bound * 1e3, "ms", at_most(250))
     longest = after.get("loop_step_max_seconds", step="flush") or 0.0
     yield Figure("  longest since the start", longest * 1e3, "ms")
+
+
+def _takeovers(bootstrap: str) -> Iterator[Figure]:
+    """From the end of one of three workers until every partition goes on, at light load."""
+    with tempfile.TemporaryDirectory(prefix="anchorwatch-bench-") as name:
+        references = Path(name) / "references"
+        references.mkdir()
+        stage = Stage(bootstrap, build_traffic_references(references), Path(name))
+        try:
+            with stage.under_load(workers=3) as fleet:
+                time.sleep(8)
+                fleet.workers[0].process.kill()
+                killed = wait_until_all_go_on(fleet)
+                begun = time.monotonic()
+                fleet.workers[1].process.terminate()
+                ended = time.monotonic() - begun
+                handed_over = wait_until_all_go_on(fleet)
+        finally:
+            stage.close()
+    session = f"session {SESSION_SECONDS:g} s"
+    yield Figure(f"kill -9 of one of three: all go on ({session})", killed, "s", at_most(21))
+    yield Figure("SIGTERM: until it has ended", ended, "s", at_most(25))
+    yield Figure("  and from then until all go on", handed_over, "s", at_most(10))
 
 
 def _fleet(bootstrap: str, topic: str, models: list[ModelEvents], directory: Path) -> Fleet:

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.fleet.stage import Performances, Stage, build_traffic_references
 from tests.integration.parts.watched_topic import References
 
-SCENARIO_SECONDS = 300
+SCENARIO_SECONDS = 600
 """A scenario may have to wait for others before it, on a machine that is busy with them."""
 
 

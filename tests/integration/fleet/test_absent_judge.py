@@ -7,6 +7,7 @@ import time
 from tests.integration.fleet.stage import PARTITIONS, scenario
 from tests.integration.parts import traffic
 from tests.integration.parts.events import Message
+from tests.integration.parts.fleet import PATIENCE_SECONDS
 from tests.integration.parts.watched_topic import send
 
 PAST_SECONDS = 3 * 3600.0
@@ -36,7 +37,7 @@ def test_a_judge_that_was_away_catches_up_and_pages_nobody_for_the_past(stage):
     send(stage.bootstrap, fleet.topic, list(drifting_past(1)))
     time.sleep(3)
     fleet.judge.start()
-    fleet.judge.wait_for(lambda page: page.total("panes_judged_total") >= PANES)
+    fleet.judge.wait_for(lambda page: page.total("panes_judged_total") >= PANES, PATIENCE_SECONDS)
     fleet.wait_until(lambda: "episode_started" in fleet.judge.log, "an episode is told")
     page = fleet.judge.scrape()
     assert list(page.each("episode_active")) == []

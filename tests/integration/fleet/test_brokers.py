@@ -8,7 +8,7 @@ from tests.integration.fleet.stage import PARTITIONS, Stage
 from tests.integration.parts.sent_panes import wait_until_all_go_on
 
 OUTAGE_SECONDS = 30.0
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("performances")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("performances")]
 """Scenarios on the session's broker go on meanwhile."""
 
 

@@ -12,7 +12,7 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
 from service.state.snapshot import decode
-from tests.integration.parts.fleet import STATE_PARTITIONS, Fleet
+from tests.integration.parts.fleet import PATIENCE_SECONDS, STATE_PARTITIONS, Fleet
 
 Model = tuple[str, str]
 
@@ -110,7 +110,7 @@ class InputPartition:
             self._final[record.pane] = record.counted
 
 
-def wait_until_all_go_on(fleet: Fleet, timeout_seconds: float = 60.0) -> float:
+def wait_until_all_go_on(fleet: Fleet, timeout_seconds: float = PATIENCE_SECONDS) -> float:
     """Until more was sent of every input partition than there is now; how long that took."""
     begun = time.monotonic()
     with SentPanes(fleet.bootstrap, fleet.topics["panes"], STATE_PARTITIONS) as sent:
