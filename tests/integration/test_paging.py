@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import threading
 import time
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from tests.integration.parts.kafka_broker import KafkaBroker
 from tests.integration.parts.notified import Inbox
 from tests.integration.parts.prometheus_server import Prometheus
 from tests.integration.parts.service_process import ServiceProcess
-from tests.integration.parts.shipped_alerting import routes_to, shortened_rules
+from tests.integration.parts.shipped_alerting import DEPLOY, routes_to, shortened_rules
 from tests.integration.parts.topics import create_topic
 from tests.integration.parts.watched_topic import build_reference, configuration
 
@@ -118,7 +119,7 @@ def stage(tmp_path):
         yield Stage(broker, traffic, service, prometheus, inbox)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(280)  # two minutes, where nothing else runs
 def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage):
     inbox = stage.inbox
 
@@ -149,6 +150,12 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
     assert abs(started.value - drifted_at) <= 3 * PANE_SECONDS
     assert page.at - drifted_at <= 3 * PANE_SECONDS + 4  # scraped, evaluated, grouped: 1 s each
 
+    # What the runbooks ask is answered, and no rule fails.
+    for query in runbook_queries():
+        stage.prometheus.query(query.replace("$model", "credit"))
+    assert stage.prometheus.query('topk(10, anchorwatch_drift_score{model="credit"} >= 1)')
+    assert stage.prometheus.failing_rules() == {}
+
     # It is over.
     stage.traffic.shift = 0.0
     over = inbox.wait_for(
@@ -171,6 +178,14 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
     )
     assert told_of_models(inbox) == told_before
     assert stage.service.scrape().total("episodes_total", kind="input") == 1
+
+
+def runbook_queries():
+    pages = sorted((DEPLOY / "runbooks").glob("*.md"))
+    found = [
+        re.findall(r"```promql\n(.*?)\n```", page.read_text("utf-8"), re.DOTALL) for page in pages
+    ]
+    return [query for queries in found for query in queries]
 
 
 def told_of_models(inbox):

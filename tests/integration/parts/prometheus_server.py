@@ -100,6 +100,12 @@ class Prometheus(Started):
         active = self._get("/api/v1/targets")["data"]["activeTargets"]
         return {t["labels"]["instance"]: f"{t['health']} {t['lastError']}".strip() for t in active}
 
+    def failing_rules(self) -> dict[str, str]:
+        """What went wrong with each rule whose last evaluation failed, or that had none."""
+        groups = self._get("/api/v1/rules")["data"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        return {r["name"]: r.get("lastError", "") for r in rules if r["health"] != "ok"}
+
     def _command(self) -> list[str]:
         return [
             _installed("prometheus"),
