@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from config.loader import load
+from service.commands.demo_events import events
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
@@ -33,10 +34,10 @@ def test_images_have_a_version_and_files_are_there(name):
     assert tag not in {"", "latest"}
     for volume in SERVICES[name].get("volumes", []):
         source = volume.split(":")[0]
-        assert not source.startswith(".") or (DEPLOY / source).is_file()
+        assert not source.startswith(".") or (DEPLOY / source).exists()
 
 
-@pytest.mark.parametrize("name", ["kafka", "prometheus"])
+@pytest.mark.parametrize("name", ["kafka", "prometheus", "alertmanager", "grafana"])
 def test_services_that_others_wait_for_tell_their_health(name):
     assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
 
@@ -67,6 +68,46 @@ def test_prometheus_scrapes_anchorwatch_where_it_listens():
     assert job["honor_labels"] is True
     published = [port.rpartition(":")[2] for port in SERVICES["anchorwatch"]["ports"]]
     assert published == [str(SETTINGS.web.port)]
+
+
+def test_prometheus_reads_the_rules_and_tells_alertmanager():
+    mounted = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
+    [pattern] = PROMETHEUS["rule_files"]
+    assert mounted["./prometheus/rules"] == f"/etc/prometheus/{pattern.removesuffix('/*.yml')}"
+    assert list(DEPLOY.glob(pattern))
+    [alerting] = PROMETHEUS["alerting"]["alertmanagers"]
+    assert alerting["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert SERVICES["alertmanager"]["ports"] == ["127.0.0.1:9093:9093"]
+
+
+def test_grafana_has_the_dashboards_where_it_looks_for_them_and_the_prometheus_beside_it():
+    mounted = dict(volume.split(":")[:2] for volume in SERVICES["grafana"]["volumes"])
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    providers = yaml.safe_load((provisioning / "dashboards" / "anchorwatch.yaml").read_text())
+    [provider] = providers["providers"]
+    assert mounted["./grafana/dashboards"] == provider["options"]["path"]
+    assert mounted["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    environment = SERVICES["grafana"]["environment"]
+    home = environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    path, _, name = home.rpartition("/")
+    assert path == provider["options"]["path"]
+    assert (DEPLOY / "grafana" / "dashboards" / name).is_file()
+    sources = yaml.safe_load((provisioning / "datasources" / "anchorwatch.yaml").read_text())
+    [source] = sources["datasources"]
+    assert source["url"].removeprefix("$") in environment
+    assert environment["PROMETHEUS_URL"] == "http://prometheus:9090"
+    assert source["jsonData"]["timeInterval"] == PROMETHEUS["global"]["scrape_interval"]
+
+
+def test_the_events_go_where_anchorwatch_reads_them():
+    arguments = SERVICES["events"]["command"]
+    parsed = events.make_context("events", arguments[2:]).params
+    assert arguments[:2] == ["demo", "events"]
+    assert (parsed["broker"],) == SETTINGS.kafka.bootstrap_servers
+    assert parsed["topic"] in {topic for source in SETTINGS.sources for topic in source.topics}
+    learning = SETTINGS.reference.learn.events / parsed["per_second"]
+    assert parsed["drift_after"] > 2 * learning  # a drift is no part of what is normal
+    assert SERVICES["events"]["image"] == SERVICES["anchorwatch"]["image"]
 
 
 def test_state_is_on_a_volume():
