@@ -24,7 +24,7 @@ from tests.integration.parts.watched_topic import Contents, read_log
 
 FUTURE_FROM_SECONDS = 7e9
 QUIET_SECONDS = 120.0
-"""So long after the last event all has to be told, on a busy machine; else it takes five seconds."""
+"""So long after the last event all has to be told, on a busy machine; five would do else."""
 
 
 def recounted(
