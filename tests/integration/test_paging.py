@@ -3,13 +3,17 @@
 import json
 import random
 import re
+import subprocess
+import sys
 import threading
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import NamedTuple, Self
 
 import pytest
 from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError
 
 from tests.integration.parts.alertmanager_server import Alertmanager
 from tests.integration.parts.kafka_broker import KafkaBroker
@@ -30,6 +34,7 @@ SETTINGS = {
         "credit": {"team": "retail-credit", "tier": 1, "runbook": "https://wiki.example/credit"},
         "ledger": {"team": "payments", "tier": 1},
     },
+    "web": {"external_url": "https://anchorwatch.example"},
 }
 
 
@@ -41,6 +46,11 @@ class Stage(NamedTuple):
     service: ServiceProcess
     prometheus: Prometheus
     inbox: Inbox
+
+    def drill(self, *arguments: str) -> None:
+        """Have the running service tell of something that has not happened."""
+        command = [sys.executable, "-m", "service", "drill", "--config", str(self.service.config)]
+        subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=60)
 
 
 class Traffic:
@@ -60,7 +70,8 @@ class Traffic:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._producer.close(timeout=2)
+        with suppress(KafkaTimeoutError):  # what is on its way to a broker that is away
+            self._producer.close(timeout=2)
 
     def _run(self) -> None:
         while not self._stop.wait(1 / PER_SECOND):
@@ -85,17 +96,22 @@ def event(model, seconds, chance, shift=0.0):
     return json.dumps(body).encode()
 
 
+def reference_of(directory, model):
+    chance = random.Random(9)
+    table = [{**row(chance), "prediction": chance.betavariate(2, 5)} for _ in range(4000)]
+    return build_reference(directory, model, table)
+
+
 @pytest.fixture
 def stage(tmp_path):
     with ExitStack() as stack:
-        broker = stack.enter_context(KafkaBroker())
-        topic = create_topic(broker.bootstrap, 2)
         references = tmp_path / "references"
         references.mkdir()
-        chance = random.Random(9)
-        for model in ("credit", "ledger"):
-            table = ({**row(chance), "prediction": chance.betavariate(2, 5)} for _ in range(4000))
-            build_reference(references, model, table)
+        with ThreadPoolExecutor() as pool:
+            built = [pool.submit(reference_of, references, model) for model in ("credit", "ledger")]
+            broker = stack.enter_context(KafkaBroker())
+            topic = create_topic(broker.bootstrap, 2)
+        assert all(future.result() for future in built)
         send_a_day_that_ended(broker.bootstrap, topic, minutes_ago=20)
         inbox = stack.enter_context(Inbox())
         config = configuration(broker.bootstrap, topic, references, **SETTINGS)
@@ -144,6 +160,7 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
     assert said["summary"] == "credit v1: its events have drifted"
     assert said["changed"].startswith("income ")
     assert "age" not in said["changed"]
+    assert said["page"] == "https://anchorwatch.example/?model=credit&version=1"
     assert said["model_runbook"] == "https://wiki.example/credit"
     assert said["runbook_url"].endswith("/ModelDrift.md")
     [started] = stage.prometheus.query("max(anchorwatch_episode_onset_timestamp_seconds)")
@@ -166,7 +183,7 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
 
     # Nobody can know of the models while the broker is away, so nobody but the platform is told.
     told_before = told_of_models(inbox)
-    stage.broker.stop()
+    stage.broker.kill()
     behind = inbox.wait_for(lambda notice: "AnchorwatchBehind" in notice.names)
     assert behind.receiver == "platform-pager"
     assert stage.service.get("/livez")[0] == 200
@@ -178,6 +195,14 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
     )
     assert told_of_models(inbox) == told_before
     assert stage.service.scrape().total("episodes_total", kind="input") == 1
+
+    # Somebody tries the way to the pager.
+    stage.drill("--model", "ledger", "--kind", "quality", "--severity", "page", "--by", "ada")
+    drill = inbox.wait_for(lambda notice: "ModelQualityBroken" in notice.names)
+    assert drill.receiver == "data-science-pager"
+    [alert] = drill.alerts
+    assert alert["labels"]["drill"] == "true"
+    assert alert["annotations"]["summary"].startswith("DRILL, ledger v1")
 
 
 def runbook_queries():
