@@ -14,17 +14,28 @@ from tests.integration.parts.process import ChildProcess
 
 ROOT = Path(__file__).parents[2]
 STARTS_A_CHILD = """
-import sys, time
+import sys, threading, time
 from pathlib import Path
 from tests.integration.parts.process import ChildProcess
-print(ChildProcess("sleep", ["sleep", "600"], Path(sys.argv[1])).pid, flush=True)
+
+def start():
+    print(ChildProcess("sleep", ["sleep", "600"], Path(sys.argv[1])).pid, flush=True)
+
+if sys.argv[3] == "thread":
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+else:
+    start()
 time.sleep(float(sys.argv[2]))
 """
 
 
-def parent(tmp_path: Path, seconds: float) -> tuple[subprocess.Popen[str], int]:
+def parent(
+    tmp_path: Path, seconds: float, where: str = "main"
+) -> tuple[subprocess.Popen[str], int]:
     process = subprocess.Popen(
-        [sys.executable, "-c", STARTS_A_CHILD, tmp_path / "log", str(seconds)],
+        [sys.executable, "-c", STARTS_A_CHILD, tmp_path / "log", str(seconds), where],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -33,7 +44,7 @@ def parent(tmp_path: Path, seconds: float) -> tuple[subprocess.Popen[str], int]:
         return process, int(output.readline())
 
 
-def ended(pid: int, deadline_seconds: float = 10.0) -> bool:
+def ended(pid: int, deadline_seconds: float = 60.0) -> bool:
     """Whether the process is gone in time; one that nobody has waited for yet is gone too."""
     deadline = time.monotonic() + deadline_seconds
     while time.monotonic() < deadline:
@@ -45,15 +56,18 @@ def ended(pid: int, deadline_seconds: float = 10.0) -> bool:
 
 def test_a_child_ends_when_the_interpreter_exits(tmp_path):
     process, child = parent(tmp_path, 0.1)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert ended(child)
 
 
+@pytest.mark.parametrize("where", ["main", "thread"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_child_ends_when_the_tests_are_interrupted(tmp_path, number):
-    process, child = parent(tmp_path, 60)
+def test_a_child_ends_when_the_tests_are_interrupted(tmp_path, number, where):
+    process, child = parent(tmp_path, 60, where)
+    time.sleep(0.2)
+    assert psutil.Process(child).status() != psutil.STATUS_ZOMBIE
     process.send_signal(number)
-    assert process.wait(10) != 0
+    assert process.wait(60) != 0
     assert ended(child)
 
 

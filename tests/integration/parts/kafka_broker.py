@@ -24,7 +24,7 @@ from tests.integration.parts.process import ChildProcess
 from tests.integration.parts.started import Started
 
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC")
-START_DEADLINE_SECONDS = 90.0
+START_DEADLINE_SECONDS = 150.0
 
 
 class Seat(NamedTuple):
@@ -163,7 +163,7 @@ class KafkaBroker(Started):
             "-c",
             str(self._properties),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise RuntimeError(
                 f"Kafka could not format {self.log_dir}:\n{done.stdout}{done.stderr}"

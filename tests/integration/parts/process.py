@@ -5,8 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 TAIL_LINES = 40
@@ -15,8 +16,8 @@ TAIL_LINES = 40
 class ChildProcess:
     """One program, its output in a file. It is ended by its own process id and by nothing else.
 
-    It also ends when the tests are interrupted: at interpreter exit and, where the kernel can do it
-    and the caller is the main thread, even when the test process itself is killed.
+    It also ends when the tests are interrupted: at interpreter exit and, where the kernel can do
+    it, even when the test process itself is killed.
     """
 
     def __init__(
@@ -25,13 +26,18 @@ class ChildProcess:
         self.name = name
         self.log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [*_dies_with_us(), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
-                start_new_session=True,  # Ctrl-C reaches pytest alone, which then stops us in order
+            self._process = (
+                _starter()
+                .submit(
+                    subprocess.Popen,
+                    [*_dies_with_us(), *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **(env or {})},
+                    start_new_session=True,  # Ctrl-C reaches pytest alone, which then stops us in order
+                )
+                .result()
             )
         atexit.register(self.kill)
 
@@ -85,10 +91,17 @@ class ChildProcess:
         return code
 
 
+@cache
+def _starter() -> ThreadPoolExecutor:
+    """A thread that lives as long as this process does. The kernel ends a child with the *thread*
+    that started it, and some tests start theirs in threads that end before.
+    """
+    return ThreadPoolExecutor(1, "starter of processes")
+
+
 def _dies_with_us() -> list[str]:
-    # The kernel ends the child with the *thread* that started it: only the main one may ask for it.
     setpriv = shutil.which("setpriv")
-    if setpriv is None or threading.current_thread() is not threading.main_thread():
+    if setpriv is None:
         return []
     # If we died before it could ask, its parent is already another.
     unless_orphaned = '[ "$PPID" = "$0" ] && exec "$@"'
