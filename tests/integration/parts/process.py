@@ -26,19 +26,16 @@ class ChildProcess:
         self.name = name
         self.log = log
         with log.open("ab") as output:
-            self._process = (
-                _starter()
-                .submit(
-                    subprocess.Popen,
-                    [*_dies_with_us(), *command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **(env or {})},
-                    start_new_session=True,  # Ctrl-C reaches pytest alone, which then stops us in order
-                )
-                .result()
+            starting = _starter().submit(
+                subprocess.Popen,
+                [*_dies_with_us(), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,  # Ctrl-C reaches pytest alone, which then stops us in order
             )
+            self._process = starting.result()
         atexit.register(self.kill)
 
     @property
