@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from config.web import WebSettings
 from service.clock import ManualClock
 from service.errors import ConfigurationError
+from service.publish.access import Access
 from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.guard import SECURITY_HEADERS, ImpatientProtocol
@@ -20,12 +22,12 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 
 
 @contextmanager
-def serving(report=None, liveness=lambda: None):
+def serving(report=None, liveness=lambda: None, access=None):
     board = Board()
     if report is not None:
         board.publish(Exposition(collectors=()).render(report, "auto", 50_000), report)
     page = StatusPage(ManualClock(reports.AT), lambda: 0)
-    server = Server(board, liveness, page, host="127.0.0.1", port=0)
+    server = Server(board, liveness, page, host="127.0.0.1", port=0, access=access)
     server.start()
     try:
         yield server, board
@@ -68,6 +70,23 @@ def test_every_answer_carries_the_security_headers(server, path):
     answer, _ = ask(server, path)
     assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
     assert "server" not in answer.headers
+
+
+def test_the_policy_allows_nothing_from_elsewhere_and_nothing_inline():
+    policy = SECURITY_HEADERS["Content-Security-Policy"]
+    rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
+    assert rules.pop("default-src") == "'none'"
+    assert rules.pop("base-uri") == "'none'"
+    assert rules.pop("frame-ancestors") == "'none'"
+    assert set(rules.values()) == {"'self'"}
+
+
+def test_only_who_is_named_may_show_the_page_in_a_frame():
+    web = WebSettings(frame_ancestors=("self", "https://grafana.bank.example"))
+    with serving(reports.report(), access=Access(web, ManualClock())) as (server, _):
+        answer, _ = ask(server, "/")
+        policy = answer.headers["content-security-policy"]
+        assert policy.endswith("; frame-ancestors 'self' https://grafana.bank.example")
 
 
 def test_unknown_paths_are_404_and_say_what_there_is(server):
