@@ -198,6 +198,7 @@ def _watch(settings: Settings, model: ModelSettings) -> Watch:
         recover_panes=settings.detection.recover_after,
         learn=model.reference.if_missing != "stop",
         inherit=model.reference.if_missing == "inherit",
+        hidden=settings.privacy.values == "hidden",
         learn_events=model.reference.learn.events,
         learn_seconds=model.reference.learn.at_least,
         missing=model.missing,
@@ -224,6 +225,7 @@ def _feature(model: ModelSettings, name: str) -> FeatureWatch:
         type=None if found.kind is None else ValueType(found.kind),
         missing=found.missing,
         source=found.source,
+        hidden=found.values == "hidden",
         mute=None
         if mute is None
         else Mute(_end_of_day(mute.until), mute.by, mute.why, mute.ticket or ""),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from service.monitor.counting.panes import Pane
 from service.monitor.judging.comparison import ROWS_WORTH_TELLING, Comparison, Transition
+from service.monitor.judging.evidence import without_values
 from service.values.backtests import Evidence, Histogram, ScoreLine
 from service.values.streams import ModelKey, StreamKey, ValueType
 
@@ -118,7 +119,10 @@ def histogram(comparison: Comparison, pane: Pane, pane_seconds: float, stream: i
                 live, start, end = window.total.cells, window.start_seconds, window.end_seconds
                 break
     derived = stream >= comparison.layout.stream_count
+    start = start if math.isfinite(start) else pane.start_seconds
     known = None if derived else comparison.reference.streams[stream]
+    if known is not None and comparison.hides(stream):
+        return _without_values(comparison, stream, live, (start, end))
     return Histogram(
         type=ValueType.CATEGORICAL if known is None else known.type,
         edges=() if known is None else tuple(known.edges.tolist()),
@@ -127,6 +131,26 @@ def histogram(comparison: Comparison, pane: Pane, pane_seconds: float, stream: i
         maximum=math.nan if known is None else known.maximum,
         reference=tuple(comparison.cells_of(stream, comparison.counts).tolist()),
         live=tuple(comparison.cells_of(stream, live).tolist()),
-        from_seconds=start if math.isfinite(start) else pane.start_seconds,
+        from_seconds=start,
         to_seconds=end,
+    )
+
+
+def _without_values(
+    comparison: Comparison, stream: int, live: NDArray[np.int64], times: tuple[float, float]
+) -> Histogram:
+    """As shares of cells that have no names and no edges."""
+    seen = comparison.cells_of(stream, comparison.counts).tolist()
+    names, reference = without_values(comparison, stream, seen)
+    _, now = without_values(comparison, stream, comparison.cells_of(stream, live).tolist())
+    return Histogram(
+        type=ValueType.CATEGORICAL,
+        edges=(),
+        categories=names,
+        minimum=math.nan,
+        maximum=math.nan,
+        reference=tuple(reference),
+        live=tuple(now),
+        from_seconds=times[0],
+        to_seconds=times[1],
     )

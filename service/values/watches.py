@@ -50,13 +50,16 @@ class Mute(Struct, frozen=True):
 
 
 class FeatureWatch(Struct, frozen=True):
-    """How one feature is watched. `type` None = as the reference says or as inferred."""
+    """How one feature is watched. `type` None = as the reference says or as inferred. Of a `hidden`
+    one no value is told: no name of a category, no edge of a bin, no quantile.
+    """
 
     ignore: bool = False
     type: ValueType | None = None
     missing: tuple[float | str, ...] = ()
     source: str = ""
     mute: Mute | None = None
+    hidden: bool = False
 
 
 class PolicyLimits(Struct, frozen=True):
@@ -84,7 +87,7 @@ class Watch(Struct, frozen=True):
     `learn` says whether streams without a reference learn one from their first `learn_events`
     events, spread over at least `learn_seconds`; `inherit`, whether a version without a reference
     first takes over what is normal of the inputs from another version. A drift ends after
-    `recover_panes` quiet panes.
+    `recover_panes` quiet panes. `hidden`: no values are told of any stream.
     """
 
     team: str
@@ -110,6 +113,12 @@ class Watch(Struct, frozen=True):
     season: SeasonWatch = SeasonWatch()
     policy: PolicyLimits | None = None
     inherit: bool = False
+    hidden: bool = False
+
+    def hides(self, stream: StreamKey) -> bool:
+        """Whether no value of a stream is to be told: of a hidden feature, or where all are."""
+        of_feature = stream.kind in {Kind.INPUT, Kind.QUALITY}
+        return self.hidden or (of_feature and self.feature(stream.name).hidden)
 
     def mute_of(self, stream: StreamKey, at_seconds: float) -> Mute | None:
         """The mute of a stream that holds at a time (epoch seconds), if any: that of the feature

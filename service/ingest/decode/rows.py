@@ -50,7 +50,7 @@ def compile_rows(settings: RowsSettings, default: tuple[str, ...], origin: Origi
             return None
         case = text_of(switch(envelope))
         if case not in cases:
-            raise MalformedError(f"no layout for {case!r} (there are {', '.join(cases)})")
+            raise MalformedError(f"what says the layout is none of {', '.join(cases)}")
         # Where a case tells the encoding, text is an encoded document and no class name.
         document = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
         return _taken(document, width, cases[case], take)

@@ -10,6 +10,9 @@ from detectors.summary.layout import Layout
 _UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
 """From what size on, in what unit."""
 
+A_CATEGORY, A_BIN = "a category", "a bin"
+"""What is said where values are hidden."""
+
 _TINY = 1e-4
 _DIGITS_MIN, _DIGITS_MAX = 3, 17
 
@@ -20,6 +23,14 @@ def cell_names(layout: Layout, stream: int) -> tuple[str, ...]:
         known = layout.categories[stream - layout.numeric_count]
         return (*known, "rare categories", "unseen categories", "missing", "invalid")
     return (*intervals(layout.edges[stream].tolist()), "missing", "invalid")
+
+
+def hidden_names(layout: Layout, stream: int) -> tuple[str, ...]:
+    """As `cell_names`, without anything that tells a value."""
+    if stream >= layout.numeric_count:
+        known = len(layout.categories[stream - layout.numeric_count])
+        return (*([A_CATEGORY] * known), *cell_names(layout, stream)[known:])
+    return (*([A_BIN] * (len(layout.edges[stream]) + 1)), "missing", "invalid")
 
 
 def intervals(edges: Sequence[float]) -> list[str]:

@@ -20,7 +20,7 @@ from service.monitor.detecting.drift import DriftStates
 from service.monitor.detecting.evidence_bank import EvidenceBank
 from service.monitor.detecting.policy import PolicyWatch
 from service.monitor.detecting.windows import Freeze, Window
-from service.monitor.judging.cell_names import cell_names
+from service.monitor.judging.cell_names import cell_names, hidden_names
 from service.monitor.judging.derived_words import quality_in_words, quality_names, rows_in_words
 from service.monitor.judging.wording import Measured, in_words
 from service.monitor.references.reference import reference_cells, same_cells
@@ -158,11 +158,16 @@ class Comparison:
         """
         return self.detection.watched.as_table(stream, cells)
 
+    def hides(self, stream: int) -> bool:
+        """Whether no value of a stream is to be told."""
+        return self.watch.hides(self.streams[stream])
+
     def names_of(self, stream: int) -> tuple[str, ...]:
         """The names of the cells that `cells_of` gives."""
         values = len(self.plan.streams)
         if stream < values:
-            return cell_names(self.layout, stream)
+            named = hidden_names if self.hides(stream) else cell_names
+            return named(self.layout, stream)
         names = quality_names(numeric=self._of_numbers(stream))
         return ("rows", *names[1:]) if stream == len(self.streams) - 1 else names
 

@@ -153,6 +153,11 @@ def _counts(
 ) -> StreamCounts:
     layout = comparison.layout
     numeric = stream < layout.numeric_count
+    before = comparison.cells_of(stream, comparison.counts).tolist()
+    if stream < layout.stream_count and comparison.hides(stream):
+        names, before = without_values(comparison, stream, before)
+        _, after = without_values(comparison, stream, live.tolist())
+        return StreamCounts(key.kind, key.name, (), names, tuple(before), tuple(after))
     if stream >= layout.stream_count:
         categories = comparison.names_of(stream)[:1]
     else:
@@ -162,6 +167,18 @@ def _counts(
         name=key.name,
         edges=tuple(layout.edges[stream].tolist()) if numeric else (),
         categories=categories,
-        before=tuple(comparison.cells_of(stream, comparison.counts).tolist()),
+        before=tuple(before),
         after=tuple(live.tolist()),
     )
+
+
+def without_values(
+    comparison: Comparison, stream: int, cells: list[int]
+) -> tuple[tuple[str, ...], list[int]]:
+    """The cells of a stream of values as those of a categorical one, and names of these that tell
+    no value: "bin 3", "category 3".
+    """
+    if stream < comparison.layout.numeric_count:
+        bins = len(cells) - 2
+        return tuple(f"bin {n}" for n in range(1, bins + 1)), [*cells[:-2], 0, 0, *cells[-2:]]
+    return tuple(f"category {n}" for n in range(1, len(cells) - 3)), cells

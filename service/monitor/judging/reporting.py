@@ -196,6 +196,7 @@ def _compared(
                 invalid_total=invalid,
                 unseen_total=unseen,
                 source=_source(model, key),
+                hidden=comparison.hides(i),
                 windows=tuple(
                     _window(comparison, *window, i) for window in (windows if has_values else ())
                 ),
@@ -234,7 +235,8 @@ def _window(
 ) -> WindowReport:
     cells, told = measured
     numeric = stream < comparison.plan.layout.numeric_count
-    values = [] if not numeric else quantiles[stream].tolist()
+    told_values = numeric and not comparison.hides(stream)
+    values = quantiles[stream].tolist() if told_values else []
     return WindowReport(
         window=window.length.name,
         values=int(cells[comparison.plan.layout.values_of(stream)].sum()),

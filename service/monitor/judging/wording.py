@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.distance import Distances
 from detectors.summary.layout import Layout
+from service.monitor.judging.cell_names import A_CATEGORY
 from service.values.references import Reference
 
 SHIFT_WORTH_SAYING_SD = 0.1
@@ -24,6 +25,10 @@ class Compared(Protocol):
     @property
     def layout(self) -> Layout:
         """Where the cells lie."""
+        ...
+
+    def hides(self, stream: int) -> bool:
+        """Whether no value of a stream is to be told."""
         ...
 
 
@@ -51,5 +56,6 @@ def _moved_most(compared: Compared, cells: NDArray[np.int64], stream: int) -> st
     live, before = cells[values], compared.counts[values]
     now, then = live / max(1, live.sum()), before / max(1, before.sum())
     cell = int(np.argmax(np.abs(now - then)))
-    names = (*compared.reference.streams[stream].categories, "other", "unseen")
+    known = compared.reference.streams[stream].categories
+    names = (*([A_CATEGORY] * len(known) if compared.hides(stream) else known), "other", "unseen")
     return f"share of {names[cell]} from {then[cell]:.0%} to {now[cell]:.0%}".replace("%", " %")
