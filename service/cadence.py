@@ -4,6 +4,9 @@ from msgspec import Struct
 
 STRETCH_MAX = 6.0
 SHARE = 10.0
+FLUSH_SHARE = 4.0
+FLUSH_SECONDS_MAX = 15.0
+"""As often as is scraped, by default."""
 
 
 class Cadence(Struct, frozen=True):
@@ -25,3 +28,10 @@ class Cadence(Struct, frozen=True):
         """
         stretched = max(self.checkpoint_seconds, SHARE * took_seconds)
         return min(stretched, self.longest_checkpoint_seconds)
+
+    def until_flush(self, took_seconds: float) -> float:
+        """From the beginning of one that took so long to the next: so that a quarter of the time
+        goes into telling of very many models at most, as long as a scrape finds something new.
+        """
+        stretched = min(FLUSH_SHARE * took_seconds, FLUSH_SECONDS_MAX)
+        return max(self.flush_seconds, stretched)

@@ -132,6 +132,7 @@ class JudgeLoop:
         if now >= self._next_flush:
             self._next_flush = now + self._cadence.flush_seconds
             self.flush()
+            self._next_flush = now + self._cadence.until_flush(self.clock.monotonic() - now)
         if now >= self._next_checkpoint:
             self.checkpoint()
         self._watchdog.turned(taken, self.panes.lag)

@@ -125,6 +125,7 @@ class Loop:
         if now >= self._next_flush:
             self._next_flush = now + self.cadence.flush_seconds
             self.flush()
+            self._next_flush = now + self.cadence.until_flush(self.clock.monotonic() - now)
         if now >= self._next_checkpoint:
             self.checkpoint()
         self.watchdog.turned(applied, self._lag())
