@@ -1,6 +1,7 @@
 """`anchorwatch config`: what is configured, and which line says so."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -8,11 +9,12 @@ import click
 from config.schema import json_schema
 from config.show import show, show_feature, show_model
 from service.commands import config_option, load_settings
+from service.commands.config_diff import as_text, difference
 
 
 @click.group("config")
 def command() -> None:
-    """What is configured, which line says so, and the schema for editors."""
+    """What is configured, which line says so, what differs, and the schema for editors."""
 
 
 @command.command(
@@ -63,3 +65,29 @@ def schema_command() -> None:
     # yaml-language-server: $schema=anchorwatch.schema.json
     """  # noqa: D301 - as above
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@command.command(
+    "diff",
+    short_help="In what two configurations differ, or one and what is in force.",
+    options_metavar="[--config FILE]",
+)
+@config_option
+@click.argument("before", required=False)
+@click.argument("after", required=False)
+def diff_command(config_file: Path | None, before: str | None, after: str | None) -> None:
+    """Print each setting that differs, BEFORE and AFTER, and whether it needs a restart.
+
+    Each is a file, or the first digits of a hash (config_info has it) that the record knows. AFTER
+    is the file of --config unless said, BEFORE what was in force last by the record. Environment
+    variables are those of this shell. Exit code 0: they are the same; 1: they differ.
+
+    \b
+    anchorwatch config diff old.yaml new.yaml
+    anchorwatch config diff --config anchorwatch.yaml
+    anchorwatch config diff --config anchorwatch.yaml 4c6eaf5
+    """  # noqa: D301 - click reads \b as its paragraph mark
+    found = difference(config_file, before, after)
+    click.echo(as_text(found) if found else "They are the same.")
+    if found:
+        sys.exit(1)
