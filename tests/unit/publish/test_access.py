@@ -20,7 +20,7 @@ from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.listener import HANDSHAKE_SECONDS
 from service.publish.page import StatusPage
-from service.publish.server import Server
+from service.publish.server import CONNECTIONS_MAX, Server
 from tests.unit.publish import reports
 from tests.unit.publish.certificates import Authority, with_password
 
@@ -244,6 +244,19 @@ def test_who_does_not_shake_hands_is_hung_up_on(tmp_path, identity):
         with socket.create_connection(("127.0.0.1", stage.server.port), timeout=20) as silent:
             assert silent.recv(1) == b""
         assert HANDSHAKE_SECONDS - 0.5 < time.monotonic() - started < HANDSHAKE_SECONDS + 5
+
+
+def test_a_flood_of_handshakes_that_never_come_keeps_nobody_out(tmp_path, authority, identity):
+    with on_stage(tmp_path, tls(identity)) as stage:
+        crowd = []
+        for _ in range(3 * CONNECTIONS_MAX):
+            address = ("127.0.0.1", stage.server.port)
+            crowd.append(socket.create_connection(address, timeout=5))
+        assert stage.ask(trust=authority)[0] == 200
+        assert stage.access.refused[Refusal.CONNECTIONS] > CONNECTIONS_MAX
+        assert crowd[0].recv(1) == b""
+        for silent in crowd:
+            silent.close()
 
 
 @pytest.mark.parametrize(
