@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
 
-.PHONY: help test check sbom audit demo bench bench-detection soak dashboards lock manifests image-steps clean packages jars helm
+.PHONY: help test check sbom audit demo bench bench-detection soak dashboards lock manifests image-steps image-root clean packages jars helm
 
 help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
@@ -59,6 +59,9 @@ soak: .venv/.development jars ## hours of faults and of steady traffic; SOAK_ARG
 
 image-steps: ## do in a temporary directory what the Dockerfile does with Python
 	@PYTHON="$(PYTHON)" deploy/check_image_steps.sh
+
+image-root: ## do all of the Dockerfile in roots of Debian, as root (debootstrap), and measure the image
+	@deploy/check_image_root.sh
 
 manifests: helm ## render deploy/kubernetes from the chart in deploy/helm
 	@$(BIN)/python -m tests.integration.parts.helm render
