@@ -17,7 +17,7 @@ from service.ingest.positions import Start as StartPolicy
 from service.kafka.connection import KafkaConnection
 from service.kafka.security import KafkaSecurity
 from service.monitor.counting.shard import TimeRules
-from service.monitor.episodes.book import EpisodeRules
+from service.monitor.episodes.book import EpisodeRules, Owner
 from service.monitor.episodes.severity import Severities
 from service.monitor.references.given import GivenReferences, ReferenceSource
 from service.monitor.references.watched_directory import WatchedDirectory
@@ -62,7 +62,12 @@ def episode_rules(settings: Settings, config_hash: str) -> EpisodeRules:
             )
         ),
         config_hash=config_hash,
+        owner_of=lambda model: _owner(settings.for_model(model)),
     )
+
+
+def _owner(model: ModelSettings) -> Owner:
+    return Owner(model.tier, model.team)
 
 
 def time_rules(detection: DetectionSettings, *, use_host_clock: bool = True) -> TimeRules:

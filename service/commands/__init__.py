@@ -31,10 +31,18 @@ def config_option(command: F) -> F:
 
 def load_settings(config_file: Path | None, said: Assignments = NOTHING) -> Loaded:
     """The settings from a file, from this process's environment, and from what is `said` over both.
+    What is wrong with files of teams is told on the side: what they say is left out.
 
     A file of a fleet may leave it to `run --role` which role it is: for other commands it is as
     good. Raises ConfigurationProblems.
     """
+    loaded = _load(config_file, said)
+    for problem in loaded.included.problems:
+        click.echo(f"anchorwatch: left out: {problem}", err=True)
+    return loaded
+
+
+def _load(config_file: Path | None, said: Assignments) -> Loaded:
     try:
         return load(config_file, os.environ, said)
     except ConfigurationProblems as problems:

@@ -14,8 +14,9 @@ from config.units import format_duration, parse_duration
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
 from service.commands.episode_source import Record, open_record
-from service.values.drills import PRETENDED, Drill, DrillKind
-from service.values.episodes import Category, Severity
+from service.monitor.episodes.drills import severity_of
+from service.values.drills import Drill, DrillKind
+from service.values.episodes import Severity
 from service.values.watched import ModelWatched
 from service.wiring import episode_rules
 
@@ -86,35 +87,19 @@ def command(  # noqa: PLR0913 - one argument an option
         if end:
             _end(record, model, None if kind is None else DrillKind(kind), now)
             return
-        version = _version(record, model, now) if model_version is None else model_version
-        chosen = None if severity is None else Severity(severity)
-        asked = drill_of(settings, model, version, DrillKind(kind or "drift"), chosen)
-        asked = replace(asked, by=by, at_seconds=now, until_seconds=now + lasts_seconds)
-        record.add_drill(replace(asked, episode=_name(asked)))
-    click.echo(_told(replace(asked, episode=_name(asked)), lasts_seconds))
-
-
-def drill_of(
-    settings: Settings, model: str, version: str, kind: DrillKind, severity: Severity | None
-) -> Drill:
-    """Whose it is and whom it reaches, as the settings have it; no name and no time yet."""
-    owned = settings.for_model(model)
-    category, _ = PRETENDED[kind]
-    if severity is None:
-        by_tier = episode_rules(settings, "").severities.of(category, owned.tier)
-        severity = Severity.PAGE if category is Category.LAG else by_tier
-    return Drill(
-        episode="",
-        kind=kind,
-        model=model,
-        version=version,
-        team=owned.team,
-        tier=owned.tier,
-        severity=severity,
-        by="",
-        at_seconds=0.0,
-        until_seconds=0.0,
-    )
+        asked = Drill(
+            episode="",
+            kind=DrillKind(kind or "drift"),
+            model=model,
+            version=_version(record, model, now) if model_version is None else model_version,
+            by=by,
+            at_seconds=now,
+            until_seconds=now + lasts_seconds,
+            severity=None if severity is None else Severity(severity),
+        )
+        asked = replace(asked, episode=_name(asked))
+        record.add_drill(asked)
+    click.echo(_told(asked, settings, lasts_seconds))
 
 
 def _name(drill: Drill) -> str:
@@ -159,13 +144,16 @@ def _lasting(drills: Iterable[Drill], now_seconds: float) -> list[Drill]:
     return list(known.values())
 
 
-def _told(drill: Drill, lasts_seconds: float) -> str:
-    """What to expect."""
+def _told(drill: Drill, settings: Settings, lasts_seconds: float) -> str:
+    """What to expect, as these settings have it; the service goes by its own."""
+    rules = episode_rules(settings, "")
+    owner = rules.owner_of(drill.model)
+    severity = drill.severity or severity_of(drill.kind, owner.tier, rules.severities)
     until = datetime.fromtimestamp(drill.until_seconds, UTC).strftime("%H:%M:%S")
-    if drill.severity is Severity.LOG:
+    if severity is Severity.LOG:
         reaches = "tells nobody, as tier and `severity` have it: --severity page tries all the same"
     else:
-        reaches = f"is a {drill.severity.value} for {drill.team}"
+        reaches = f"is a {severity.value} for {owner.team}"
     return (
         f"{drill.episode} {reaches}; until {until} UTC, {_words(lasts_seconds)}.\n"
         "The service hears of it within seconds; its alert has the label drill, words say DRILL.\n"

@@ -28,18 +28,15 @@ PRETENDED = {
 class Drill(Struct, frozen=True):
     """What somebody has asked for: a drill that lasts until a time, or the end of one that does.
 
-    `episode` is the name of its episode. Team, tier and severity are as the configuration of who
-    asked has them.
+    `episode` is the name of its episode. `severity` None: as the tier of the model has it.
     """
 
     episode: str
     kind: DrillKind
     model: str
     version: str
-    team: str
-    tier: int
-    severity: Severity
     by: str
     at_seconds: float
     until_seconds: float
+    severity: Severity | None = None
     ends: bool = False

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from service.clock import SystemClock
-from service.commands.drill import command, drill_of
+from service.commands.drill import command
 from service.commands.episode import command as episode_command
 from service.state.episode_record import add_drill, read_record
 from service.state.episode_topic import EpisodeTopic, append_drill
@@ -28,15 +28,9 @@ def running(tmp_path):
     return running
 
 
-def drill(running, kind=DrillKind.DRIFT, lasts=600.0, **changes):
+def drill(running, kind=DrillKind.DRIFT, lasts=600.0):
     now = running.clock.now()
-    asked = drill_of(running.service.settings, "m", "1", kind, None)
-    made = replace(
-        asked,
-        **({"episode": f"drill-{kind.value}", "at_seconds": now} | changes),
-        by="ada",
-        until_seconds=now + lasts,
-    )
+    made = Drill(f"drill-{kind.value}", kind, "m", "1", "ada", now, now + lasts)
     add_drill(running.directory / "episodes", made)
     return made
 
@@ -127,6 +121,15 @@ def test_it_lasts_over_a_restart_and_is_begun_once(running):
     assert len(events) == 1
 
 
+def test_whom_it_reaches_is_as_the_running_service_has_it(running):
+    running.write(team="team: other\nmodels: {m: {tier: 3}}").looked()
+    drill(running, DrillKind.QUALITY)
+    running.turns(7)
+    assert not series(running, "episode_active")
+    (episode,) = running.service.report.episodes
+    assert (episode.team, episode.severity) == ("other", Severity.LOG)
+
+
 def test_one_that_is_heard_of_when_its_time_is_over_is_nothing(running):
     drill(running, lasts=-1.0)
     running.turns(7)
@@ -137,7 +140,7 @@ def test_a_judge_hears_of_it_by_the_topic_of_the_record():
     log = KeyedLogMemory(3, "episodes")
     record = EpisodeTopic("episodes", lambda: log)
     assert record.new_verdicts() == []
-    made = Drill("d", DrillKind.LAG, "m", "1", "t", 1, Severity.PAGE, "ada", T0, T0 + 60.0)
+    made = Drill("d", DrillKind.LAG, "m", "1", "ada", T0, T0 + 60.0)
     append_drill(log, made)
     assert (record.new_verdicts(), record.new_drills(), record.new_drills()) == ([], [made], [])
 

@@ -6,7 +6,7 @@ one episode of that source besides. Pure: no clock, and the same verdicts give t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from service.monitor.episodes import upstream
 from service.monitor.episodes.causes import LIKELY, Cause, likely_cause, situation_of
 from service.monitor.episodes.counts import EpisodeCounts
-from service.monitor.episodes.drills import Drills
+from service.monitor.episodes.drills import Drills, Told, severity_of
 from service.monitor.episodes.ledger import Ledger, Place
 from service.monitor.episodes.pane_verdicts import Describe, Drifting, PaneVerdict
 from service.monitor.episodes.severity import Severities
@@ -46,11 +46,14 @@ class Owner(NamedTuple):
 
 
 class EpisodeRules(Struct, frozen=True):
-    """How panes are cut, whom what may reach, and under which configuration all is judged."""
+    """How panes are cut, whom what may reach, under which configuration all is judged, and whose a
+    model is by its name.
+    """
 
     pane_seconds: float = 60.0
     severities: Severities = Severities()
     config_hash: str = ""
+    owner_of: Callable[[str], Owner] = lambda _: Owner(2, "")
 
 
 class Episodes:
@@ -118,7 +121,11 @@ class Episodes:
         """Begin and end drills, as people ask for and as their time is over: the new events, which
         are told as those of episodes, and counted nowhere.
         """
-        events = [event for one in asked for event in self._drills.hear(one, now_seconds)]
+        events = [
+            event
+            for one in asked
+            for event in self._drills.hear(one, self._reached_by(one), now_seconds)
+        ]
         events += self._drills.end(now_seconds)
         self.outbox.extend(events)
         return events
@@ -154,6 +161,11 @@ class Episodes:
         """Go on from where `state` was taken."""
         self._ledger = Ledger.from_state(state)
         self._drills.restore(state.get("drills", {}))
+
+    def _reached_by(self, drill: Drill) -> Told:
+        owner = self.rules.owner_of(drill.model)
+        severity = drill.severity or severity_of(drill.kind, owner.tier, self.rules.severities)
+        return Told(owner.team, owner.tier, severity)
 
     @property
     def _open(self) -> Mapping[Place, Episode]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
+from service.monitor.episodes.severity import Severities
 from service.values.drills import PRETENDED, Drill, DrillKind
-from service.values.episodes import Episode, Phase
+from service.values.episodes import Category, Episode, Phase, Severity
 
 OPEN_MAX = 50
 ENDED_MAX = 10
@@ -21,6 +22,14 @@ _PRETENDS = {
     DrillKind.QUALITY: "values that go missing",
     DrillKind.LAG: "a monitor that is behind",
 }
+
+
+class Told(NamedTuple):
+    """Whom a drill reaches."""
+
+    team: str
+    tier: int
+    severity: Severity
 
 
 class Drills:
@@ -40,7 +49,7 @@ class Drills:
         """The last ones that are over, the newest last."""
         return tuple(self._ended)
 
-    def hear(self, drill: Drill, now_seconds: float) -> list[Episode]:
+    def hear(self, drill: Drill, told: Told, now_seconds: float) -> list[Episode]:
         """What has come of what somebody asked for: the new events. One that is heard of only when
         its time is over, or whose episode is there already, is nothing.
         """
@@ -50,7 +59,7 @@ class Drills:
         known = name in self._open or any(episode.id == name for episode in self._ended)
         if known or now_seconds >= drill.until_seconds or len(self._open) >= OPEN_MAX:
             return []
-        begun = _episode(drill, now_seconds)
+        begun = _episode(drill, told, now_seconds)
         self._open[name] = (begun, drill.until_seconds)
         return [begun]
 
@@ -85,7 +94,13 @@ class Drills:
         return over
 
 
-def _episode(drill: Drill, now_seconds: float) -> Episode:
+def severity_of(kind: DrillKind, tier: int, severities: Severities) -> Severity:
+    """Whom it reaches unless somebody says so: lag of ours is a page, whatever the model."""
+    category, _ = PRETENDED[kind]
+    return Severity.PAGE if category is Category.LAG else severities.of(category, tier)
+
+
+def _episode(drill: Drill, told: Told, now_seconds: float) -> Episode:
     category, kind = PRETENDED[drill.kind]
     until = datetime.fromtimestamp(drill.until_seconds, UTC).strftime("%H:%M")
     return Episode(
@@ -96,9 +111,9 @@ def _episode(drill: Drill, now_seconds: float) -> Episode:
         kind=kind,
         model=drill.model,
         version=drill.version,
-        team=drill.team,
-        tier=drill.tier,
-        severity=drill.severity,
+        team=told.team,
+        tier=told.tier,
+        severity=told.severity,
         source="",
         onset_seconds=drill.at_seconds,
         started_seconds=drill.at_seconds,
