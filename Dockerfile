@@ -7,6 +7,8 @@
 # The base is pinned to a line of Python and of Debian, not to a digest: the same tag gets security
 # updates. Where a build must be repeatable to the bit, give PYTHON_IMAGE with the digest your
 # registry holds (python:3.11-slim-bookworm@sha256:...). What is installed on it is pinned by hash.
+# To its base it adds 150 MB to be pulled, 460 MB on disk, most of it pyarrow and scipy:
+# `make image-root` measures it, and `make image-steps` is quicker.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 

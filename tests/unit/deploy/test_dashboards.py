@@ -21,7 +21,6 @@ LABELLED = re.compile(r"(anchorwatch_\w+)\{([^}]*)\}")
 SUFFIXES = {MetricType.HISTOGRAM: ("_bucket", "_sum", "_count")}
 BUILT_IN = {"__all", "__rate_interval", "__url_time_range", "__data", "__field"}
 SCRAPED = {"instance", "job"}
-TO_COME = {"drill"}  # of episodes that are drills
 
 NOT_SHOWN = {
     "anchorwatch_panes_judged_total",  # moves with the watermark, which is shown
