@@ -15,11 +15,12 @@ KEYS = ("version", "team", "models")
 
 @dataclass(frozen=True)
 class TeamFile:
-    """A sound file. `models` are its rules by glob, each with the team in it."""
+    """A sound file: its text, and `models`, its rules by glob, each with the team in it."""
 
     document: Document = field(repr=False)
     team: str
     models: Mapping[str, Any]
+    text: str = field(repr=False)
 
     @property
     def file(self) -> str:
@@ -49,7 +50,7 @@ def read_team_file(
         found = salvage(data, {}, [])
         problems += _placed(document, (f for f in found.faults if f[0][:1] == ("models",)))
         if not problems:
-            return TeamFile(document, team, rules), ()
+            return TeamFile(document, team, rules, text), ()
     return None, tuple(dict.fromkeys(problems))
 
 

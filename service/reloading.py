@@ -33,6 +33,9 @@ Examine = Callable[[Document | None, Mapping[str, TeamFile]], Examined]
 of teams that held until now.
 """
 
+Keep = Callable[[Mapping[str, TeamFile]], None]
+"""Remembers files of teams as they hold now, for a restart."""
+
 
 class Taken(Struct, frozen=True):
     """A configuration to take up: what of it holds from now on, its hash and its text."""
@@ -45,11 +48,20 @@ class Taken(Struct, frozen=True):
 class Reloading:
     """One for a process. `look` and `ask` are for the thread and the signal, the rest for the loop.
 
-    A change is judged once it has been there for two looks, so that no half-written file is.
+    `keep` is given the files of teams that hold. A change is judged once it has been there for two
+    looks, so that no half-written file is.
     """
 
-    def __init__(self, file: Path | None, loaded: Loaded, examine: Examine, clock: Clock) -> None:
+    def __init__(
+        self,
+        file: Path | None,
+        loaded: Loaded,
+        examine: Examine,
+        clock: Clock,
+        keep: Keep = lambda _: None,
+    ) -> None:
         self._file = file
+        self._keep = keep
         self._examine = examine
         self._clock = clock
         self._found = self._taken = loaded
@@ -66,6 +78,7 @@ class Reloading:
         self._again = math.inf
         self._success_seconds = clock.now() if all(is_ok.values()) else None
         _tell_refused(self._problems)
+        keep(loaded.included.teams)
 
     def ask(self) -> None:
         """Look at once, whether anything has changed or not."""
@@ -148,6 +161,7 @@ class Reloading:
             examined = self._examine(self._found.places.document, teams)
         problems = (*problems, *examined.included.problems)
         _tell_refused(problems)
+        self._keep(examined.included.teams)
         with self._lock:
             self._files = {str(self._file): root_is_ok, **examined.included.is_ok}
             self._problems = problems

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -15,7 +16,7 @@ import structlog
 
 from config.assignments import NOTHING, Assignments
 from config.document import Document
-from config.loader import Examined
+from config.loader import Examined, Loaded
 from config.settings import Settings
 from config.show import show
 from config.team_files import TeamFile
@@ -29,6 +30,7 @@ from service.commands.unused_order import unused_order
 from service.logs import configure
 from service.publish.server import Server
 from service.reloading import Examine, Reloading
+from service.state.accepted_files import keep_files, kept_files
 
 _SWITCH_SECONDS = 0.001
 """How long the loop may hold the interpreter while a scrape waits; Python's default is 5 ms."""
@@ -66,10 +68,12 @@ def command(config_file: Path | None, role: str | None, *, accept_lost_state: bo
     """  # noqa: D301 - click reads \b as its paragraph mark
     said = NOTHING if role is None else Assignments((f"role={role}",), option="--{key}")
     clock = SystemClock()
-    loaded = soundness(config_file, os.environ, clock.now(), said).loaded()
+    loaded = loaded_at_start(config_file, said, clock)
     configure(loaded.settings.log.format, loaded.settings.log.level)
     _tell_unwatched(loaded.settings)
-    reloading = Reloading(config_file, loaded, examiner(config_file, said, clock), clock)
+    path = loaded.settings.state.path
+    keep = partial(keep_files, path) if _has_directory(loaded.settings) else lambda _: None
+    reloading = Reloading(config_file, loaded, examiner(config_file, said, clock), clock, keep)
     service = service_of(
         loaded.settings,
         loaded.hash,
@@ -80,6 +84,22 @@ def command(config_file: Path | None, role: str | None, *, accept_lost_state: bo
     )
     web = loaded.settings.web
     serve(service, web.host, web.port, reloading=reloading)
+
+
+def loaded_at_start(config_file: Path | None, said: Assignments, clock: Clock) -> Loaded:
+    """What holds from the start on: in place of a file of a team that is wrong, what it said when
+    the process before had it, where that is known. Raises ConfigurationProblems.
+    """
+    loaded = soundness(config_file, os.environ, clock.now(), said).loaded()
+    if not loaded.included.problems or not _has_directory(loaded.settings):
+        return loaded
+    detection = loaded.places.document.data.get("detection")
+    kept = kept_files(loaded.settings.state.path, detection)
+    return soundness(config_file, os.environ, clock.now(), said, Before(None, kept)).loaded()
+
+
+def _has_directory(settings: Settings) -> bool:
+    return settings.state.store == "directory"
 
 
 def examiner(config_file: Path | None, said: Assignments, clock: Clock) -> Examine:

@@ -5,12 +5,14 @@ import pytest
 from config.assignments import NOTHING
 from service.app import Parts, Service
 from service.clock import ManualClock
+from service.commands import run
 from service.commands.run import examiner
 from service.commands.soundness import soundness
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.monitor.references.file import write
 from service.reloading import Reloading
+from service.state.accepted_files import FILE, keep_files
 from service.state.episode_record import EpisodeRecord, read_watched
 from service.state.memory import MemoryStore
 from service.values.watched import SettingsWatched
@@ -85,6 +87,9 @@ class Running:
         self.reloading.look()
         self.reloading.look()
         return self.turns(2)
+
+    def keep(self, teams):
+        keep_files(self.directory, teams)
 
     @property
     def page(self):
@@ -275,3 +280,19 @@ def test_a_new_episode_has_the_severity_of_the_tier_that_holds_now(running):
     running.send(6, shift=3.0)
     (episode,) = running.service.judge.episodes.open
     assert (episode.tier, episode.severity.value) == (3, "log")
+
+
+def test_a_restart_knows_what_a_broken_file_said_last(running, tmp_path):
+    state = f"state: {{path: {tmp_path}}}\n"
+    running.write(root=ROOT + state)
+    clock = running.clock
+    loaded = run.loaded_at_start(running.file, NOTHING, clock)
+    Reloading(running.file, loaded, examiner(running.file, NOTHING, clock), clock, running.keep)
+    running.write(team="team: [")
+    again = run.loaded_at_start(running.file, NOTHING, clock)
+    assert again.settings.for_model("m").team == "credit"
+    assert list(again.included.is_ok.values()) == [False]
+    (tmp_path / FILE).unlink()
+    assert (
+        run.loaded_at_start(running.file, NOTHING, clock).settings.for_model("m").team == "unowned"
+    )
