@@ -293,6 +293,7 @@ def test_a_restart_knows_what_a_broken_file_said_last(running, tmp_path):
     assert again.settings.for_model("m").team == "credit"
     assert list(again.included.is_ok.values()) == [False]
     (tmp_path / FILE).unlink()
-    assert (
+    without = run.loaded_at_start(running.file, NOTHING, clock)
+    assert without.settings.for_model("m").team == "unowned"
         run.loaded_at_start(running.file, NOTHING, clock).settings.for_model("m").team == "unowned"
     )
