@@ -295,5 +295,3 @@ def test_a_restart_knows_what_a_broken_file_said_last(running, tmp_path):
     (tmp_path / FILE).unlink()
     without = run.loaded_at_start(running.file, NOTHING, clock)
     assert without.settings.for_model("m").team == "unowned"
-        run.loaded_at_start(running.file, NOTHING, clock).settings.for_model("m").team == "unowned"
-    )
