@@ -68,7 +68,9 @@ def stat(
     legend: str = "",
     links: Iterable[Json] = (),
 ) -> Json:
-    """One figure of now. Without `steps` it is no matter of good or bad, and grey."""
+    """One figure of now, or with a `legend` words from labels. Without `steps` it is neither good nor
+    bad, and grey.
+    """
     defaults = _defaults(unit, steps or ((0.0, GREY),), links)
     return {
         **_panel("stat", title, description, [Query(query, legend, now=True)]),
@@ -77,7 +79,7 @@ def stat(
             "graphMode": "none",
             "colorMode": "background" if steps else "value",
             "justifyMode": "center",
-            "textMode": "value_and_name" if legend else "value",
+            "textMode": "name" if legend else "value",
             "wideLayout": True,
             "showPercentChange": False,
             "percentChangeColorMode": "standard",
