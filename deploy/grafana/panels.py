@@ -68,8 +68,8 @@ def stat(
     legend: str = "",
     links: Iterable[Json] = (),
 ) -> Json:
-    """One figure of now, or with a `legend` words from labels. Without `steps` it is neither good nor
-    bad, and grey.
+    """One figure of now, or with a `legend` words from labels. Without `steps` it is neither good
+    nor bad, and grey.
     """
     defaults = _defaults(unit, steps or ((0.0, GREY),), links)
     return {
