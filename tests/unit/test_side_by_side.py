@@ -20,7 +20,7 @@ class Item:
         ("tests/unit/test_loop.py::test_one", "tests/unit/test_loop.py"),
         ("tests/unit/state/test_store.py::TestOne::test_one", "tests/unit/state/test_store.py"),
         ("tests/integration/test_start.py::test_one[a::b/c]", "tests/integration/test_start.py"),
-        ("tests/integration/fleet/test_brokers.py::test_one", "tests/integration/fleet"),
+        ("tests/integration/fleet/test_references.py::test_one", "tests/integration/fleet"),
     ],
 )
 def test_files_stay_together_and_so_do_the_integration_tests_of_a_directory(node, unit):

@@ -48,19 +48,3 @@ def performances(
             begun.begin(item.nodeid, play, {} if call is None else dict(call.params))
     yield begun
     begun.close()
-
-
-@pytest.fixture
-def stage_on(
-    fleet_references: References, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
-    """`stage_on(bootstrap)`: a stage on other brokers than the session's."""
-    made: list[Stage] = []
-
-    def make(bootstrap: Any) -> Stage:
-        made.append(Stage(bootstrap, fleet_references, tmp_path_factory.mktemp("stage")))
-        return made[-1]
-
-    yield make
-    for stage in made:
-        stage.close()

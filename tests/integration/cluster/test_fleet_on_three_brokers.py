@@ -4,20 +4,25 @@ import time
 
 import pytest
 
-from tests.integration.fleet.stage import PARTITIONS, Stage
+from tests.integration.fleet.stage import PARTITIONS, Stage, build_traffic_references
 from tests.integration.parts.sent_panes import wait_until_all_go_on
 
 OUTAGE_SECONDS = 30.0
-pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("performances")]
-"""Scenarios on the session's broker go on meanwhile."""
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def traffic_references(tmp_path_factory):
+    return build_traffic_references(tmp_path_factory.mktemp("references"))
 
 
 @pytest.fixture
-def fleet_of(kafka_cluster, stage_on):
+def fleet_of(kafka_cluster, traffic_references, tmp_path):
     """A stage on the cluster, and a fleet on it whose topics have three copies each."""
-    stage: Stage = stage_on(kafka_cluster.servers)
+    stage = Stage(kafka_cluster.servers, traffic_references, tmp_path)
     topic = kafka_cluster.create_topic(PARTITIONS, min_insync_replicas="2")
-    return stage, stage.fleet(topic)
+    yield stage, stage.fleet(topic)
+    stage.close()
 
 
 def test_a_fleet_goes_on_without_one_of_three_brokers_and_when_it_is_back(kafka_cluster, fleet_of):
