@@ -295,3 +295,21 @@ def test_a_restart_knows_what_a_broken_file_said_last(running, tmp_path):
     (tmp_path / FILE).unlink()
     without = run.loaded_at_start(running.file, NOTHING, clock)
     assert without.settings.for_model("m").team == "unowned"
+
+
+def test_what_is_hidden_from_now_on_is_taken_out_of_episodes_that_last(running):
+    running.send(10).send(6, shift=3.0)
+    (before,) = running.service.judge.episodes.open
+    assert any("[" in cell.name for stream in before.streams for cell in stream.cells)
+    assert before.evidence.counts
+    running.write(team="team: credit\nmodels: {m: {features: {x: {values: hidden}}}}").looked()
+    (after,) = running.service.judge.episodes.open
+    (stream,) = after.streams
+    assert (stream.words, stream.cells) == ("has changed; its values are hidden", ())
+    assert after.words.startswith("x has changed; its values are hidden")
+    assert after.evidence.counts == ()
+    assert (after.id, after.score, after.onset_seconds) == (
+        before.id,
+        before.score,
+        before.onset_seconds,
+    )

@@ -16,6 +16,7 @@ from service.monitor.episodes import upstream
 from service.monitor.episodes.causes import LIKELY, Cause, likely_cause, situation_of
 from service.monitor.episodes.counts import EpisodeCounts
 from service.monitor.episodes.drills import Drills, Told, severity_of
+from service.monitor.episodes.hiding import Hides, without_values
 from service.monitor.episodes.ledger import Ledger, Place
 from service.monitor.episodes.pane_verdicts import Describe, Drifting, PaneVerdict
 from service.monitor.episodes.severity import Severities
@@ -116,6 +117,10 @@ class Episodes:
     def hear(self, verdict: Verdict) -> None:
         """Count what somebody decided on an episode."""
         self.counts.decided(verdict)
+
+    def hide(self, hides: Hides) -> None:
+        """Tell no more of hidden streams than is told of those that are described from now on."""
+        self._ledger.change(lambda episode: without_values(episode, hides))
 
     def drill(self, asked: Iterable[Drill], now_seconds: float) -> list[Episode]:
         """Begin and end drills, as people ask for and as their time is over: the new events, which

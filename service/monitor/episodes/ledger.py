@@ -4,7 +4,7 @@ What happens to an episode within one pane is gathered first and told as one eve
 people hear of a change once, whatever its sides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -99,6 +99,12 @@ class Ledger:
         """The episode, which is over, is told at once."""
         self._open[place] = episode
         self._append(place, Phase.RECOVERED, "")
+
+    def change(self, changed: Callable[[Episode], Episode]) -> None:
+        """Every episode that is known, those that wait to be written too, in another form."""
+        self._open = {place: changed(episode) for place, episode in self._open.items()}
+        self._ended = [changed(episode) for episode in self._ended]
+        self.outbox[:] = [changed(episode) for episode in self.outbox]
 
     def new_id(self, name: str, onset_seconds: float) -> str:
         """A name for an episode that no other has had lately."""

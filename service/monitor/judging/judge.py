@@ -26,7 +26,7 @@ from service.monitor.references.agreement import Entries
 from service.values.episodes import OffsetRange
 from service.values.plans import Plan, Schedule
 from service.values.references import Reference
-from service.values.streams import ModelKey
+from service.values.streams import ModelKey, StreamKey
 from service.values.watches import Watch
 
 WatchFor = Callable[[str], Watch]
@@ -194,6 +194,7 @@ class Judge:
             model.take_up(self._origins.given(key), newest_seconds.get(key, -math.inf))
         for model in self.models.values():
             model.share_budget()
+        self._hide()
 
     def take_up(self, shards: Iterable[CountedPartition]) -> list[ModelKey]:
         """Take up what is given anew, from a pane that no event has touched yet; for which versions
@@ -229,7 +230,19 @@ class Judge:
             model.take_up(self._origins.given(key), newest_seconds(key, shards))
         for model in self.models.values():
             model.share_budget()
+        self._hide()
         return changed
+
+    def _hide(self) -> None:
+        """What was described under other settings may tell what is hidden now."""
+        watches: dict[str, Watch] = {}
+
+        def hides(model: str, stream: StreamKey) -> bool:
+            if model not in watches:
+                watches[model] = self._watch_for(model)
+            return watches[model].hides(stream)
+
+        self.episodes.hide(hides)
 
     def _admit(self, key: ModelKey, kept: Entries | None) -> tuple[ModelJudge, bool]:
         """The model, and whether it goes on with what was `kept` of its references."""
