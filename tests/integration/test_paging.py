@@ -8,12 +8,11 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from typing import NamedTuple, Self
+from contextlib import ExitStack
+from typing import NamedTuple
 
 import pytest
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError
 
 from tests.integration.parts.alertmanager_server import Alertmanager
 from tests.integration.parts.kafka_broker import KafkaBroker
@@ -21,6 +20,7 @@ from tests.integration.parts.notified import Inbox
 from tests.integration.parts.prometheus_server import Prometheus
 from tests.integration.parts.service_process import ServiceProcess
 from tests.integration.parts.shipped_alerting import DEPLOY, routes_to, shortened_rules
+from tests.integration.parts.started import Started
 from tests.integration.parts.topics import create_topic
 from tests.integration.parts.watched_topic import build_reference, configuration
 
@@ -53,29 +53,34 @@ class Stage(NamedTuple):
         subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=60)
 
 
-class Traffic:
-    """A model that is asked all the time; `shift` is how far its incomes are off, in sd."""
+class Traffic(Started):
+    """A model that is asked all the time; `shift` is how far its incomes are off, in sd.
+
+    It is closed before its broker goes, and started anew.
+    """
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self.shift = 0.0
-        self._producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20)
-        self._topic, self._stop = topic, threading.Event()
+        self._bootstrap, self._topic = bootstrap, topic
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stop.clear()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._random = random.Random(4)
-
-    def __enter__(self) -> Self:
         self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._stop.set()
-        self._thread.join()
-        with suppress(KafkaTimeoutError):  # what is on its way to a broker that is away
-            self._producer.close(timeout=2)
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
+        chance = random.Random(4)
+        producer = KafkaProducer(bootstrap_servers=self._bootstrap, linger_ms=20)
         while not self._stop.wait(1 / PER_SECOND):
-            self._producer.send(self._topic, event("credit", time.time(), self._random, self.shift))
+            producer.send(self._topic, event("credit", time.time(), chance, self.shift))
+        producer.close()
 
 
 def row(chance, shift=0.0):
@@ -137,9 +142,17 @@ def stage(tmp_path):
 
 @pytest.mark.timeout(280)  # two minutes, where nothing else runs
 def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage):
-    inbox = stage.inbox
+    tells_the_team_of_a_silent_producer(stage)
+    page = tells_the_team_of_a_drift(stage)
+    answers_what_the_runbooks_ask(stage)
+    says_when_the_drift_is_over(stage, page)
+    tells_the_platform_alone_of_an_outage(stage)
+    takes_a_drill_the_whole_way(stage)
 
-    # The producer of the ledger has sent nothing for minutes, and all was read.
+
+def tells_the_team_of_a_silent_producer(stage):
+    """The ledger has sent nothing for minutes, and all that there is was read."""
+    inbox = stage.inbox
     silent = inbox.wait_for(lambda notice: "ModelSilent" in notice.names)
     assert silent.receiver == "payments-webhook"
     [alert] = silent.alerts
@@ -148,7 +161,10 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
     assert "The newest record came 2" in alert["annotations"]["changed"]
     inbox.wait_for(lambda notice: notice.receiver == "heartbeat")
 
-    # One feature of one model drifts.
+
+def tells_the_team_of_a_drift(stage):
+    """One feature of one model drifts."""
+    inbox = stage.inbox
     drifted_at = time.time()
     stage.traffic.shift = 2.0
     page = inbox.wait_for(lambda notice: "ModelDrift" in notice.names)
@@ -166,23 +182,31 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
     [started] = stage.prometheus.query("max(anchorwatch_episode_onset_timestamp_seconds)")
     assert abs(started.value - drifted_at) <= 3 * PANE_SECONDS
     assert page.at - drifted_at <= 3 * PANE_SECONDS + 4  # scraped, evaluated, grouped: 1 s each
+    return page
 
-    # What the runbooks ask is answered, and no rule fails.
+
+def answers_what_the_runbooks_ask(stage):
     for query in runbook_queries():
         stage.prometheus.query(query.replace("$model", "credit"))
     assert stage.prometheus.query('topk(10, anchorwatch_drift_score{model="credit"} >= 1)')
     assert stage.prometheus.failing_rules() == {}
 
-    # It is over.
+
+def says_when_the_drift_is_over(stage, page):
+    inbox = stage.inbox
     stage.traffic.shift = 0.0
     over = inbox.wait_for(
         lambda notice: notice.status == "resolved" and notice.receiver == page.receiver, 60
     )
-    assert [a["labels"]["episode"] for a in over.alerts] == [alert["labels"]["episode"]]
+    assert [a["labels"]["episode"] for a in over.alerts] == [page.alerts[0]["labels"]["episode"]]
     assert [notice.status for notice in inbox.to(page.receiver)] == ["firing", "resolved"]
 
-    # Nobody can know of the models while the broker is away, so nobody but the platform is told.
+
+def tells_the_platform_alone_of_an_outage(stage):
+    """Nobody can know of the models while the broker is away."""
+    inbox = stage.inbox
     told_before = told_of_models(inbox)
+    stage.traffic.close()
     stage.broker.kill()
     behind = inbox.wait_for(lambda notice: "AnchorwatchBehind" in notice.names)
     assert behind.receiver == "platform-pager"
@@ -190,15 +214,17 @@ def test_the_right_team_is_told_of_what_happened_once_and_when_it_is_over(stage)
     time.sleep(PANE_SECONDS)
     assert told_of_models(inbox) == told_before
     stage.broker.start()
+    stage.traffic.start()
     inbox.wait_for(
         lambda notice: notice.status == "resolved" and notice.receiver == "platform-pager"
     )
     assert told_of_models(inbox) == told_before
     assert stage.service.scrape().total("episodes_total", kind="input") == 1
 
-    # Somebody tries the way to the pager.
+
+def takes_a_drill_the_whole_way(stage):
     stage.drill("--model", "ledger", "--kind", "quality", "--severity", "page", "--by", "ada")
-    drill = inbox.wait_for(lambda notice: "ModelQualityBroken" in notice.names)
+    drill = stage.inbox.wait_for(lambda notice: "ModelQualityBroken" in notice.names)
     assert drill.receiver == "data-science-pager"
     [alert] = drill.alerts
     assert alert["labels"]["drill"] == "true"
@@ -221,7 +247,7 @@ def told_of_models(inbox):
 
 
 def send_a_day_that_ended(bootstrap, topic, minutes_ago):
-    """Of the ledger: an event every five minutes for 26 hours, the last one so long ago."""
+    """Of the ledger: an event every two minutes for 26 hours, the last one so long ago."""
     chance = random.Random(5)
     end = time.time() - 60 * minutes_ago
     producer = KafkaProducer(bootstrap_servers=bootstrap)
