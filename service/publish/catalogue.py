@@ -44,9 +44,9 @@ timestamps.
 - **Episodes.** What drifts together is one episode, and its labels stay as they are while it lasts,
   so that one drift is one page. `episode` is the key for deduplication and the name that
   `anchorwatch episode show` takes. Severity `log` is never active, but it is counted.
-- **Alerts** that ask for these metrics are in `deploy/prometheus/rules`. `model_severity_info` has no
-  series for what reaches nobody. Silence of a model is known after a day where it works around the
-  clock, after two weeks by the hour of the week else; before, `model_expected` is absent.
+- **Alerts** that ask for these metrics are in `deploy/prometheus/rules`. `model_severity_info` has
+  no series for what reaches nobody. Silence of a model is known after a day where it works around
+  the clock, after two weeks by the hour of the week else; before, `model_expected` is absent.
 - **Detail.** `summary` is always there; `episode` adds the distances of what has drifted; `full`
   adds all distances, the quantiles and the detectors' evidence. `auto` is `full` while that fits
   half of `metrics.series`, then `episode`. `metrics_detail` says which is in force.
