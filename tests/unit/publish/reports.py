@@ -16,8 +16,8 @@ from service.values.episodes import (
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.reports import (
-    DetectorReport,
     ConfigReport,
+    DetectorReport,
     ExchangeReport,
     LoopTiming,
     ModelReport,
