@@ -14,7 +14,7 @@ from config.sources import SourceSettings
 from service.app_fleet import judge_service, worker_service
 from service.app_judge import JudgeService
 from service.app_record import episode_record
-from service.app_reload import RegistryOf, count_by, judge_by, record, take_up
+from service.app_reload import RegistryOf, count_by, go_over, judge_by, record, take_up
 from service.app_worker import WorkerService
 from service.cadence import Cadence
 from service.clock import Clock, SystemClock
@@ -157,15 +157,16 @@ class Service:
 
     def _publish(self, loop: Loop) -> None:
         take_up(self.parts.reloading, lambda taken: self._follow(taken, loop))
+        shards = loop.shards.values()
+        count_by(self.judge, go_over(self.judge, shards), shards)
         self.report = self._make_report(loop)
         metrics = self.settings.metrics
         page = self._exposition.render(self.report, metrics.detail, metrics.series)
         self.board.publish(page, self.report)
 
     def _follow(self, taken: Taken, loop: Loop) -> None:
-        parts, shards = self.parts, loop.shards.values()
-        changed = judge_by(taken, self.settings, self.judge, parts.given, parts.registry_of, shards)
-        count_by(self.judge, changed, shards)
+        parts = self.parts
+        judge_by(taken, self.settings, self.judge, parts.given, parts.registry_of)
         record(taken, loop.watching)
         self.settings, self._config_hash = taken.settings, taken.config_hash
 

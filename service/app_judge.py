@@ -9,7 +9,7 @@ from importlib.metadata import version
 from msgspec import Struct, structs
 
 from config.settings import Settings
-from service.app_reload import RegistryOf, judge_by, record, take_up
+from service.app_reload import RegistryOf, go_over, judge_by, record, take_up
 from service.cadence import Cadence
 from service.clock import Clock
 from service.errors import RecoverableError
@@ -142,11 +142,11 @@ class JudgeService:
 
     def _publish(self, loop: JudgeLoop, shared: JudgeShared) -> None:
         take_up(self.parts.reloading, lambda taken: self._follow(taken, loop, shared))
+        go_over(loop.judge, list(loop.images))
         self.front.publish(self._report(loop))
 
     def _follow(self, taken: Taken, loop: JudgeLoop, shared: JudgeShared) -> None:
-        images = list(loop.images)
-        judge_by(taken, self.settings, loop.judge, shared.given, shared.registry_of, images)
+        judge_by(taken, self.settings, loop.judge, shared.given, shared.registry_of)
         record(taken, loop.watching)
         self.settings = taken.settings
         self.front.follow(taken.settings)

@@ -1,6 +1,6 @@
 """What a running process does when its configuration has changed: settings into its parts, anew."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import version
 
 from config.settings import Settings
@@ -40,26 +40,27 @@ def judge_by(
     judge: Judge,
     given: GivenReferences,
     registry_of: RegistryOf | None,
-    partitions: Iterable[CountedPartition],
-) -> list[ModelKey]:
-    """Judge by the settings that are taken up; which model versions are watched in another way.
+) -> None:
+    """Judge by the settings that are taken up; models follow by `go_over`.
 
     Raises ConfigurationError and RecoverableError, and has changed nothing then.
     """
     exchange_references(given, taken.settings, registry_of)
     judge.episodes.rules = episode_rules(taken.settings, taken.config_hash)
-    return judge.watch_as(
-        watches(taken.settings),
-        is_watched_otherwise(before, taken.settings),
-        partitions,
-        lambda state: decode(encode(state)),
-    )
+    judge.watch_as(watches(taken.settings), is_watched_otherwise(before, taken.settings))
+
+
+def go_over(judge: Judge, partitions: Collection[CountedPartition]) -> list[ModelKey]:
+    """Have a few models go over to settings that were taken up: a thousand at once would keep the
+    loop for a minute. Which these are.
+    """
+    return judge.watch_some(partitions, lambda state: decode(encode(state)))
 
 
 def count_by(judge: Judge, changed: Iterable[ModelKey], shards: Iterable[Shard]) -> None:
     """Have the open panes of these follow the judge's new plans, where it counts itself."""
     models = list(changed)
-    for shard in shards:
+    for shard in shards if models else ():
         for key in models:
             if key in shard.models:
                 shard.models[key].follow(key, judge.plan)

@@ -10,6 +10,7 @@ from service.commands.run import examiner
 from service.commands.soundness import soundness
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
+from service.monitor.judging.judge import WATCHED_AT_ONCE
 from service.monitor.references.file import write
 from service.reloading import Reloading
 from service.state.accepted_files import FILE, keep_files
@@ -313,3 +314,18 @@ def test_what_is_hidden_from_now_on_is_taken_out_of_episodes_that_last(running):
         before.score,
         before.onset_seconds,
     )
+
+
+def test_many_models_go_over_a_few_at_a_time(running):
+    keys = [MODEL._replace(version=str(number)) for number in range(2 * WATCHED_AT_ONCE + 1)]
+    for key in keys:
+        running.send(1, model=key)
+    running.write(team=TEAM.replace("1", "3"))
+    running.reloading.ask()
+    running.reloading.look()
+    left = []
+    for _ in range(4):
+        running.turns(1)
+        left.append(sum(model.tier == 1 for model in running.service.report.models))
+    assert left == [WATCHED_AT_ONCE + 1, 1, 0, 0]
+    assert sum(model.predictions_total for model in running.service.report.models) == 60 * len(keys)

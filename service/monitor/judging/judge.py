@@ -34,6 +34,9 @@ PlanFor = Callable[[ModelKey, Watch, Reference | None, bool], Plan]
 Judged = Callable[[ModelJudge, Pane, list[Transition]], None]
 """Is told of every pane that was judged, after it was, with what changed in it."""
 
+WATCHED_AT_ONCE = 10
+"""So many go over to other settings at a time: each takes some 50 ms, with 50 features."""
+
 IN_USE_PANES = 60
 """A version is in use that was judged within so many panes."""
 
@@ -72,6 +75,7 @@ class Judge:
         self.episodes = episodes or Episodes()
         self.models: dict[ModelKey, ModelJudge] = {}
         self.over_limit = 0
+        self._watched_before: list[ModelKey] = []
 
     def schedule(self, key: ModelKey) -> Schedule | None:
         """The plans of a model version; None when there are as many as may be."""
@@ -208,30 +212,34 @@ class Judge:
                 taken.append(key)
         return taken
 
-    def watch_as(
-        self,
-        watch_for: WatchFor,
-        is_changed: Callable[[str], bool],
-        shards: Iterable[CountedPartition],
-        copied: Callable[[Any], Any],
-    ) -> list[ModelKey]:
-        """Watch models as other settings say from now on, those whose name `is_changed`, and go on
-        with all that is known of them, as after a restart; which these are.
-
-        `copied` gives a state anew, so that nothing of the old judge is shared.
+    def watch_as(self, watch_for: WatchFor, is_changed: Callable[[str], bool]) -> None:
+        """Watch as other settings say from now on; models that are known, and whose name
+        `is_changed`, as soon as `watch_some` has come to them.
         """
         self._watch_for = watch_for
-        shards = list(shards)
-        changed = [key for key in self.models if is_changed(key.model)]
-        for key in changed:
+        changed = (key for key in self.models if is_changed(key.model))
+        self._watched_before = list(dict.fromkeys((*self._watched_before, *changed)))
+        self._hide()
+
+    def watch_some(
+        self, shards: Iterable[CountedPartition], copied: Callable[[Any], Any]
+    ) -> list[ModelKey]:
+        """Of those that are still watched as other settings said have the next few go on, with all
+        that is known of them, as after a restart; which these are.
+
+        `copied` gives a state anew, so that nothing of the model's old judge is shared.
+        """
+        some = self._watched_before[:WATCHED_AT_ONCE]
+        self._watched_before = self._watched_before[WATCHED_AT_ONCE:]
+        taken, shards = [key for key in some if key in self.models], list(shards)
+        for key in taken:
             state = copied(self.models[key].state(lambda part: part))
             model, is_kept = self._admit(key, state["references"])
             model.restore(state, goes_on_learning=is_kept)
             model.take_up(self._origins.given(key), newest_seconds(key, shards))
-        for model in self.models.values():
+        for model in self.models.values() if taken else ():
             model.share_budget()
-        self._hide()
-        return changed
+        return taken
 
     def _hide(self) -> None:
         """What was described under other settings may tell what is hidden now."""
