@@ -10,8 +10,8 @@ from tests.integration.fleet.dying_worker import MOMENTS, STEPS
 from tests.integration.parts.fleet import SESSION_SECONDS, Fleet
 
 WORKERS = 2
-FAULTS = 4
-SPAN_SECONDS = 10.0
+FAULTS = 3
+SPAN_SECONDS = 8.0
 """In which faults begin; what they take comes on top."""
 
 

@@ -162,9 +162,14 @@ class Fleet:
 
     def wait_until_serving(self) -> None:
         """Until all that run have come so far that SIGTERM is a request to them."""
-        for member in self.members:
-            if member.is_running:
-                member.wait_for(lambda _: True)
+
+        def answers(member: ServiceProcess) -> bool:
+            try:
+                return bool(member.get("/livez"))
+            except OSError:
+                return not member.is_running
+
+        self.wait_until(lambda: all(map(answers, self.members)), "all that run answer")
 
     def judge_page(self) -> Page:
         """The judge's metrics, empty while it does not answer."""
