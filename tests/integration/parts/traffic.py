@@ -8,11 +8,11 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from tests.integration.parts.events import Message
 
@@ -120,14 +120,17 @@ class Traffic:
             delivery_timeout_ms=60_000,
             request_timeout_ms=10_000,
             metadata_max_age_ms=5_000,
+            # An idempotent one may wait for ever for answers of brokers that were killed.
+            enable_idempotence=False,
         )
         try:
             self._send_until_stopped(producer)
-            producer.flush(60)
+            producer.flush(90)
         except BaseException as error:  # noqa: BLE001 - `stop` raises it where somebody looks
             self._problem = error
         finally:
-            producer.close()
+            with suppress(KafkaTimeoutError):  # what `flush` has said already
+                producer.close(10)
 
     def _send_until_stopped(self, producer: KafkaProducer) -> None:
         due = time.monotonic()
