@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from service.kafka.fetch import abandon
 from tests.integration.parts.events import Message
 
 CHANNELS = ("web", "app", "branch", "phone")
@@ -125,12 +126,10 @@ class Traffic:
         )
         try:
             self._send_until_stopped(producer)
-            producer.flush(90)
         except BaseException as error:  # noqa: BLE001 - `stop` raises it where somebody looks
             self._problem = error
         finally:
-            with suppress(KafkaTimeoutError):  # what `flush` has said already
-                producer.close(10)
+            _end(producer)
 
     def _send_until_stopped(self, producer: KafkaProducer) -> None:
         due = time.monotonic()
@@ -148,6 +147,17 @@ class Traffic:
                 )
             except KafkaError:
                 self.failures += 1
+
+
+def _end(producer: KafkaProducer) -> None:
+    """Nothing is on its way any more when this returns.
+
+    kafka-python may wait for ever for what killed brokers never answered, and `close` waits with
+    it. What is given up then is not in the log, which is what everything is held to.
+    """
+    with suppress(KafkaTimeoutError):
+        producer.flush(30)
+    abandon(producer)
 
 
 @contextmanager
