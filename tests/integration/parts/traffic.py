@@ -169,7 +169,7 @@ def traffic(
     seed: int,
     per_second: float,
 ) -> Iterator[Traffic]:
-    """Traffic to these partitions while the body runs; at its end all is in the log."""
+    """Traffic to these partitions while the body runs; at its end no more is on its way."""
     flowing = Traffic(bootstrap, topic, partitions, seed=seed, per_second=per_second)
     flowing.start()
     try:
