@@ -28,15 +28,15 @@ from service.commands.relations import with_relations
 from service.commands.row_hash import RowHash
 from service.commands.time_order import Cut, with_time_order
 from service.commands.whole_file import write_whole
+from service.composition.registry_access import open_registry, topic_of
+from service.composition.wiring import watches
 from service.errors import ConfigurationError
 from service.ingest.files.kinds import refuse_twins
 from service.ingest.files.table_formats import CELLS_MAX, ROWS_MAX, Cells, Table, table_of_batch
 from service.monitor.references.file import write
 from service.registry.publishing import publish
-from service.registry_access import open_registry, topic_of
 from service.values.references import Reference
 from service.values.streams import ValueType
-from service.wiring import watches
 
 SOURCE = "a data frame"
 _VARIABLE = "ANCHORWATCH_KAFKA__"

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from config.settings import Settings
 from service.commands.whole_file import require_writable, write_whole
+from service.composition.registry_access import open_registry
 from service.errors import ConfigurationError
 from service.monitor.references.acceptance import Decision
 from service.monitor.references.directory import ReferenceDirectory
@@ -17,7 +18,6 @@ from service.monitor.references.file import read, write
 from service.monitor.references.kept import Kept
 from service.registry.publishing import publish
 from service.registry.references import RegistryReferences
-from service.registry_access import open_registry
 from service.values.references import Reference
 
 HASH_DIGITS = 12

@@ -11,9 +11,9 @@ from msgspec import Struct
 from config.settings import Settings
 from service.commands.acceptance_view import moment
 from service.commands.episode_source import Record, find_history
+from service.composition.fleet_access import open_fleet
 from service.errors import ConfigurationError, StateCorrupt
-from service.fleet_access import open_fleet
-from service.judge_snapshot import JudgeSnapshot, JudgeTopic
+from service.loops.judge_snapshot import JudgeSnapshot, JudgeTopic
 from service.monitor.references.kept import Kept, kept_of
 from service.monitor.references.reference import same_cells
 from service.state.directory import look

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from config.settings import Role, Settings
 from service.commands.acl_lines import Cluster, Operation, Request
+from service.composition.topics_used import topics_used
 from service.kafka.topic_spec import TopicSpec
-from service.topics_used import topics_used
 
 FLEET: tuple[Role, ...] = ("worker", "judge")
 

@@ -6,13 +6,13 @@ from contextlib import closing
 from msgspec.structs import replace
 
 from config.settings import Settings
+from service.composition.wiring import kafka_parameters
 from service.errors import ConfigurationError
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.extent import Extent, Moment
 from service.ingest.kafka.recorded import RecordedTopics, find_ranges
 from service.values.audits import Audit, Book, Broker, Recount
 from service.values.backtests import TopicRange
-from service.wiring import kafka_parameters
 
 _POLL_SECONDS = 0.5
 

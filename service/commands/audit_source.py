@@ -8,9 +8,9 @@ from msgspec import Struct
 from service.audit.assembly import Recorded, minute
 from service.commands.episode_source import Record
 from service.errors import ConfigurationError
+from service.loops.watching import SETTINGS_AGAIN_SECONDS
 from service.values.audits import Period
 from service.values.watched import ModelWatched, ServiceWatched
-from service.watching import SETTINGS_AGAIN_SECONDS
 
 _BEFORE_SECONDS = SETTINGS_AGAIN_SECONDS + 10 * 86_400.0
 """So long before the period entries are read: the last one of the positions, and the settings."""

@@ -7,9 +7,9 @@ from pathlib import Path as FilePath
 from config.settings import Settings
 from config.tree import Path
 from service.commands.findings import Finding
+from service.composition.wiring import kafka_parameters
 from service.errors import ConfigurationError
 from service.ingest.kafka.client import consumer_arguments
-from service.wiring import kafka_parameters
 
 _AT = ("kafka", "security")
 _FILES = ("ca_file", "certificate_file", "key_file", "token_file")

@@ -15,6 +15,7 @@ from detectors.foresight import Foresight, shifted, with_share
 from service.commands.check_rates import Rate, Rates
 from service.commands.check_references import Found
 from service.commands.findings import Finding
+from service.composition.wiring import watches
 from service.monitor.detecting.detection import Detection
 from service.monitor.detecting.sensing import (
     MISSING_CELL,
@@ -30,7 +31,6 @@ from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ModelKey
 from service.values.watches import Watch
-from service.wiring import watches
 
 TOLD_SD = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Of the first of these shifts that is sure to be noticed it is said how soon."""

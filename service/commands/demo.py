@@ -11,10 +11,11 @@ from config.metrics import MetricsSettings
 from config.models import FeatureRule, ModelRule
 from config.settings import Settings
 from config.sources import SourceSettings
-from service.app import Parts, Service
 from service.clock import Clock, SystemClock
 from service.commands.demo_events import events
 from service.commands.run import serve
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references, time_rules
 from service.ingest.demo import TOPIC, DemoSource, Drift, demo_profiles
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.logs import configure
@@ -23,7 +24,6 @@ from service.state.memory import MemoryStore
 from service.values.episodes import Episode, Phase
 from service.values.references import Lineage, Reference
 from service.values.reports import Report
-from service.wiring import given_references, time_rules
 
 REFERENCE_ROWS = 20_000
 _EVENTS_PER_SECOND = 400

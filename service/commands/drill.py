@@ -14,11 +14,11 @@ from config.units import format_duration, parse_duration
 from service.clock import SystemClock
 from service.commands import config_option, load_settings
 from service.commands.episode_source import Record, open_record
+from service.composition.wiring import episode_rules
 from service.monitor.episodes.drills import severity_of
 from service.values.drills import Drill, DrillKind
 from service.values.episodes import Severity
 from service.values.watched import ModelWatched
-from service.wiring import episode_rules
 
 LASTS_MAX_SECONDS = 86_400.0
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from config.settings import Settings
+from service.composition.wiring import watches
 from service.monitor.references.planning import watched_part
 from service.monitor.references.unwatched import Unwatched, unwatched
 from service.values.references import Reference
-from service.wiring import watches
 
 
 def partly_watched(settings: Settings, references: Iterable[Reference]) -> Iterator[Unwatched]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from config.settings import Settings
+from service.composition.wiring import kafka_connection
 from service.errors import ConfigurationError, RecoverableError
 from service.kafka.topic_log import TopicLog
 from service.values.keyed_log import KeyedLog
-from service.wiring import kafka_connection
 
 
 @contextmanager

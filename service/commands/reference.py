@@ -37,12 +37,12 @@ from service.commands.reference_view import (
 )
 from service.commands.time_order import Cut
 from service.commands.whole_file import require_writable, write_whole
+from service.composition.wiring import watches
 from service.errors import ConfigurationError
 from service.ingest.decode.admission import clean_name
 from service.monitor.references.file import write
 from service.values.streams import ValueType
 from service.values.watches import SeasonWatch
-from service.wiring import watches
 
 CATEGORIES_BOUNDS = (2, 10_000)
 """As of limits.categories."""

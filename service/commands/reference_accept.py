@@ -19,6 +19,7 @@ from service.commands.acceptance_view import change_table, moment, warnings
 from service.commands.columns import version_option
 from service.commands.episode_source import open_record
 from service.commands.moments import parse_moment
+from service.composition.wiring import watches
 from service.errors import ConfigurationError
 from service.monitor.references.acceptance import (
     ROWS_MIN,
@@ -30,7 +31,6 @@ from service.monitor.references.acceptance import (
 )
 from service.monitor.references.kept import Kept, Seen, model_versions
 from service.values.streams import ModelKey, StreamKey
-from service.wiring import watches
 
 
 @click.command("accept", short_help="Make a real change the new normal.")

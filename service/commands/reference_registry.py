@@ -28,10 +28,10 @@ from service.commands.registry_view import (
     shelves,
 )
 from service.commands.replay_references import read_references
+from service.composition.registry_access import open_registry, topic_of
 from service.monitor.references.difference import difference
 from service.monitor.references.file import write
 from service.registry.publishing import publish, roll_back, title
-from service.registry_access import open_registry, topic_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

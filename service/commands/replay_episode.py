@@ -22,6 +22,7 @@ from service.backtest.recall import Period, Witness
 from service.commands import load_settings
 from service.commands.episode_source import Record, find_history, open_record
 from service.commands.replay_references import Given
+from service.composition.wiring import watches
 from service.errors import ConfigurationError, StateCorrupt
 from service.monitor.references.file import read
 from service.monitor.references.planning import watched_part
@@ -30,7 +31,6 @@ from service.state.directory import look
 from service.state.episode_record import DIRECTORY
 from service.values.episodes import Episode, Evidence
 from service.values.references import Reference
-from service.wiring import watches
 
 HASH_SHOWN = 12
 FILES_MAX = 10_000

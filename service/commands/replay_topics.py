@@ -13,21 +13,21 @@ from config.sources import SourceSettings
 from service.commands.command_line import as_typed
 from service.commands.replay_episode import Remembered
 from service.commands.replay_range import extent_of
+from service.composition.topics_used import names_used
+from service.composition.wiring import kafka_parameters
 from service.errors import ConfigurationError
 from service.ingest.decode.decoder import Decoder
 from service.ingest.kafka.client import KafkaParameters
 from service.ingest.kafka.extent import Extent
 from service.ingest.kafka.recorded import RecordedTopics, find_ranges
 from service.ingest.positions import LogRange
+from service.loops.routing import Router, reads
 from service.monitor.judging.judge import Judge
 from service.publish.backtest_sentences import listed
 from service.publish.pictures.time_axis import minute
 from service.publish.words import several
-from service.routing import Router, reads
-from service.topics_used import names_used
 from service.values.backtests import TopicRange
 from service.values.records import Partition
-from service.wiring import kafka_parameters
 
 _PARTITIONS_SHOWN = 8
 

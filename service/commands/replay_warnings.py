@@ -10,6 +10,7 @@ from config.units import format_duration
 from service.commands.columns import fits
 from service.commands.replay_heads import Head
 from service.commands.replay_references import Given, unused, versions_seen
+from service.composition.wiring import watches
 from service.errors import ConfigurationError
 from service.monitor.references.unwatched import Unwatched
 from service.publish.backtest_sentences import listed, model_name
@@ -18,7 +19,6 @@ from service.values.backtests import Outcome
 from service.values.rejects import Reason
 from service.values.reports import ModelReport, ReferenceState
 from service.values.streams import ModelKey
-from service.wiring import watches
 
 _NAMES_SHOWN = 10
 

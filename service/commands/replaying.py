@@ -36,9 +36,12 @@ from service.commands.replay_episode import Question, require_events
 from service.commands.replay_topics import Recording, gaps, what_was_read
 from service.commands.replay_warnings import Material, notes, warnings
 from service.commands.unused_order import unused_order
+from service.composition.registry_access import published_references
+from service.composition.wiring import episode_rules, given_references, time_rules, watches
 from service.ingest.arrival import InOrderOfArrival
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
+from service.loops.replay import Replay
 from service.monitor.counting.panes import Pane
 from service.monitor.episodes.book import Episodes
 from service.monitor.judging.comparison import Transition
@@ -46,12 +49,9 @@ from service.monitor.judging.judge import Judge, Judged
 from service.monitor.judging.model_judge import ModelJudge
 from service.monitor.judging.origins import GivenReference, InheritedReference
 from service.monitor.references.planning import plan_for, watched_part
-from service.registry_access import published_references
-from service.replay import Replay
 from service.values.backtests import Backtest, InputFile, Origin, Outcome, Reconsidered, TopicRange
 from service.values.references import Reference
 from service.values.watches import FeatureWatch
-from service.wiring import episode_rules, given_references, time_rules, watches
 
 PACKAGES = ("anchorwatch", "numpy", "pyarrow", "river")
 

@@ -20,16 +20,16 @@ from config.loader import Examined, Loaded
 from config.settings import Settings
 from config.show import show
 from config.team_files import TeamFile
-from service.app import service_of
 from service.clock import Clock, SystemClock
 from service.commands import config_option
 from service.commands.check_references import read_references
 from service.commands.partly_watched import partly_watched
 from service.commands.soundness import Before, soundness
 from service.commands.unused_order import unused_order
+from service.composition.alone import service_of
 from service.logs import configure
+from service.loops.reloading import Examine, Reloading
 from service.publish.server import Server
-from service.reloading import Examine, Reloading
 from service.state.accepted_files import keep_files, kept_files
 
 _SWITCH_SECONDS = 0.001

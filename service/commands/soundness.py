@@ -22,9 +22,9 @@ from service.commands.check_sensitivity import Judged, budget_findings, judged_b
 from service.commands.check_sources import source_findings
 from service.commands.check_web import web_findings
 from service.commands.findings import Finding
+from service.composition.wiring import time_rules, watches
 from service.monitor.judging.judge import Judge
 from service.monitor.references.planning import plan_for
-from service.wiring import time_rules, watches
 
 
 @dataclass(frozen=True)

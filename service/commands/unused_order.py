@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from config.settings import Settings
 from config.units import format_duration
+from service.composition.wiring import watches
 from service.monitor.detecting.beforehand import fits_hours, fits_panes
 from service.values.references import InTime, Reference
 from service.values.watches import SeasonWatch
-from service.wiring import watches
 
 
 def unused_order(settings: Settings, references: Iterable[Reference]) -> Iterator[str]:

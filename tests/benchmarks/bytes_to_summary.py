@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from config.limits import LimitsSettings
 from config.settings import Settings
 from config.sources import SourceSettings
+from service.composition.wiring import watches
 from service.ingest.decode.decoder import Decoder
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.judge import Judge
 from service.monitor.references.planning import plan_for
 from service.values.records import Chunk, Partition
-from service.wiring import watches
 from tests.benchmarks.events import ModelEvents
 from tests.benchmarks.figures import Figure, at_least, at_most
 from tests.benchmarks.naive import NaiveLoop

@@ -22,6 +22,7 @@ import psutil
 from config.limits import LimitsSettings
 from config.settings import Settings
 from config.sources import SourceSettings
+from service.composition.wiring import watches
 from service.ingest.decode.decoder import Decoder
 from service.monitor.counting.images import Images
 from service.monitor.counting.model_image import ModelImage
@@ -40,7 +41,6 @@ from service.values.exchange import Sent, SentPane, SentProgress, Stamp
 from service.values.records import Chunk, Partition
 from service.values.references import Reference
 from service.values.streams import ModelKey
-from service.wiring import watches
 from tests.benchmarks.events import ModelEvents
 from tests.benchmarks.figures import Figure, at_most
 

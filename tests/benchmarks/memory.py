@@ -16,11 +16,11 @@ import psutil
 
 from config.settings import Settings
 from config.sources import SourceSettings
-from service.app import Parts, Service
 from service.clock import SystemClock
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references, time_rules
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.state.directory import DirectoryStore
-from service.wiring import given_references, time_rules
 from tests.benchmarks.events import ModelEvents
 from tests.benchmarks.figures import Figure, at_most
 from tests.benchmarks.generated import GeneratedSource

@@ -12,10 +12,10 @@ from kafka.admin import KafkaAdminClient
 from msgspec.structs import replace
 
 from config.loader import load
-from service.app import Service, kafka_service
 from service.clock import SystemClock
+from service.composition.alone import Service, kafka_service
+from service.composition.wiring import kafka_parameters
 from service.ingest.kafka.source import KafkaSource
-from service.wiring import kafka_parameters
 from tests.integration.parts import events
 from tests.integration.parts.agreement import assert_agrees_to_the_last_event
 from tests.integration.parts.scrapes import scraping

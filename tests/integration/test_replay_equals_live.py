@@ -7,12 +7,12 @@ import pytest
 
 from config.loader import load
 from config.sources import SourceSettings
+from service.composition.wiring import given_references, time_rules, watches
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
+from service.loops.replay import Replay
 from service.monitor.judging.judge import Judge
 from service.monitor.references.planning import plan_for
-from service.replay import Replay
-from service.wiring import given_references, time_rules, watches
 from tests.integration.parts import events
 from tests.integration.parts.agreement import kept_state
 from tests.integration.parts.watched_topic import as_lines, read_log, send

@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable
 
 from config.limits import LimitsSettings
 from config.sources import SourceSettings
-from service.cadence import Cadence
 from service.clock import ManualClock
 from service.errors import CheckpointFailed
 from service.ingest.decode.decoder import Decoder
 from service.ingest.memory import MemorySource
-from service.loop import Loop
+from service.loops.alone import Loop
+from service.loops.cadence import Cadence
+from service.loops.vitals import Solitude, Watchdog
 from service.state.episode_record import EpisodeLog
 from service.state.memory import MemoryStore
 from service.values.records import Partition, Turn
 from service.values.references import Reference
 from service.values.rejects import Reject
-from service.vitals import Solitude, Watchdog
 from tests.unit.monitor.events import MODEL, RULES, T0, Event, judge_of, watch
 
 NOW = 100_000.0

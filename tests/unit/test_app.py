@@ -6,15 +6,15 @@ import threading
 import pytest
 
 from config.settings import Settings
-from service.app import Parts, Service, kafka_service, service_of
 from service.clock import ManualClock
+from service.composition.alone import Parts, Service, kafka_service, service_of
+from service.composition.wiring import given_references, time_rules
 from service.errors import ConfigurationError
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.state.memory import MemoryStore
 from service.values.rejects import Reason
 from service.values.reports import StreamState
-from service.wiring import given_references, time_rules
 from tests.unit.monitor.events import MODEL, P0, P1, STATE, T0, Event, X, reference, stream_of
 
 NORMAL = reference()

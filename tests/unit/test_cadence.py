@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.cadence import Cadence
+from service.loops.cadence import Cadence
 
 
 @pytest.mark.parametrize(

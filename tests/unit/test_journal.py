@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from service.cadence import Cadence
+from service.loops.cadence import Cadence
 from service.values.rejects import Reason
 from tests.unit.monitor.events import MODEL, P0, P1, Event, reference, stream_of
 from tests.unit.programs import Program, World

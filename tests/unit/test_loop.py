@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from service.cadence import Cadence
 from service.errors import ConfigurationError, NotAlone, OffsetOutOfRange, StateLost
+from service.loops.cadence import Cadence
 from service.state.directory import CURRENT
 from service.state.memory import MemoryStore
 from service.state.snapshot import decode, encode, encode_part

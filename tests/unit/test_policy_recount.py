@@ -13,9 +13,9 @@ from config.limits import LimitsSettings
 from config.sources import SourceSettings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
+from service.loops.replay import Replay
 from service.monitor.counting.shard import TimeRules
 from service.publish.exposition import Exposition
-from service.replay import Replay
 from service.values.watches import PolicyLimits, WindowLength
 from tests.unit.monitor.events import T0, judge_of, reference, watch
 from tests.unit.publish import reports

@@ -9,17 +9,17 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from config.loader import load
-from service.app import Parts, Service
 from service.clock import ManualClock
 from service.commands.audit import command as audit
 from service.commands.episode import command as episode
 from service.commands.replay import command as replay
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references, time_rules
 from service.ingest.memory import MemorySource
 from service.monitor.references.file import write
 from service.publish.page import StatusPage
 from service.state.episode_record import EpisodeRecord
 from service.state.memory import MemoryStore
-from service.wiring import given_references, time_rules
 from tests.unit.monitor.events import P0, T0, Event, reference
 
 NAMES = ("PLANTED-A", "PLANTED-B", "PLANTED-C")

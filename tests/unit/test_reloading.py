@@ -3,21 +3,21 @@
 import pytest
 
 from config.assignments import NOTHING
-from service.app import Parts, Service
 from service.clock import ManualClock
 from service.commands import run
 from service.commands.run import examiner
 from service.commands.soundness import soundness
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references, time_rules
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
+from service.loops.reloading import Reloading
 from service.monitor.judging.judge import WATCHED_AT_ONCE
 from service.monitor.references.file import write
-from service.reloading import Reloading
 from service.state.accepted_files import FILE, keep_files
 from service.state.episode_record import EpisodeRecord, read_watched
 from service.state.memory import MemoryStore
 from service.values.watched import SettingsWatched
-from service.wiring import given_references, time_rules
 from tests.unit.monitor.events import MODEL, P0, T0, X, reference, stream_of
 
 ROOT = """

@@ -9,8 +9,8 @@ from config.sources import SourceSettings
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
 from service.ingest.memory import MemorySource
+from service.loops.replay import Replay
 from service.monitor.counting.shard import TimeRules
-from service.replay import Replay
 from service.values.records import Partition
 from service.values.rejects import Reason
 from service.values.streams import LATENCY, PREDICTION

@@ -4,7 +4,7 @@ import pytest
 
 from config.sources import SourceSettings
 from service.errors import ConfigurationError
-from service.routing import Router
+from service.loops.routing import Router
 from service.values.batches import Decoded
 from service.values.records import Chunk, Partition
 

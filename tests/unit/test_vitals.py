@@ -7,8 +7,7 @@ import pytest
 
 from service.clock import ManualClock
 from service.errors import NotAlone
-from service.values.records import Partition
-from service.vitals import (
+from service.loops.vitals import (
     INCUMBENT_SECONDS,
     CatchingUp,
     Checkpoints,
@@ -17,6 +16,7 @@ from service.vitals import (
     Timings,
     Watchdog,
 )
+from service.values.records import Partition
 
 A, B = Partition("events", 0), Partition("events", 1)
 NONE, ONLY_A, BOTH = frozenset(), frozenset({A}), frozenset({A, B})

@@ -6,12 +6,12 @@ import pytest
 
 from config.models import FeatureRule, ModelRule, Mute
 from config.settings import Settings
+from service.composition.topics_used import names_used
+from service.composition.wiring import given_references, kafka_parameters, time_rules, watches
 from service.errors import ConfigurationError
 from service.monitor.references.file import write
-from service.topics_used import names_used
 from service.values.streams import Kind, ModelKey, ValueType
 from service.values.watches import Budget
-from service.wiring import given_references, kafka_parameters, time_rules, watches
 from tests.unit.monitor.events import MODEL, STATE, X, reference
 
 

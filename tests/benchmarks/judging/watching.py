@@ -5,6 +5,7 @@ episodes. Only windows are left out, which no verdict depends on.
 from msgspec.structs import replace
 
 from config.settings import Settings
+from service.composition.wiring import watches
 from service.monitor.counting.panes import Pane
 from service.monitor.episodes.book import EpisodeRules, Episodes
 from service.monitor.episodes.pane_verdicts import PaneVerdict
@@ -12,7 +13,6 @@ from service.monitor.judging.comparison import Comparison
 from service.monitor.judging.evidence import drifting
 from service.monitor.references.reference import plan_of
 from service.values.streams import ModelKey
-from service.wiring import watches
 from tests.benchmarks.judging.streams import PANE_SECONDS, START_SECONDS
 
 MODEL = ModelKey("model", "1")

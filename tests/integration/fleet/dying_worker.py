@@ -16,11 +16,11 @@ import click
 import msgspec
 from msgspec import structs
 
-from service.app_fleet import worker_service
-from service.app_worker import SharedParts
 from service.clock import SystemClock
 from service.commands.run import serve
 from service.commands.soundness import soundness
+from service.composition.fleet import worker_service
+from service.composition.worker import SharedParts
 from service.logs import configure
 from service.state.shards.layout import HEAD, decode_key
 from service.values.keyed_log import Draft, Follower, KeyedLog

@@ -4,9 +4,9 @@ import json
 import uuid
 
 from config.settings import Settings
+from service.composition.registry_access import open_registry
 from service.monitor.references.file import read
 from service.registry.publishing import publish, roll_back
-from service.registry_access import open_registry
 from tests.integration.fleet.stage import scenario
 from tests.integration.parts import traffic
 

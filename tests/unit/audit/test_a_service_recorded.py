@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from service.audit.assembly import Recorded, audit
 from service.errors import RecordFailed
-from service.loop import Cadence
+from service.loops.alone import Cadence
+from service.loops.watching import CHANGES_EVERY_SECONDS
 from service.state.episode_record import EpisodeRecord, read_watched
 from service.state.episode_topic import EpisodeTopic, read_topic_watched
 from service.values.audits import Fate, Period
 from service.values.watched import ModelWatched, ServiceWatched, SettingsWatched, Why
-from service.watching import CHANGES_EVERY_SECONDS
 from tests.unit.keyed_log_memory import KeyedLogMemory
 from tests.unit.monitor.events import LATENESS, MODEL, P0, P1, PANE, T0, reference, stream_of
 from tests.unit.programs import TURN_SECONDS, Crash, Program, World

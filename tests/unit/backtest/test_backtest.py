@@ -11,10 +11,10 @@ from service.backtest.recorder import Recorder
 from service.backtest.transitions import episode_count
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
+from service.loops.replay import Replay
 from service.monitor.counting.shard import TimeRules
 from service.monitor.judging.judge import Judge
 from service.monitor.references.planning import plan_for
-from service.replay import Replay
 from service.values.backtests import Incident
 from service.values.watches import Budget
 from tests.unit.monitor.events import MODEL, PANE, T0, Event, X, reference, stream_of, watch

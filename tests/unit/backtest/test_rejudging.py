@@ -9,10 +9,10 @@ from service.backtest.recorder import Recorder
 from service.backtest.rejudging import Choice, judged_again, pane_count
 from service.ingest.decode.decoder import Decoder
 from service.ingest.files.source import FilesParameters, FilesSource
+from service.loops.replay import Replay
 from service.monitor.counting.shard import TimeRules
 from service.monitor.judging.judge import Judge
 from service.monitor.references.planning import plan_for
-from service.replay import Replay
 from service.values.watches import Budget, DetectorChoice
 from tests.unit.monitor.events import MODEL, OTHER, PANE, T0, reference, stream_of, watch
 

@@ -5,13 +5,13 @@ import threading
 import pytest
 from click.testing import CliRunner
 
-from service.app import Parts, Service
 from service.clock import ManualClock
 from service.commands.demo import command, demo_references, demo_settings, news
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references, time_rules
 from service.ingest.demo import DemoSource, Drift
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.state.memory import MemoryStore
-from service.wiring import given_references, time_rules
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from config.settings import Settings
 from service.commands.reference import command
+from service.composition.wiring import given_references
 from service.errors import ConfigurationError
 from service.monitor.references.file import read
 from service.values.streams import JOINT, Kind, ModelKey
-from service.wiring import given_references
 from tests.unit.monitor.events import T0
 
 ROWS = 400

@@ -9,9 +9,9 @@ from config.errors import ConfigurationProblems
 from config.settings import Settings
 from service.__main__ import anchorwatch
 from service.commands import require_references
+from service.composition.wiring import given_references
 from service.errors import ConfigurationError
 from service.values.streams import ModelKey
-from service.wiring import given_references
 
 SOURCES = "sources: [{name: a, topics: [t]}]\n"
 

@@ -1,8 +1,8 @@
 """References may be in a directory or in a topic, for all models or for some."""
 
 from service.commands.check import _references
+from service.composition.wiring import given_references
 from service.values.streams import ModelKey
-from service.wiring import given_references
 from tests.unit.monitor.events import reference
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from config.loader import load
 from config.settings import Settings
+from service.composition.wiring import episode_rules
 from service.values.episodes import Category, Severity
-from service.wiring import episode_rules
 
 
 def loaded(tmp_path, text):

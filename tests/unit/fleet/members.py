@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from config.settings import Settings
-from service.app_judge import JudgeParts, JudgeService, JudgeShared
-from service.app_worker import SharedParts, WorkerParts, WorkerService
 from service.clock import ManualClock
+from service.composition.judge import JudgeParts, JudgeService, JudgeShared
+from service.composition.wiring import watches
+from service.composition.worker import SharedParts, WorkerParts, WorkerService
 from service.errors import RecoverableError
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
-from service.judge_snapshot import JudgeTopic
+from service.loops.judge_snapshot import JudgeTopic
+from service.loops.worker_shards import FleetTopics
 from service.monitor.references.given import GivenReferences
 from service.monitor.references.planning import plan_for
 from service.registry.registry import Registry
@@ -26,8 +28,6 @@ from service.state.shards.store import ShardStore
 from service.values.keyed_log import Draft
 from service.values.records import Partition, Turn
 from service.values.references import Reference
-from service.wiring import watches
-from service.worker_shards import FleetTopics
 from tests.unit.keyed_log_memory import KeyedLogMemory
 from tests.unit.monitor.events import T0, Event
 

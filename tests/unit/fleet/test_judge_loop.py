@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from service.errors import NotAlone, RecoverableError
-from service.judge_snapshot import SHARD
+from service.loops.judge_snapshot import SHARD
 from service.state.shards.layout import decode_key
 from service.values.keyed_log import Draft
 from tests.unit.fleet.members import World

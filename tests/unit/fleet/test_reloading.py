@@ -6,8 +6,8 @@ from msgspec import structs
 from config.assignments import NOTHING
 from service.commands.run import examiner
 from service.commands.soundness import soundness
-from service.reloading import Reloading
-from service.wiring import watches
+from service.composition.wiring import watches
+from service.loops.reloading import Reloading
 from tests.unit.fleet.members import World
 from tests.unit.monitor.events import MODEL, P0, P1, X, reference, stream_of
 

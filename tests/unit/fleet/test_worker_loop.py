@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from service.errors import OffsetOutOfRange, StateCorrupt, StateLost
+from service.loops.worker_shards import BEGINNING
 from service.state.shards.layout import decode_key
 from service.values.records import Partition
-from service.worker_shards import BEGINNING
 from tests.unit.fleet.members import World
 from tests.unit.monitor.events import MODEL, P0, P1, P2, Event, reference, stream_of
 

@@ -3,10 +3,10 @@
 import pytest
 
 from config.loader import load
+from service.composition.topics_used import topics_used
 from service.kafka.cluster import TopicFacts
 from service.kafka.own_topics import deviations
 from service.kafka.topic_spec import episodes_topic, panes_topic, references_topic, state_topic
-from service.topics_used import topics_used
 
 STATE = state_topic("aw.state", 4)
 PANES = panes_topic("aw.panes", 4)

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from config.settings import Settings
 from config.sources import SourceSettings
-from service.app import Parts, Service
 from service.clock import ManualClock
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references, watches
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.monitor.counting.shard import TimeRules
 from service.state.memory import MemoryStore
 from service.values.records import Partition
-from service.wiring import given_references, watches
 
 PANE_SECONDS = 60.0
 PANES = 200

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from service.cadence import Cadence
 from service.errors import RecordFailed
+from service.loops.cadence import Cadence
+from service.loops.telling import OUTBOX_MAX
 from service.state.episode_record import EpisodeRecord, add_verdict, read_record
 from service.state.memory import MemoryStore
-from service.telling import OUTBOX_MAX
 from service.values.episodes import Episode, Phase, Verdict
 from tests.unit.monitor.events import P0, P1, T0, reference, stream_of
 from tests.unit.programs import Crash, Program, World

@@ -7,15 +7,15 @@ import pytest
 
 from config.settings import Settings
 from config.sources import SourceSettings
-from service.app import Parts, Service
 from service.clock import ManualClock
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references
 from service.errors import RecoverableError, StateLost
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.monitor.counting.shard import TimeRules
 from service.state.memory import MemoryStore
 from service.values.records import Partition, Turn
-from service.wiring import given_references
 
 START = 1_800_000_000.0
 FIRST, SECOND = Partition("predictions", 0), Partition("predictions", 1)

@@ -3,8 +3,9 @@
 import pytest
 
 from config.settings import Settings
-from service.app import Parts, Service
 from service.clock import ManualClock
+from service.composition.alone import Parts, Service
+from service.composition.wiring import given_references, time_rules
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
 from service.monitor.references.file import write
@@ -16,7 +17,6 @@ from service.state.memory import MemoryStore
 from service.values.keyed_log import Draft
 from service.values.reports import ReferenceState
 from service.values.streams import ModelKey
-from service.wiring import given_references, time_rules
 from tests.unit.keyed_log_memory import KeyedLogMemory
 from tests.unit.monitor.events import MODEL, P0, T0, reference, stream_of
 

@@ -3,8 +3,8 @@
 import pytest
 
 from service.errors import NotAlone
+from service.loops.vitals import INCUMBENT_SECONDS, Solitude
 from service.values.records import Partition
-from service.vitals import INCUMBENT_SECONDS, Solitude
 
 EVERY = frozenset(Partition("events", number) for number in range(6))
 HALF = frozenset(sorted(EVERY)[:3])

@@ -9,13 +9,19 @@ from importlib.metadata import version
 from msgspec import Struct, structs
 
 from config.settings import Settings
-from service.app_reload import RegistryOf, go_over, judge_by, record, take_up
-from service.cadence import Cadence
 from service.clock import Clock
+from service.composition.front import Front, Identity
+from service.composition.reload import RegistryOf, go_over, judge_by, record, take_up
+from service.composition.wiring import episode_rules, time_rules, watches
 from service.errors import RecoverableError
-from service.front import Front, Identity
-from service.judge_loop import JudgeLoop
-from service.judge_snapshot import JudgeSnapshot, JudgeTopic
+from service.loops.cadence import Cadence
+from service.loops.judge import JudgeLoop
+from service.loops.judge_snapshot import JudgeSnapshot, JudgeTopic
+from service.loops.pane_stream import PaneStream
+from service.loops.reloading import Reloading, Taken
+from service.loops.vitals import Watchdog
+from service.loops.waiting import CONNECTING, until_opened
+from service.loops.watching import Process
 from service.monitor.counting.images import Images
 from service.monitor.counting.reading_through import read_through_seconds
 from service.monitor.episodes.book import Episodes
@@ -24,19 +30,13 @@ from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
 from service.monitor.references.given import GivenReferences
 from service.monitor.references.planning import plan_for
-from service.pane_stream import PaneStream
 from service.publish.server import Server
 from service.registry.schedules import SchedulePublisher
-from service.reloading import Reloading, Taken
 from service.state.episode_record import EpisodeLog
 from service.state.snapshot import decode
 from service.values.keyed_log import KeyedLog
 from service.values.records import Partition
 from service.values.reports import ExchangeReport, PartitionReport, Report, ServiceReport
-from service.vitals import Watchdog
-from service.waiting import CONNECTING, until_opened
-from service.watching import Process
-from service.wiring import episode_rules, time_rules, watches
 
 DELAY_SECONDS = 10.0
 """From a decision of the judge until workers count by it, beside what they hold back: what they

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from config.settings import Settings
 from service.clock import Clock
+from service.loops.vitals import Watchdog
 from service.publish.access import Access
 from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.page import StatusPage
 from service.publish.server import Server
 from service.values.reports import Report
-from service.vitals import Watchdog
 
 
 class Identity(Struct, frozen=True):

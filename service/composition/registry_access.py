@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from config.settings import Settings
+from service.composition.wiring import kafka_connection
 from service.errors import ConfigurationError, RecoverableError
 from service.kafka.own_topics import ensure
 from service.kafka.topic_log import TopicLog
 from service.kafka.topic_spec import references_topic
 from service.registry.references import RegistryReferences
 from service.registry.registry import Registry
-from service.wiring import kafka_connection
 
 DEFAULT_TOPIC = "anchorwatch.references"
 

@@ -6,24 +6,24 @@ from typing import Any, Protocol
 
 import structlog
 
-from service.cadence import Cadence
 from service.clock import Clock
 from service.errors import RecoverableError
-from service.journal import Journal
-from service.judge_snapshot import JudgeSnapshot
+from service.loops.cadence import Cadence
+from service.loops.journal import Journal
+from service.loops.judge_snapshot import JudgeSnapshot
+from service.loops.pane_stream import PaneStream
+from service.loops.pickup import Given, Pickup
+from service.loops.telling import Telling
+from service.loops.vitals import CatchingUp, Checkpoints, Timings, Watchdog
+from service.loops.watching import Process, Watching
 from service.monitor.counting.image_blobs import restore_images
 from service.monitor.counting.images import Images
 from service.monitor.judging.judge import Judge
 from service.monitor.references.in_force import References
-from service.pane_stream import PaneStream
-from service.pickup import Given, Pickup
 from service.state.episode_record import EpisodeLog
 from service.state.snapshot import decode, encode_part
-from service.telling import Telling
 from service.values.records import Partition
 from service.values.streams import ModelKey
-from service.vitals import CatchingUp, Checkpoints, Timings, Watchdog
-from service.watching import Process, Watching
 
 log = structlog.get_logger(__name__)
 

@@ -8,25 +8,25 @@ from msgspec import Struct, structs
 
 from config.settings import Settings
 from config.sources import SourceSettings
-from service.app_reload import take_up
-from service.cadence import Cadence
 from service.clock import BrokerClock, Clock
+from service.composition.front import Front, Identity
+from service.composition.reload import take_up
+from service.composition.wiring import is_watched_otherwise, time_rules
 from service.errors import RecoverableError
-from service.front import Front, Identity
 from service.ingest.decode.decoder import Decoder
 from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
 from service.ingest.source import Source
+from service.loops.cadence import Cadence
+from service.loops.reloading import Reloading, Taken
+from service.loops.routing import Router
+from service.loops.vitals import Watchdog
+from service.loops.waiting import CONNECTING, until_opened
+from service.loops.worker import WorkerLoop
+from service.loops.worker_shards import FleetTopics, WorkerShards
 from service.monitor.counting.reading_through import read_through_seconds
 from service.publish.server import Server
 from service.registry.schedule_book import ScheduleBook
-from service.reloading import Reloading, Taken
-from service.routing import Router
 from service.values.reports import PartitionReport, Report, ServiceReport
-from service.vitals import Watchdog
-from service.waiting import CONNECTING, until_opened
-from service.wiring import is_watched_otherwise, time_rules
-from service.worker_loop import WorkerLoop
-from service.worker_shards import FleetTopics, WorkerShards
 
 
 class SharedParts(Struct, frozen=True):

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from config.settings import Settings
 from service.clock import Clock
+from service.composition.topics_used import names_used, topics_used
+from service.composition.wiring import kafka_connection, kafka_parameters
 from service.errors import RecoverableError
 from service.ingest.kafka.client import matches
 from service.kafka.cluster import ask
@@ -14,9 +16,7 @@ from service.kafka.own_topics import ensure
 from service.kafka.topic_log import TopicLog
 from service.registry.registry import Registry
 from service.state.shards.store import ShardStore
-from service.topics_used import names_used, topics_used
 from service.values.records import Partition
-from service.wiring import kafka_connection, kafka_parameters
 
 _KNOWN_SECONDS = 10.0
 """How long what the brokers say of topics is taken for true."""

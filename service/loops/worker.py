@@ -7,17 +7,17 @@ from typing import Protocol
 
 import structlog
 
-from service.cadence import Cadence
 from service.clock import BrokerClock
 from service.errors import RecoverableError
 from service.ingest.source import Source
-from service.journal import Journal
+from service.loops.cadence import Cadence
+from service.loops.journal import Journal
+from service.loops.routing import DeadLetters, Decoder
+from service.loops.vitals import Checkpoints, KnownEnds, Timings, Watchdog
+from service.loops.worker_shards import WorkerShards
 from service.monitor.counting.shard import Shard, TimeRules
-from service.routing import DeadLetters, Decoder
 from service.values.records import Chunk, Partition, Turn
 from service.values.streams import ModelKey
-from service.vitals import Checkpoints, KnownEnds, Timings, Watchdog
-from service.worker_shards import WorkerShards
 
 log = structlog.get_logger(__name__)
 

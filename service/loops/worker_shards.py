@@ -10,11 +10,11 @@ from service.clock import BrokerClock
 from service.errors import RecoverableError, StateCorrupt, StateLost
 from service.exchange.records import drafts_of
 from service.ingest.source import Source
+from service.loops.placing import is_added, refuse_lost_shards
 from service.monitor.counting.blobs import shard_blobs, shard_from_blobs
 from service.monitor.counting.model_shard import PlanByHash
 from service.monitor.counting.sending import Sender, Sending
 from service.monitor.counting.shard import Shard, TimeRules
-from service.placing import is_added, refuse_lost_shards
 from service.state.shards.recovery import ShardState
 from service.state.shards.store import Flush, Opening, ShardStore
 from service.state.shards.writer import ShardWriter

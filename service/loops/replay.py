@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from service.backtest.transitions import alarms_of
 from service.ingest.source import Source
+from service.loops.routing import Decoder
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.comparison import Transition
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import model_reports, topic_reports
-from service.routing import Decoder
 from service.values.backtests import Outcome
 from service.values.episodes import Episode
 from service.values.records import Chunk, Partition, in_rounds

@@ -7,24 +7,24 @@ from typing import Any
 
 import structlog
 
-from service.cadence import Cadence
 from service.clock import Clock
 from service.errors import CheckpointFailed, RecoverableError
 from service.ingest.source import Source
-from service.journal import Journal
+from service.loops.cadence import Cadence
+from service.loops.journal import Journal
+from service.loops.pickup import Given, NothingGiven, Pickup
+from service.loops.placing import position_of, refuse_lost_state
+from service.loops.routing import DeadLetters, Decoder
+from service.loops.telling import Telling
+from service.loops.vitals import CatchingUp, Checkpoints, Solitude, Timings, Watchdog
+from service.loops.watching import Process, Watching
 from service.monitor.counting.holding import too_far_ahead
 from service.monitor.counting.shard import Shard, TimeRules
 from service.monitor.judging.judge import Judge, newest_by_model
-from service.pickup import Given, NothingGiven, Pickup
-from service.placing import position_of, refuse_lost_state
-from service.routing import DeadLetters, Decoder
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.snapshot import encode_part
 from service.state.store import Store
-from service.telling import Telling
 from service.values.records import Chunk, Partition, Turn, in_rounds
-from service.vitals import CatchingUp, Checkpoints, Solitude, Timings, Watchdog
-from service.watching import Process, Watching
 
 log = structlog.get_logger(__name__)
 

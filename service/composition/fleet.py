@@ -4,28 +4,28 @@ import shlex
 from pathlib import Path
 
 from config.settings import Settings
-from service.app_judge import JudgeParts, JudgeService, JudgeShared
-from service.app_record import episode_record
-from service.app_worker import SharedParts, WorkerParts, WorkerService
 from service.clock import SystemClock
-from service.fleet_access import TopicIds, input_partitions, open_fleet
-from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
-from service.ingest.kafka.source import KafkaSource
-from service.judge_snapshot import JudgeTopic
-from service.monitor.references.planning import plan_for
-from service.registry.schedule_book import ScheduleBook
-from service.registry.schedules import SchedulePublisher
-from service.registry_access import registry_of
-from service.reloading import Reloading
-from service.topics_used import names_used
-from service.wiring import (
+from service.composition.fleet_access import TopicIds, input_partitions, open_fleet
+from service.composition.judge import JudgeParts, JudgeService, JudgeShared
+from service.composition.record import episode_record
+from service.composition.registry_access import registry_of
+from service.composition.topics_used import names_used
+from service.composition.wiring import (
     exchange_references,
     given_references,
     kafka_connection,
     kafka_parameters,
     watches,
 )
-from service.worker_shards import FleetTopics
+from service.composition.worker import SharedParts, WorkerParts, WorkerService
+from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
+from service.ingest.kafka.source import KafkaSource
+from service.loops.judge_snapshot import JudgeTopic
+from service.loops.reloading import Reloading
+from service.loops.worker_shards import FleetTopics
+from service.monitor.references.planning import plan_for
+from service.registry.schedule_book import ScheduleBook
+from service.registry.schedules import SchedulePublisher
 
 
 def worker_service(

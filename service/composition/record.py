@@ -1,12 +1,12 @@
 """Which record a service has, by its settings: files of a directory, or a topic."""
 
 from config.settings import Settings
+from service.composition.topics_used import topics_used
+from service.composition.wiring import kafka_connection
 from service.kafka.own_topics import ensure
 from service.kafka.topic_log import TopicLog
 from service.state.episode_record import DIRECTORY, EpisodeLog, EpisodeRecord
 from service.state.episode_topic import EpisodeTopic
-from service.topics_used import topics_used
-from service.wiring import kafka_connection
 
 
 def episode_record(settings: Settings) -> EpisodeLog:

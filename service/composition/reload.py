@@ -4,16 +4,21 @@ from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import version
 
 from config.settings import Settings
+from service.composition.wiring import (
+    episode_rules,
+    exchange_references,
+    is_watched_otherwise,
+    watches,
+)
 from service.errors import ConfigurationError, RecoverableError
+from service.loops.reloading import Reloading, Taken
+from service.loops.watching import Process, Watching
 from service.monitor.counting.counted import CountedPartition
 from service.monitor.counting.shard import Shard
 from service.monitor.judging.judge import Judge
 from service.monitor.references.given import GivenReferences, ReferenceSource
-from service.reloading import Reloading, Taken
 from service.state.snapshot import decode, encode
 from service.values.streams import ModelKey
-from service.watching import Process, Watching
-from service.wiring import episode_rules, exchange_references, is_watched_otherwise, watches
 
 RegistryOf = Callable[[str], ReferenceSource]
 

@@ -2,7 +2,7 @@
 
 import math
 
-from service.loop import Loop
+from service.loops.alone import Loop
 from service.values.reports import PartitionReport
 
 

@@ -11,25 +11,39 @@ from msgspec import Struct
 
 from config.settings import Settings
 from config.sources import SourceSettings
-from service.app_fleet import judge_service, worker_service
-from service.app_judge import JudgeService
-from service.app_record import episode_record
-from service.app_reload import RegistryOf, count_by, go_over, judge_by, record, take_up
-from service.app_worker import WorkerService
-from service.cadence import Cadence
 from service.clock import Clock, SystemClock
-from service.errors import ConfigurationError
-from service.ingest.decode.decoder import Decoder
-from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
-from service.ingest.kafka.source import KafkaSource
-from service.ingest.source import Source
-from service.loop import Loop
-from service.loop_report import (
+from service.composition.fleet import judge_service, worker_service
+from service.composition.judge import JudgeService
+from service.composition.loop_report import (
     not_ready_because,
     partition_reports,
     partitions_missing,
     warnings,
 )
+from service.composition.record import episode_record
+from service.composition.registry_access import registry_of
+from service.composition.reload import RegistryOf, count_by, go_over, judge_by, record, take_up
+from service.composition.topics_used import names_used
+from service.composition.wiring import (
+    episode_rules,
+    given_references,
+    kafka_connection,
+    kafka_parameters,
+    time_rules,
+    watches,
+)
+from service.composition.worker import WorkerService
+from service.errors import ConfigurationError
+from service.ingest.decode.decoder import Decoder
+from service.ingest.kafka.dead_letters import DeadLetters, NoDeadLetters
+from service.ingest.kafka.source import KafkaSource
+from service.ingest.source import Source
+from service.loops.alone import Loop
+from service.loops.cadence import Cadence
+from service.loops.reloading import Reloading, Taken
+from service.loops.routing import Router
+from service.loops.vitals import Solitude, Watchdog
+from service.loops.watching import Process
 from service.monitor.counting.reading_through import read_through_seconds
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import Episodes
@@ -43,24 +57,10 @@ from service.publish.board import Board
 from service.publish.exposition import Exposition
 from service.publish.page import StatusPage
 from service.publish.server import Server
-from service.registry_access import registry_of
-from service.reloading import Reloading, Taken
-from service.routing import Router
 from service.state.directory import DirectoryStore
 from service.state.episode_record import EpisodeLog, NoEpisodeRecord
 from service.state.store import Store
-from service.topics_used import names_used
 from service.values.reports import Report, ServiceReport
-from service.vitals import Solitude, Watchdog
-from service.watching import Process
-from service.wiring import (
-    episode_rules,
-    given_references,
-    kafka_connection,
-    kafka_parameters,
-    time_rules,
-    watches,
-)
 
 _SESSION_END_SECONDS = 5.0
 """After its session timeout a dead member is out of the group and its partitions are given anew."""

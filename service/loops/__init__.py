@@ -1,0 +1,1 @@
+"""What a process does for ever: alone, as a worker, as the judge; and what turns are made of."""
