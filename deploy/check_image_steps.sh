@@ -49,14 +49,20 @@ from pathlib import Path
 
 import service
 
-installed, checkout = Path(service.__file__).parent, Path(sys.argv[1])
+installed, checkout = Path(service.__file__).parent.parent, Path(sys.argv[1])
+imported_by_trainings = checkout / "service" / "python"  # packages of their own in the wheel
+
+
+def place(path: Path) -> Path:
+    within = imported_by_trainings if path.is_relative_to(imported_by_trainings) else checkout
+    return installed / path.relative_to(within)
+
+
 lost = [
     path.relative_to(checkout)
     for package in ("config", "detectors", "service")
     for path in (checkout / package).rglob("*")
-    if path.is_file()
-    and "__pycache__" not in path.parts
-    and not (installed.parent / path.relative_to(checkout)).is_file()
+    if path.is_file() and "__pycache__" not in path.parts and not place(path).is_file()
 ]
 sys.exit(f"the wheel has lost {', '.join(map(str, lost))}" if lost else 0)
 PYTHON

@@ -2,10 +2,13 @@
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
+from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaTimeoutError
 
 
 def create_topic(
@@ -34,7 +37,7 @@ def send(
     codec: str | None = None,
 ) -> None:
     """Sends the values to one partition, in order; returns when the broker has them all."""
-    producer = KafkaProducer(bootstrap_servers=bootstrap, compression_type=codec, linger_ms=20)
+    producer = _producer(bootstrap, compression_type=codec)
     try:
         sent = [producer.send(topic, value, partition=partition) for value in values]
         for future in sent:
@@ -57,3 +60,14 @@ def read(
         return [record.value for record in islice(consumer, count)]
     finally:
         consumer.close()
+
+
+def _producer(bootstrap: str, **settings: Any) -> KafkaProducer:
+    """One that has met a broker. kafka-python gives the first that it asks, by chance, all the time
+    there is: one that stands still would use it up, though others answer.
+    """
+    settings |= {"bootstrap_servers": bootstrap, "linger_ms": 20, "bootstrap_timeout_ms": 5_000}
+    for _ in range(8):
+        with suppress(KafkaTimeoutError):
+            return KafkaProducer(**settings)
+    return KafkaProducer(**settings)
