@@ -86,7 +86,7 @@ def _wait_until_sent(sent: SentPanes, recount: Recount, fleet: Fleet) -> None:
         if time.monotonic() > deadline:
             said = "\n".join(differences[:20])
             raise AssertionError(f"sent and recounted:\n{said}\n{fleet.log[-30_000:]}")
-        sent.poll_to_the_end(0.5)
+        sent.poll(0.5).poll_to_the_end()
 
 
 def _wait_until_told(fleet: Fleet, recount: Recount, *, all_judged: bool) -> None:

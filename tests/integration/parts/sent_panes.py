@@ -131,10 +131,10 @@ class SentPanes:
     def __init__(self, bootstrap: str | Sequence[str], topic: str, partitions: int) -> None:
         self.inputs: dict[int, InputPartition] = {}
         self.records = 0
-        wheres = [TopicPartition(topic, number) for number in range(partitions)]
+        self._wheres = [TopicPartition(topic, number) for number in range(partitions)]
         self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, metadata_max_age_ms=5000)
-        self._consumer.assign(wheres)
-        self._consumer.seek_to_beginning(*wheres)
+        self._consumer.assign(self._wheres)
+        self._consumer.seek_to_beginning(*self._wheres)
 
     def __enter__(self) -> Self:
         return self
@@ -151,12 +151,11 @@ class SentPanes:
                 self._take(record.key, record.value)
         return self
 
-    def poll_to_the_end(self, quiet_seconds: float = 1.0) -> None:
-        """Until nothing comes for so long."""
-        while True:
-            before = self.records
-            if self.poll(quiet_seconds).records == before:
-                return
+    def poll_to_the_end(self) -> None:
+        """Until all is read that is there now; what keeps coming does not keep us."""
+        ends = self._consumer.end_offsets(self._wheres)
+        while any(self._consumer.position(where) < end for where, end in ends.items()):
+            self.poll()
 
     def through(self) -> dict[int, int]:
         """The last offset of each input partition that is in what was sent."""
