@@ -110,11 +110,11 @@ class Appender:
             left = deadline - self._clock.monotonic()
             try:
                 return future.get(timeout=max(0.0, min(left, _LOOK_SECONDS)))
-            except KafkaTimeoutError:
-                if future.is_done:
-                    raise
-                if left <= 0.0:
-                    raise self._late() from None
+            except KafkaTimeoutError as error:
+                # The producer's own clock may be the first to say so.
+                is_expired = future.is_done and future.failed()
+                if is_expired or left <= 0.0:
+                    raise self._late() from error
             self._presence.require(producer)
 
     def _late(self) -> KafkaTimeoutError:
