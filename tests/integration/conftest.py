@@ -28,11 +28,20 @@ def kafka() -> Iterator[KafkaBroker | ExistingBroker]:
     broker.close()
 
 
-@pytest.fixture
-def own_kafka() -> Iterator[KafkaBroker]:
-    """A running broker for this test alone, which may stop, kill, restart and damage it."""
+@pytest.fixture(scope="session")
+def troubled_kafka() -> Iterator[KafkaBroker]:
+    """A second broker of the session; tests ask for `own_kafka`."""
     with KafkaBroker() as broker:
         yield broker
+
+
+@pytest.fixture
+def own_kafka(troubled_kafka: KafkaBroker) -> Iterator[KafkaBroker]:
+    """A running broker that nobody else uses meanwhile: a test may stop, kill and restart it, and
+    damage topics of its own.
+    """
+    yield troubled_kafka
+    troubled_kafka.mend()
 
 
 @pytest.fixture(scope="session")

@@ -40,20 +40,19 @@ def test_a_broker_that_is_away_for_20_seconds_costs_nothing(references, service_
         assert_agrees_to_the_last_event(service, topic, recount)
 
 
-def test_an_outage_longer_than_what_counts_as_idle_closes_no_pane(references, service_on):
-    with KafkaBroker() as broker:
-        topic = create_topic(broker.bootstrap, events.PARTITIONS)
-        messages = events.synthetic_events(10_000, 2 * HOURS, seed=9, faults=0.0)
-        service = service_on(broker.bootstrap, topic, detection={"idle_after": "3s"})
-        service.start()
-        with sending(broker.bootstrap, topic, messages, per_second=1000):
-            service.wait_for(lambda page: page.total("records_consumed_total") > 3000)
-        broker.stop()
-        time.sleep(1.0)
-        before = service.scrape().total("panes_judged_total")
-        assert_it_lives(service, 5.0)
-        assert before > 0
-        assert service.scrape().total("panes_judged_total") == before
+def test_an_outage_longer_than_what_counts_as_idle_closes_no_pane(own_kafka, service_on):
+    topic = create_topic(own_kafka.bootstrap, events.PARTITIONS)
+    messages = events.synthetic_events(10_000, 2 * HOURS, seed=9, faults=0.0)
+    service = service_on(own_kafka.bootstrap, topic, detection={"idle_after": "3s"})
+    service.start()
+    with sending(own_kafka.bootstrap, topic, messages, per_second=1000):
+        service.wait_for(lambda page: page.total("records_consumed_total") > 3000)
+    own_kafka.stop()
+    time.sleep(1.0)
+    before = service.scrape().total("panes_judged_total")
+    assert_it_lives(service, 5.0)
+    assert before > 0
+    assert service.scrape().total("panes_judged_total") == before
 
 
 def assert_it_lives(service, seconds):
