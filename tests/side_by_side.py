@@ -13,7 +13,21 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 INTEGRATION = ("tests", "integration")
-LONGEST = ("fleet", "cluster", "test_topic_log.py")
+LONGEST = (
+    "fleet",
+    "cluster",
+    "chart",
+    "test_audit.py",
+    "test_compose.py",
+    "test_broker_outage.py",
+    "test_acl.py",
+    "test_paging.py",
+    "test_topic_log.py",
+    "test_kafka_faults.py",
+    "test_exactly_once.py",
+    "test_web_protection.py",
+    "test_roles.py",
+)
 """Of the integration tests these come first, so that nobody waits for one of them in the end."""
 
 

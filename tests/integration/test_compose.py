@@ -87,8 +87,8 @@ class Stack:
             "events",
             {
                 "kafka:19092": self._broker.bootstrap,
-                "--per-second=20": "--per-second=200",
-                "--drift-after=4m": "--drift-after=40s",
+                "--per-second=20": "--per-second=400",
+                "--drift-after=4m": "--drift-after=60s",
             },
         )
 
@@ -98,7 +98,7 @@ class Stack:
             alerts: list[dict[str, Any]] = json.load(answer)
         return alerts
 
-    def until(self, wanted: Callable[[], Any], what: str, seconds: float = 150.0) -> Any:
+    def until(self, wanted: Callable[[], Any], what: str, seconds: float = 240.0) -> Any:
         """What `wanted` gives, once it gives anything; says what has ended, or what is missing."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -18,6 +18,7 @@ THERE_AT_TIMES = {
     episode_families.EPISODE_ACTIVE,  # while somebody is to hear of a drift: the test of the demo
     episode_families.EPISODE_ONSET,
     service_families.TOPIC_ABSENT,  # while a topic is not there: the test of the start
+    episode_families.UPSTREAM_MEMBER,
     model_families.MODEL_EXPECTED,  # once a day of history is known: the test of paging
 }
 OF_FLEETS = [family for family in vars(fleet_families).values() if isinstance(family, Family)]

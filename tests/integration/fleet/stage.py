@@ -27,8 +27,8 @@ from tests.integration.parts.watched_topic import References, build_reference
 
 FLEETS_AT_A_TIME = int(os.environ.get("FLEETS", "6"))
 PARTITIONS = 6
-PER_SECOND = 100.0
-SCRAPE_SECONDS = 0.3
+PER_SECOND = 60.0
+SCRAPE_SECONDS = 0.5
 
 
 class Stage:

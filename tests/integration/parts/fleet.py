@@ -26,6 +26,9 @@ PATIENCE_SECONDS = 120.0
 """For what takes a few seconds where nothing else runs. How long it may take is measured by
 `make bench`."""
 
+LOOK_SECONDS = 0.3
+"""To look costs the processes that are looked at, too."""
+
 DYING = (sys.executable, "-m", "tests.integration.fleet.dying_worker")
 
 
@@ -151,7 +154,7 @@ class Fleet:
         while time.monotonic() - begun < timeout_seconds:
             if wanted():
                 return time.monotonic() - begun
-            time.sleep(0.1)
+            time.sleep(LOOK_SECONDS)
         raise TimeoutError(f"not in {timeout_seconds:.0f} s: {what}\n{self.log[-20_000:]}")
 
     def wait_until_owned(self, partitions: int, timeout_seconds: float = PATIENCE_SECONDS) -> float:

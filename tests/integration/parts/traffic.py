@@ -115,7 +115,7 @@ class Traffic:
     def _run(self) -> None:
         producer = KafkaProducer(
             bootstrap_servers=self._bootstrap,
-            linger_ms=20,
+            linger_ms=100,  # a batch costs all that handle it more than its events do
             acks="all",
             max_block_ms=60_000,
             delivery_timeout_ms=60_000,
