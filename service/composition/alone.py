@@ -50,6 +50,7 @@ from service.monitor.episodes.book import Episodes
 from service.monitor.judging.attendance import Attendance
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
+from service.monitor.judging.windows_told import KeptWindows
 from service.monitor.references.given import GivenReferences
 from service.monitor.references.planning import plan_for
 from service.publish.access import Access
@@ -127,6 +128,7 @@ class Service:
         self._access = Access(settings.web, parts.clock)
         self._exposition = Exposition(access=self._access)
         self._attendance = Attendance()
+        self._kept = KeptWindows()
 
     def server(self, host: str, port: int) -> Server:
         """A server of this service's board; the caller starts and stops it."""
@@ -174,7 +176,9 @@ class Service:
         now = self.parts.clock.now()
         # What a rebalance takes away for a moment still counts, or counters would go back.
         shards = [shard for p, shard in sorted(loop.shards.items()) if p not in loop.left]
-        models = model_reports(self.judge, shards, self.parts.rules.lateness_seconds, now)
+        models = model_reports(
+            self.judge, shards, self.parts.rules.lateness_seconds, now, self._kept
+        )
         read_through = read_through_seconds(shards, self._started_seconds)
         episodes = self.judge.episodes
         return Report(

@@ -28,6 +28,7 @@ from service.monitor.episodes.book import Episodes
 from service.monitor.judging.attendance import Attendance
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import episode_counts, model_reports, topic_reports
+from service.monitor.judging.windows_told import KeptWindows
 from service.monitor.references.given import GivenReferences
 from service.monitor.references.planning import plan_for
 from service.publish.server import Server
@@ -81,6 +82,7 @@ class JudgeService:
         self.loop: JudgeLoop | None = None
         self._identity = Identity("judge", config_hash, parts.clock.now())
         self._attendance = Attendance()
+        self._kept = KeptWindows()
 
     def server(self, host: str, port: int) -> Server:
         """A server of the judge's page; the caller starts and stops it."""
@@ -173,7 +175,7 @@ class JudgeService:
     def _report(self, loop: JudgeLoop) -> Report:
         now = self.parts.clock.now()
         images = [image for image in loop.images if not image.is_gone]
-        models = model_reports(loop.judge, images, self.rules.lateness_seconds, now)
+        models = model_reports(loop.judge, images, self.rules.lateness_seconds, now, self._kept)
         read_through = read_through_seconds(images, self._identity.started_seconds)
         episodes = loop.judge.episodes
         return Report(

@@ -35,6 +35,7 @@ from service.monitor.detecting.dispersions import Dispersions
 from service.monitor.detecting.windows import Window
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.reporting import model_reports
+from service.monitor.judging.windows_told import KeptWindows
 from service.monitor.references.planning import plan_for
 from service.state.snapshot import decode, encode
 from service.values.exchange import Sent, SentPane, SentProgress, Stamp
@@ -113,7 +114,7 @@ def measure(minutes: int, models: int, rows: int) -> dict[str, Any]:
     take = _timed(fleet.images.take, "progress", spent)
     idle = _timed(fleet.advance, "idle", spent)
     first, again = (_timed(model_reports, part, spent) for part in ("report", "report again"))
-    longest = 0.0
+    kept, longest = KeptWindows(), 0.0
     with _parts_timed(spent):
         for minute in range(WARM_MINUTES, WARM_MINUTES + minutes):
             panes, progress = fleet.sent(minute)
@@ -126,7 +127,7 @@ def measure(minutes: int, models: int, rows: int) -> dict[str, Any]:
             longest = max(longest, seconds)
             idle(minute)
             for report in (first, again):
-                report(fleet.judge, fleet.images, TimeRules().lateness_seconds, _end(minute))
+                report(fleet.judge, fleet.images, TimeRules().lateness_seconds, _end(minute), kept)
     judged = models * FEATURES * minutes
     return {
         "us": {part: seconds * 1e6 / judged for part, seconds in spent.items()},

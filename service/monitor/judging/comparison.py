@@ -55,7 +55,7 @@ class Comparison:
     """Live panes against one reference. `budget_streams` share the budget of false alarms.
 
     `streams` are those of the plan, in the order of its layout, and what is derived of their
-    counts: see `Detection`.
+    counts: see `Detection`. `changes` grows with all that may let the windows tell something else.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Comparison:
         )
         self._pane_seconds = pane_seconds
         self._budget_streams = budget_streams
+        self.changes = 0
 
     @property
     def layout(self) -> Layout:
@@ -121,6 +122,7 @@ class Comparison:
 
     def judge(self, pane: Pane) -> list[Transition]:
         """Take the next closed pane, merged over all partitions."""
+        self.changes += 1
         end = pane.start_seconds + self._pane_seconds
         for window in self.windows:
             window.add(pane.start_seconds, end, pane.summary)
@@ -186,6 +188,7 @@ class Comparison:
         """Go on with all that `previous`, which is given up, knows of the streams that are the same
         in both references. Tells of its other streams why they start afresh, or are gone.
         """
+        self.changes += 1
         same = unchanged(previous.reference, self.reference)
         carried = Carried.between(previous.plan.streams, self.plan.streams, same)
         known = {window.length: window for window in previous.windows}
@@ -222,6 +225,7 @@ class Comparison:
 
     def follow(self, reference: Reference, plan: Plan) -> None:
         """Go on with a reference of the same cells, and its plan."""
+        self.changes += 1
         self.reference, self.plan = reference, plan
 
     def state(self, freeze: Freeze) -> dict[str, Any]:
@@ -237,6 +241,7 @@ class Comparison:
         """Go on from where `state` was taken, as far as the settings are still the same: a window
         that is new starts empty. For detectors see `Detection.restore`.
         """
+        self.changes += 1
         kept_windows = {(w["name"], w["seconds"]): w for w in state["windows"]}
         for position, window in enumerate(self.windows):
             kept = kept_windows.get((window.length.name, window.length.seconds))

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from detectors.dispersion import Status
 from service.monitor.counting.counted import CountedPartition
 from service.monitor.counting.totals import ModelTotals, RecordBook
-from service.monitor.detecting.sensing import HOUR_SECONDS, expected_psi, typical_shift
-from service.monitor.detecting.windows import QUANTILES, Window
+from service.monitor.detecting.sensing import HOUR_SECONDS, typical_shift
 from service.monitor.episodes.book import Episodes, Owner
 from service.monitor.judging.comparison import Comparison
 from service.monitor.judging.judge import Judge
 from service.monitor.judging.model_judge import ModelJudge
 from service.monitor.judging.policy_reporting import policy_reports
-from service.monitor.judging.wording import Measured
+from service.monitor.judging.windows_told import KeptWindows, WindowsTold
 from service.values.episodes import EpisodeCount
 from service.values.reports import (
     DetectorReport,
@@ -26,7 +25,6 @@ from service.values.reports import (
     StreamReport,
     StreamState,
     TopicReport,
-    WindowReport,
 )
 from service.values.streams import Kind, ModelKey, StreamKey, ValueType
 from service.values.watches import Mute
@@ -35,14 +33,23 @@ _NOTHING = np.zeros(3, dtype=np.int64)
 
 
 def model_reports(
-    judge: Judge, shards: Iterable[CountedPartition], lateness_seconds: float, now_seconds: float
+    judge: Judge,
+    shards: Iterable[CountedPartition],
+    lateness_seconds: float,
+    now_seconds: float,
+    kept: KeptWindows | None = None,
 ) -> tuple[ModelReport, ...]:
-    """One report for each model version that the shards hold, by name and version."""
+    """One report for each model version that the shards hold, by name and version.
+
+    Who reports again and again gives the same `kept` each time: that is quicker.
+    """
+    kept = KeptWindows() if kept is None else kept
     shards = list(shards)
-    held = {key for shard in shards for key in shard.models}
+    held = {key for shard in shards for key in shard.models} & judge.models.keys()
+    kept.forget(but=held)
     return tuple(
-        _model_report(judge, judge.models[key], shards, lateness_seconds, now_seconds)
-        for key in sorted(held & judge.models.keys())
+        _model_report(judge, judge.models[key], shards, lateness_seconds, now_seconds, kept)
+        for key in sorted(held)
     )
 
 
@@ -70,13 +77,20 @@ def topic_reports(shards: Iterable[CountedPartition]) -> tuple[TopicReport, ...]
 
 
 def _model_report(
-    judge: Judge, model: ModelJudge, shards: list[CountedPartition], lateness: float, now: float
+    judge: Judge,
+    model: ModelJudge,
+    shards: list[CountedPartition],
+    lateness: float,
+    now: float,
+    kept: KeptWindows,
 ) -> ModelReport:
     totals = judge.totals(model.key, shards)
     parts = [shard.models[model.key] for shard in shards if model.key in shard.models]
     entry = model.references.newest
     reference = entry.reference
-    streams = _streams(model, totals, _open_cells(model, shards), now)
+    told = None
+    if model.comparison is not None:
+        told = kept.tell(model.comparison, _open_cells(model.key, model.comparison, shards))
     return ModelReport(
         key=model.key,
         team=model.watch.team,
@@ -97,7 +111,7 @@ def _model_report(
         latency_sum_seconds=totals.latency_sum_seconds,
         last_record_seconds=_latest(part.last_arrival_seconds for part in parts),
         watermark_seconds=_latest(part.watermark(lateness) for part in parts),
-        streams=streams,
+        streams=_streams(model, totals, told, now),
         unknown_features=tuple(sorted(model.unknown_features)),
         absent_features=_absent(model.comparison),
         panes_judged_total=model.panes_judged,
@@ -113,25 +127,29 @@ def _latest(times: Iterable[float]) -> float:
     return max(known, default=math.nan)
 
 
-def _open_cells(model: ModelJudge, shards: list[CountedPartition]) -> NDArray[np.int64]:
+def _open_cells(
+    key: ModelKey, comparison: Comparison, shards: list[CountedPartition]
+) -> NDArray[np.int64]:
     """Counts of the panes that are still open, under the plan that is being compared with."""
-    if model.comparison is None:
-        return np.zeros(0, dtype=np.int64)
-    plan = model.comparison.plan
+    plan = comparison.plan
     cells = np.zeros(plan.layout.cell_count, dtype=np.int64)
     for shard in shards:
-        part = shard.models.get(model.key)
+        part = shard.models.get(key)
         for pane in () if part is None else part.open_panes(plan):
             cells += pane.summary.cells
     return cells
 
 
 def _streams(
-    model: ModelJudge, totals: ModelTotals, open_cells: NDArray[np.int64], now: float
+    model: ModelJudge, totals: ModelTotals, told: WindowsTold | None, now: float
 ) -> tuple[StreamReport, ...]:
     comparison = model.comparison
     compared = () if comparison is None else comparison.plan.streams
-    reports = [] if comparison is None else _compared(model, comparison, totals, open_cells, now)
+    reports = (
+        []
+        if comparison is None or told is None
+        else _compared(model, comparison, totals, told, now)
+    )
     for key in totals.quality:
         if key not in compared and _is_learning(model):
             reports.append(_learning(model, key, totals))
@@ -167,16 +185,11 @@ def _compared(
     model: ModelJudge,
     comparison: Comparison,
     totals: ModelTotals,
-    open_cells: NDArray[np.int64],
+    told: WindowsTold,
     now: float,
 ) -> list[StreamReport]:
-    seen = [window.total.cells + open_cells for window in comparison.windows]
-    measured = [(cells, comparison.distances(cells)) for cells in seen]
-    quantiles = [window.quantiles() for window in comparison.windows]
     score, since = comparison.score, comparison.drift.since_seconds
     status = comparison.detection.status
-    expected = [expected_psi(comparison.detection, cells) for cells in seen]
-    windows = list(zip(comparison.windows, measured, quantiles, expected, strict=True))
     policy = policy_reports(comparison)
     reports = []
     for i, key in enumerate(comparison.streams):
@@ -197,11 +210,9 @@ def _compared(
                 unseen_total=unseen,
                 source=_source(model, key),
                 hidden=comparison.hides(i),
-                windows=tuple(
-                    _window(comparison, *window, i) for window in (windows if has_values else ())
-                ),
+                windows=told.of_streams[i] if has_values else (),
                 detectors=_detectors(comparison, i),
-                summary=comparison.words(measured, i) if drifted else _in_short(mute),
+                summary=comparison.words(told.measured, i) if drifted else _in_short(mute),
                 knowledge=_KNOWLEDGE[Status(int(status[i]))],
                 policy=policy[i] if has_values and policy else None,
                 muted_until_seconds=None if mute is None else mute.until_seconds,
@@ -223,36 +234,6 @@ def _in_short(mute: Mute | None) -> str:
     last_day = datetime.fromtimestamp(mute.until_seconds - 1, UTC).date()
     ticket = f" ({mute.ticket})" if mute.ticket else ""
     return f"muted until {last_day} by {mute.by}: {mute.why}{ticket}"
-
-
-def _window(
-    comparison: Comparison,
-    window: Window,
-    measured: Measured,
-    quantiles: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    stream: int,
-) -> WindowReport:
-    cells, told = measured
-    numeric = stream < comparison.plan.layout.numeric_count
-    told_values = numeric and not comparison.hides(stream)
-    values = quantiles[stream].tolist() if told_values else []
-    return WindowReport(
-        window=window.length.name,
-        values=int(cells[comparison.plan.layout.values_of(stream)].sum()),
-        covers_seconds=max(0.0, window.end_seconds - window.start_seconds)
-        if math.isfinite(window.start_seconds)
-        else 0.0,
-        psi=float(told.psi[stream]),
-        jensen_shannon=float(told.jensen_shannon[stream]),
-        ks=float(told.ks[stream]),
-        wasserstein_sd=float(told.wasserstein_sd[stream]),
-        mean_shift_sd=float(told.mean_shift[stream]),
-        quantiles=tuple(
-            (q, v) for q, v in zip(QUANTILES, values, strict=False) if not math.isnan(v)
-        ),
-        psi_expected=float(expected[stream]),
-    )
 
 
 def _detectors(comparison: Comparison, stream: int) -> tuple[DetectorReport, ...]:

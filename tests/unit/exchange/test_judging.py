@@ -9,6 +9,7 @@ from service.monitor.counting.images import Images
 from service.monitor.counting.sending import Sender
 from service.monitor.counting.shard import Shard
 from service.monitor.judging.reporting import model_reports, topic_reports
+from service.monitor.judging.windows_told import KeptWindows
 from service.state.snapshot import decode, encode
 from service.values.records import Chunk
 from tests.unit.keyed_log_memory import KeyedLogMemory
@@ -112,6 +113,39 @@ def test_a_judge_that_is_told_comes_to_the_same_as_one_that_counts():
     assert_same_judgement(told, counted)
     assert told.transitions
     assert told.world.judge.models[OTHER].references.newest.reference is not None, "it has learned"
+
+
+class Reporting(Counting):
+    """One that reports after each turn, and again."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = KeptWindows()
+        self.told = []
+
+    def turn(self, now, at_the_end):
+        super().turn(now, at_the_end)
+        shards = list(self.world.shards.values())
+        fresh = model_reports(self.world.judge, shards, LATENESS, now)
+        self.told.append(model_reports(self.world.judge, shards, LATENESS, now, self.kept))
+        again = model_reports(self.world.judge, shards, LATENESS, now, self.kept)
+        # NaN is not equal to itself, and its words are.
+        assert repr(self.told[-1]) == repr(fresh) == repr(again)
+        for before, after in zip(self.told[-1], again, strict=True):
+            for one, other in zip(before.streams, after.streams, strict=True):
+                assert one.windows is other.windows
+
+
+def test_what_windows_tell_is_kept_for_as_long_as_it_is_true():
+    one = Reporting()
+    live(one)
+    of_one_stream = [
+        report.streams[0].windows
+        for told in one.told
+        for report in told
+        if report.key == MODEL and report.streams
+    ]
+    assert len(set(map(repr, of_one_stream))) > 30
 
 
 def told_of(one, partitions):
