@@ -15,12 +15,12 @@ OUTAGE_SECONDS = 20.0
 
 def test_a_broker_that_is_away_for_20_seconds_costs_nothing(references, service_on):
     # Small answers, so that the service is still far behind when the broker goes.
-    with KafkaBroker(fetch_max_bytes="65536") as broker:
+    with KafkaBroker(fetch_max_bytes="32768") as broker:
         topic = create_topic(broker.bootstrap, events.PARTITIONS)
-        messages = events.synthetic_events(36_000, 12 * HOURS, seed=8, faults=0.0)
-        send(broker.bootstrap, topic, messages[:30_000])
+        messages = events.synthetic_events(18_000, 6 * HOURS, seed=8, faults=0.0)
+        send(broker.bootstrap, topic, messages[:15_000])
         service = service_on(
-            broker.bootstrap, topic, watchdog={"after": "8s"}, kafka={"max_poll_records": 100}
+            broker.bootstrap, topic, watchdog={"after": "8s"}, kafka={"max_poll_records": 50}
         )
         service.start()
         with scraping(service) as scrapes:
@@ -29,7 +29,7 @@ def test_a_broker_that_is_away_for_20_seconds_costs_nothing(references, service_
             behind = service.scrape().total("consumer_lag_records")
             assert_it_lives(service, OUTAGE_SECONDS)
             broker.start()
-            send(broker.bootstrap, topic, messages[30_000:])
+            send(broker.bootstrap, topic, messages[15_000:])
             recount = recount_of(broker.bootstrap, topic, references)
             service.wait_for_records(recount.consumed, topic)
         assert behind > 0

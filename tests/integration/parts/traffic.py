@@ -22,6 +22,10 @@ SHUFFLED_SECONDS = 0.4
 """How far behind its record an event may be. The judge waits for half a lateness, which is a second
 here, where a partition has said that it is idle: so nothing comes too late to be judged."""
 
+ACKNOWLEDGED_SHARE_MIN = 0.2
+"""Of the events that the pace asks for; brokers are away for half of the time in some tests, and a
+busy machine keeps the pace of none."""
+
 FAR_FUTURE = "2199-01-01T00:00:00Z"
 
 
@@ -94,23 +98,31 @@ class Traffic:
         self.partitions = tuple(partitions)
         self.per_second = per_second
         self.failures = 0
+        self.acknowledged = 0
         self._bootstrap = bootstrap
         self._topic = topic
         self._rng = random.Random(seed)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
         self._problem: BaseException | None = None
+        self._begun = 0.0
 
     def start(self) -> None:
         """Returns at once."""
+        self._begun = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns when nothing is on its way any more; raises what went wrong."""
+        """Returns when nothing is on its way any more; raises what went wrong. RuntimeError where
+        far less was sent than should have been.
+        """
+        asked = (time.monotonic() - self._begun) * self.per_second
         self._stop.set()
         self._thread.join()
         if self._problem is not None:
             raise self._problem
+        if self.acknowledged < ACKNOWLEDGED_SHARE_MIN * asked:
+            raise RuntimeError(f"of {asked:.0f} events {self.acknowledged} were acknowledged")
 
     def _run(self) -> None:
         producer = KafkaProducer(
@@ -144,9 +156,12 @@ class Traffic:
                     key=b"key",  # a tombstone needs one
                     partition=sent.partition,
                     timestamp_ms=sent.timestamp_ms,
-                )
+                ).add_callback(self._note)
             except KafkaError:
                 self.failures += 1
+
+    def _note(self, _: Any) -> None:
+        self.acknowledged += 1
 
 
 def _end(producer: KafkaProducer) -> None:

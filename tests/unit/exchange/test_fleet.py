@@ -11,7 +11,7 @@ import pytest
 from service.monitor.counting.image import Image
 from tests.unit.exchange.fleet import CHANGE, GIVEN, MODEL, Fleet, Rules
 
-SCHEDULES = int(os.environ.get("FLEET_SCHEDULES", "120"))
+SCHEDULES = int(os.environ.get("FLEET_SCHEDULES", "60"))
 
 
 def settled(seed, rules=None, steps=36):
