@@ -8,7 +8,7 @@ from service.clock import SystemClock
 from service.composition.fleet_access import TopicIds, input_partitions, open_fleet
 from service.composition.judge import JudgeParts, JudgeService, JudgeShared
 from service.composition.record import episode_record
-from service.composition.registry_access import registry_of
+from service.composition.registry_access import closed_on_error, registry_of
 from service.composition.topics_used import names_used
 from service.composition.wiring import (
     exchange_references,
@@ -44,7 +44,8 @@ def worker_service(
     def open_shared() -> SharedParts:
         fleet = open_fleet(settings)
         registries = registry_of(settings)
-        given = given_references(settings, registry_of=registries)
+        with closed_on_error(fleet):
+            given = given_references(settings, registry_of=registries)
         book = ScheduleBook(
             fleet.schedules, given, watches(settings), plan_for, settings.limits.models
         )
@@ -100,11 +101,13 @@ def judge_service(
     def open_shared() -> JudgeShared:
         fleet = open_fleet(settings)
         registries = registry_of(settings)
+        with closed_on_error(fleet):
+            given = given_references(settings, registry_of=registries)
         return JudgeShared(
             panes=fleet.panes,
             topic=JudgeTopic(fleet.store, fleet.state, lambda: fleet.panes.topic_id),
             schedules=SchedulePublisher(fleet.schedules),
-            given=given_references(settings, registry_of=registries),
+            given=given,
             close=fleet.close,
             registry_of=registries,
         )

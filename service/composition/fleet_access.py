@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from config.settings import Settings
 from service.clock import Clock
+from service.composition.registry_access import closed_on_error
 from service.composition.topics_used import names_used, topics_used
 from service.composition.wiring import kafka_connection, kafka_parameters
 from service.errors import RecoverableError
@@ -52,7 +53,8 @@ def open_fleet(settings: Settings) -> Fleet:
         opened.extend(TopicLog(connection, name) for name in names)
         state, panes, schedules = opened
         registry = Registry(schedules)
-        registry.catch_up()
+        with closed_on_error(registry):
+            registry.catch_up()
     except BaseException:
         for topic in opened:
             topic.close()

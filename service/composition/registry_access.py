@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import Protocol
 
 from config.settings import Settings
 from service.composition.wiring import kafka_connection
@@ -13,6 +14,13 @@ from service.registry.references import RegistryReferences
 from service.registry.registry import Registry
 
 DEFAULT_TOPIC = "anchorwatch.references"
+
+
+class Closable(Protocol):
+    """What holds connections."""
+
+    def close(self) -> None:
+        """Let go of them."""
 
 
 def topic_of(settings: Settings, model: str | None = None) -> str:
@@ -41,6 +49,16 @@ def open_registry(settings: Settings, topic: str, *, makes: bool = False) -> Ite
         yield registry
 
 
+@contextmanager
+def closed_on_error(opened: Closable) -> Iterator[None]:
+    """Close what was opened where the body raises: a start is tried again and again."""
+    try:
+        yield
+    except BaseException:
+        opened.close()
+        raise
+
+
 def registry_of(settings: Settings) -> Callable[[str], RegistryReferences]:
     """Opens a topic of references, each once, and reads it to its end; for a service, which makes
     the topic where it is not there.
@@ -52,8 +70,10 @@ def registry_of(settings: Settings) -> Callable[[str], RegistryReferences]:
     def open_topic(topic: str) -> RegistryReferences:
         if topic not in opened:
             _ensure(settings, topic)
-            registry = Registry(TopicLog(kafka_connection(settings.kafka), topic))
-            registry.catch_up()
+            log = TopicLog(kafka_connection(settings.kafka), topic)
+            registry = Registry(log)
+            with closed_on_error(registry), closed_on_error(log):
+                registry.catch_up()
             opened[topic] = RegistryReferences(registry)
         return opened[topic]
 

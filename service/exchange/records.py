@@ -114,7 +114,7 @@ def key_of(data: bytes) -> Key:
     """Raises Refused."""
     try:
         return _KEYS.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(Unreadable.MALFORMED, f"its key is none of ours: {error}") from error
 
 
@@ -132,7 +132,7 @@ def value_of(data: bytes | None) -> Value:
         raise Refused(Unreadable.TOO_LARGE, f"its value has {len(data)} bytes")
     try:
         return _VALUES.decode(memoryview(data)[1:])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(Unreadable.MALFORMED, f"its value is none of ours: {error}") from error
 
 

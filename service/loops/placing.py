@@ -1,6 +1,6 @@
 """Where a partition begins that became ours: where it was, at its beginning, or by the policy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from service.errors import StateLost
 from service.ingest.source import Source
@@ -55,7 +55,9 @@ def refuse_lost_shards(source: Source, fresh: frozenset[Partition], way_out: str
 
 
 def is_added(
-    source: Source, partition: Partition, begun_with: Callable[[Partition], int | None]
+    partition: Partition,
+    committed: Iterable[Partition],
+    begun_with: Callable[[Partition], int | None],
 ) -> bool:
     """Whether a partition without state was added to a topic that is read already: it starts at its
     beginning. `begun_with` tells how many partitions there were when the shard of another one was
@@ -63,9 +65,7 @@ def is_added(
 
     Raises RecoverableError when that cannot be told now.
     """
-    others = frozenset(
-        p for p in source.partitions() if p.topic == partition.topic and p != partition
-    )
-    known = (begun_with(other) for other in sorted(source.committed(others)))
+    others = (p for p in committed if p.topic == partition.topic and p != partition)
+    known = (begun_with(other) for other in sorted(others))
     first = next((count for count in known if count is not None), None)
     return first is not None and partition.number >= first

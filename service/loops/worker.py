@@ -172,7 +172,7 @@ class WorkerLoop:
         gone = turn.revoked & self.shards.open.keys()
         if gone and self._in_touch:
             self._written(frozenset(gone))
-        self.shards.drop(gone)
+        self.shards.drop(turn.revoked)
         self.journal.revoked(turn.revoked - turn.assigned)
         self.owned = (self.owned - turn.revoked) | turn.assigned
         self._unplaced = (self._unplaced - turn.revoked) | turn.assigned

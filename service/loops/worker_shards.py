@@ -11,7 +11,7 @@ from service.errors import RecoverableError, StateCorrupt, StateLost
 from service.exchange.records import drafts_of
 from service.ingest.source import Source
 from service.loops.placing import is_added, refuse_lost_shards
-from service.monitor.counting.blobs import shard_blobs, shard_from_blobs
+from service.monitor.counting.blobs import of_others, shard_blobs, shard_from_blobs
 from service.monitor.counting.model_shard import PlanByHash
 from service.monitor.counting.sending import Sender, Sending
 from service.monitor.counting.shard import Shard, TimeRules
@@ -111,7 +111,10 @@ class WorkerShards:
         wanted = sorted(partitions)
         taken = dict(zip(wanted, self._open(wanted), strict=True))
         self._taken |= taken
-        return {p: self._position(p, state) for p, (_, state) in taken.items()}
+        topics = {p.topic for p, (_, state) in taken.items() if state is None}
+        asked = frozenset(p for p in self._source.partitions() if p.topic in topics)
+        committed = self._source.committed(asked).keys()
+        return {p: self._position(p, state, committed) for p, (_, state) in taken.items()}
 
     def begin(self, partition: Partition, position: int) -> None:
         """Go on at `position`, with what was counted before it. Raises StateCorrupt, FormatTooNew,
@@ -123,15 +126,16 @@ class WorkerShards:
             era = 0 if state is None else state.era
             shard = Shard(partition, position, now)
             shard.counted_since_era = era
-            more = {BEGINNING: _beginning(self._source, partition)}
+            known, more = of_others(()), {BEGINNING: _beginning(self._source, partition)}
         else:
             # Where the log is shorter than what was counted (and the policy is to go on), it is
             # another log from there on: what is counted of it may not be taken for what was before.
             era = state.era + (position <= state.applied_through)
             shard, more = self._restored(partition, position, state, now), {}
+            known = of_others(state.blobs.keys() - {BEGINNING})
         self.open[partition] = shard
         self._owned[partition] = _Owned(
-            writer, Sender(shard, writer.id, era, encode), era, {}, more
+            writer, Sender(shard, writer.id, era, encode), era, known, more
         )
 
     def confirm(self, partitions: Iterable[Partition]) -> None:
@@ -208,9 +212,11 @@ class WorkerShards:
         era_known = int(self._clock.now())
         return store.reset(opening.shard, opening.partition, opening.topic_id, era_known)
 
-    def _position(self, partition: Partition, state: ShardState | None) -> int | None:
+    def _position(
+        self, partition: Partition, state: ShardState | None, committed: Iterable[Partition]
+    ) -> int | None:
         if state is None:
-            return 0 if is_added(self._source, partition, self._begun_with) else None
+            return 0 if is_added(partition, committed, self._begun_with) else None
         return state.applied_through + 1 if state.blobs else None
 
     def _restored(
@@ -236,7 +242,10 @@ class WorkerShards:
 
     def _begun_with(self, partition: Partition) -> int | None:
         """How many partitions the topic had when the shard of `partition` was begun."""
-        _, state = self._topics.store.open_all([self._topics.opening(partition)])[0]
+        try:
+            _, state = self._topics.store.open_all([self._topics.opening(partition)])[0]
+        except (StateLost, StateCorrupt):
+            return None  # another one tells, or nobody; it is named where it is taken over
         blob = None if state is None else state.blobs.get(BEGINNING)
         return None if blob is None else int(msgspec.msgpack.decode(blob))
 

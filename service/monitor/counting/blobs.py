@@ -37,6 +37,16 @@ class Piece(NamedTuple):
     make: Callable[[], bytes]
 
 
+_OF_OTHERS = object()
+
+
+def of_others(names: Iterable[str]) -> Mapping[str, Hashable]:
+    """What is `known` where a writer before left blobs: all is written anew, and what is there no
+    longer is taken away.
+    """
+    return dict.fromkeys(names, _OF_OTHERS)
+
+
 def changed_blobs(pieces: Iterable[Piece], known: Mapping[str, Hashable]) -> Blobs:
     """Those of the pieces that are not `known`, and what is known but no longer there."""
     changed: dict[str, bytes | None] = {}
