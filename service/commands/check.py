@@ -93,7 +93,7 @@ def _summary(settings: Settings) -> Table:
         "Panes": f"{format_duration(detection.pane)}, windows {', '.join(detection.window_names)}",
         "Detectors": ", ".join(detector.name for detector in detection.detectors) or "none",
         "Budget": str(detection.false_alarm_budget.text()),
-        "State": f"{settings.state.path}, every {format_duration(settings.state.every)}",
+        "State": f"{_state(settings)}, every {format_duration(settings.state.every)}",
         "Page": settings.web.listen,
     }
     for name, value in lines.items():
@@ -105,6 +105,11 @@ def _places(topics: TopicPattern | tuple[str, ...] | None, files: tuple[str, ...
     if isinstance(topics, TopicPattern):
         return f"topics like {topics.pattern}"
     return ", ".join(topics or files or ())
+
+
+def _state(settings: Settings) -> str:
+    in_topic = settings.state.store == "topic"
+    return f"topic {settings.state.topics.state}" if in_topic else str(settings.state.path)
 
 
 def _references(settings: Settings) -> str:
@@ -126,11 +131,9 @@ def _hints(settings: Settings) -> list[str]:
         hints.append(
             "no source has topics: `run` has nothing to read until one is named in `sources`."
         )
-    parent = settings.state.path
-    while not parent.exists() and parent != parent.parent:
-        parent = parent.parent
-    if not os.access(parent, os.W_OK):
-        hints.append(f"{settings.state.path} cannot be written by this user; `run` will need it.")
+    if settings.state.store == "topic" and settings.role == "all":
+        hints.append("state.store is topic: start each process with --role worker or --role judge.")
+    hints += _unwritable(settings)
     learn = settings.reference.learn
     directory = settings.reference.directory
     if directory is not None and not directory.is_dir() and not learn.at_least:
@@ -139,3 +142,12 @@ def _hints(settings: Settings) -> list[str]:
             "these are: set reference.learn.at_least to 24h or more, or build references."
         )
     return hints
+
+
+def _unwritable(settings: Settings) -> list[str]:
+    parent = settings.state.path
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if settings.state.store == "topic" or os.access(parent, os.W_OK):
+        return []
+    return [f"{settings.state.path} cannot be written by this user; `run` will need it."]

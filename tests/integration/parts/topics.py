@@ -41,7 +41,7 @@ def send(
     try:
         sent = [producer.send(topic, value, partition=partition) for value in values]
         for future in sent:
-            future.get(timeout=30)
+            future.get(timeout=60)
     finally:
         producer.close()
 
@@ -64,9 +64,15 @@ def read(
 
 def _producer(bootstrap: str, **settings: Any) -> KafkaProducer:
     """One that has met a broker. kafka-python gives the first that it asks, by chance, all the time
-    there is: one that stands still would use it up, though others answer.
+    there is: one that stands still would use it up, though others answer. So it is with a leader
+    that stands still: only when a request is over is another one asked for.
     """
-    settings |= {"bootstrap_servers": bootstrap, "linger_ms": 20, "bootstrap_timeout_ms": 5_000}
+    settings |= {
+        "bootstrap_servers": bootstrap,
+        "linger_ms": 20,
+        "bootstrap_timeout_ms": 5_000,
+        "request_timeout_ms": 5_000,
+    }
     for _ in range(8):
         with suppress(KafkaTimeoutError):
             return KafkaProducer(**settings)
