@@ -5,10 +5,11 @@ from pathlib import Path
 
 from config.settings import Settings
 from service.clock import SystemClock
+from service.composition.closing import closed_on_error
 from service.composition.fleet_access import TopicIds, input_partitions, open_fleet
 from service.composition.judge import JudgeParts, JudgeService, JudgeShared
 from service.composition.record import episode_record
-from service.composition.registry_access import closed_on_error, registry_of
+from service.composition.registry_access import registry_of
 from service.composition.topics_used import names_used
 from service.composition.wiring import (
     exchange_references,

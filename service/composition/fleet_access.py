@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from config.settings import Settings
 from service.clock import Clock
-from service.composition.registry_access import closed_on_error
+from service.composition.closing import closed_on_error
 from service.composition.topics_used import names_used, topics_used
 from service.composition.wiring import kafka_connection, kafka_parameters
 from service.errors import RecoverableError

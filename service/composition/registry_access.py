@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Protocol
 
 from config.settings import Settings
+from service.composition.closing import closed_on_error
 from service.composition.wiring import kafka_connection
 from service.errors import ConfigurationError, RecoverableError
 from service.kafka.own_topics import ensure
@@ -14,13 +14,6 @@ from service.registry.references import RegistryReferences
 from service.registry.registry import Registry
 
 DEFAULT_TOPIC = "anchorwatch.references"
-
-
-class Closable(Protocol):
-    """What holds connections."""
-
-    def close(self) -> None:
-        """Let go of them."""
 
 
 def topic_of(settings: Settings, model: str | None = None) -> str:
@@ -47,16 +40,6 @@ def open_registry(settings: Settings, topic: str, *, makes: bool = False) -> Ite
     ):
         registry.catch_up()
         yield registry
-
-
-@contextmanager
-def closed_on_error(opened: Closable) -> Iterator[None]:
-    """Close what was opened where the body raises: a start is tried again and again."""
-    try:
-        yield
-    except BaseException:
-        opened.close()
-        raise
 
 
 def registry_of(settings: Settings) -> Callable[[str], RegistryReferences]:
