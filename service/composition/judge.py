@@ -37,13 +37,7 @@ from service.state.episode_record import EpisodeLog
 from service.state.snapshot import decode
 from service.values.keyed_log import KeyedLog
 from service.values.records import Partition
-from service.values.reports import (
-    ExchangeReport,
-    ModelReport,
-    PartitionReport,
-    Report,
-    ServiceReport,
-)
+from service.values.reports import ExchangeReport, PartitionReport, Report, ServiceReport
 
 DELAY_SECONDS = 10.0
 """From a decision of the judge until workers count by it, beside what they hold back: what they
@@ -181,7 +175,7 @@ class JudgeService:
     def _report(self, loop: JudgeLoop) -> Report:
         now = self.parts.clock.now()
         images = [image for image in loop.images if not image.is_gone]
-        models = self._models(loop, now)
+        models = model_reports(loop.judge, images, self.rules.lateness_seconds, now, self._kept)
         read_through = read_through_seconds(images, self._identity.started_seconds)
         episodes = loop.judge.episodes
         return Report(
@@ -197,15 +191,6 @@ class JudgeService:
             whole_models=self._attendance.look(loop.judge, models, read_through, now),
             read_through_seconds=read_through,
         )
-
-    def _models(self, loop: JudgeLoop, now: float) -> tuple[ModelReport, ...]:
-        """Of the models of partitions that are there, with what they counted in those that left:
-        else their counters would go back.
-        """
-        there = {key for image in loop.images if not image.is_gone for key in image.models}
-        lateness = self.rules.lateness_seconds
-        reports = model_reports(loop.judge, loop.images, lateness, now, self._kept)
-        return tuple(report for report in reports if report.key in there)
 
     def _service_report(self, because: str) -> ServiceReport:
         identity = self._identity

@@ -47,6 +47,7 @@ def test_an_outage_longer_than_what_counts_as_idle_closes_no_pane(own_kafka, ser
     service.start()
     with sending(own_kafka.bootstrap, topic, messages, per_second=1000):
         service.wait_for(lambda page: page.total("records_consumed_total") > 3000)
+        service.wait_for(lambda page: page.total("panes_judged_total"))
     own_kafka.stop()
     time.sleep(1.0)
     before = service.scrape().total("panes_judged_total")

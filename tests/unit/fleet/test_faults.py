@@ -11,10 +11,9 @@ from service.values.records import Partition
 from tests.unit import keyed_log_memory
 from tests.unit.fleet.members import World
 from tests.unit.fleet.test_judge_loop import FAST, NORMAL, balances, world_of
-from tests.unit.monitor.events import MODEL, P0, P1, P2, T0, Event, stream_of
+from tests.unit.monitor.events import MODEL, P0, P1, P2, T0, Event
 
 OUTAGE_SECONDS = 360.0
-OTHER_TOPIC = Partition("more", 0)
 SEVERAL = tuple(Partition("events", number) for number in range(60))
 
 
@@ -238,18 +237,3 @@ def test_lost_state_that_was_accepted_does_not_stop_a_partition_that_was_added()
 def is_part_of(key, shard):
     decoded = decode_key(key)
     return decoded is not None and decoded.shard == shard and decoded.part != HEAD
-
-
-def test_counters_of_a_model_keep_what_it_counted_in_a_topic_that_left():
-    sources = [{"name": "events", "topics": ["events", "more"]}]
-    world = World([P0, OTHER_TOPIC], [NORMAL], sources=sources, **FAST)
-    world.topic_ids["more"] = "id-2"
-    for partition in (P0, OTHER_TOPIC):
-        world.send(partition, stream_of(0.0, 5, 10))
-    world.worker(P0, OTHER_TOPIC)
-    judge = world.judge()
-    world.turns(20)
-    del world.events[OTHER_TOPIC]
-    world.turns(200)
-    assert [topic.topic for topic in judge.report.topics] == ["events"]
-    assert judge.model(MODEL).predictions_total == 100
