@@ -81,6 +81,7 @@ class JudgeLoop:
         self.snapshot = snapshot
         self.missing: frozenset[Partition] = frozenset()
         self.expected: frozenset[Partition] = frozenset()
+        self._found: frozenset[Partition] = frozenset()
         self.obstacle = "connecting"
         self._inputs = inputs
         self._schedules = schedules
@@ -124,7 +125,7 @@ class JudgeLoop:
         if not self.panes.is_open:
             self._start()
         with self.timings.step("poll"):
-            taken = self.panes.read(self._cadence.poll_seconds, self.clock.now())
+            taken = self.panes.read(self._cadence.poll_seconds, self.clock.monotonic())
         self.obstacle = ""
         now = self.clock.monotonic()
         if taken and now >= self._next_judge:
@@ -195,6 +196,7 @@ class JudgeLoop:
             self.telling.restore(kept.tree["episode_record"])
             self.watching.restore(kept.tree["watching"])
             self.journal.restored(self.judge.models, len(self.images.by_partition))
+        self._found = frozenset(self.images.by_partition)
         self.checkpoint()
 
     def _judge(self) -> None:
@@ -210,13 +212,15 @@ class JudgeLoop:
             return
         self._next_inputs = now + INPUTS_EVERY_SECONDS
         with self.timings.step("inputs"):
-            self.expected = self._inputs()
+            found = self._inputs()
+        # A broker that has only just started may not know of a topic: gone is what is missed twice.
+        self.expected, self._found = found | self._found, found
 
     def _look_for_the_end(self) -> None:
         """By the ends of the look before, since panes come all the time."""
         now = self.clock.monotonic()
         self.missing = self.images.missing(
-            self.clock.now(),
+            now,
             self.expected,
             at_the_end=self.panes.at_the_end,
             ends_age_seconds=now - self._looked,

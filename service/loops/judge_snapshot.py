@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct
 
 from service.errors import NotAlone, OffsetOutOfRange
-from service.monitor.counting.blobs import Piece, changed_blobs, short
+from service.monitor.counting.blobs import Piece, changed_blobs, of_others, short
 from service.monitor.counting.image_blobs import PREFIX, image_blobs
 from service.monitor.counting.images import Images
 from service.state.shards.layout import HEAD, decode_head, decode_key
@@ -58,6 +58,7 @@ class JudgeSnapshot:
     def __init__(self, topic: JudgeTopic) -> None:
         self._topic = topic
         self._era = 0
+        self._reached = -1
         self._writer: ShardWriter | None = None
         self._known: Mapping[str, Hashable] = {}
         self._rivals: _Rivals | None = None
@@ -81,8 +82,9 @@ class JudgeSnapshot:
             for fault in state.passed_over:
                 log.error("shard_passed_over", partition=SHARD, reason=fault)
             self._era = max(self._era, state.era)
-        self._era += 1
-        self._writer, self._known = writer, {}
+        self._era, self._reached = self._era + 1, -1
+        self._writer = writer
+        self._known = of_others(() if state is None else state.blobs)
         if self._rivals is not None:
             self._rivals.close()
         self._rivals = _Rivals(topic.log, topic.partition, writer, self._era)
@@ -95,8 +97,14 @@ class JudgeSnapshot:
 
     def look(self) -> None:
         """Raises NotAlone once another judge has taken over, RecoverableError without an answer."""
-        if self._rivals is not None and self._rivals.look() and self._writer is not None:
-            self._writer.confirm()
+        if self._rivals is None or self._writer is None or self._writer.is_spoiled:
+            return
+        try:
+            if self._rivals.look():
+                self._writer.confirm()
+        except OffsetOutOfRange as error:
+            log.error("state_lost_its_end", reason=str(error))  # noqa: TRY400 - the message says it
+            self._writer.spoil()
 
     def save(self, tree: Mapping[str, Any], images: Images, positions: Mapping[int, int]) -> float:
         """Write all that has changed; the tree's `models` one by one. Returns the broker's clock.
@@ -112,8 +120,8 @@ class JudgeSnapshot:
         if self._writer is None:
             raise NotAlone("the judge's state is not open")
         changed = {**ours.changed, **others.changed}
-        # It never falls: positions only rise, and an era is ours alone.
-        reached = sum(positions.values())
+        # It may not fall, though positions do where brokers lost the end of the panes.
+        self._reached = reached = max(self._reached, sum(positions.values()))
         clock = self._topic.store.flush([Flush(self._writer, changed, self._era, reached)])
         self._known = {**ours.known, **others.known}
         return clock
@@ -136,11 +144,7 @@ class _Rivals:
 
     def look(self) -> bool:
         """Whether we have written, and nobody has taken over from us. Raises NotAlone."""
-        try:
-            entries = self._follower.poll(0.0)
-        except OffsetOutOfRange:
-            raise _superseded() from None
-        for entry in entries:
+        for entry in self._follower.poll(0.0):
             self._judge_by(entry)
         return self._is_written
 

@@ -17,6 +17,9 @@ from service.values.streams import ModelKey
 MISSING_AFTER_SECONDS = 300.0
 """Without progress for so long nothing waits for a partition any more."""
 
+DEAF_SECONDS = 30.0
+"""Who did not ask for the ends for so long heard nobody: that is no silence of theirs."""
+
 _REFUSED_MAX = 100
 
 
@@ -76,6 +79,10 @@ class Images:
             self._heard.setdefault(partition, now_seconds)
         for partition in self._held:
             self._heard[partition] = now_seconds
+        if ends_age_seconds > DEAF_SECONDS:
+            self._heard = {
+                p: min(now_seconds, at + ends_age_seconds) for p, at in self._heard.items()
+            }
         for partition, image in self.by_partition.items():
             silent = now_seconds - self._heard.get(partition, now_seconds)
             image.is_placed = True

@@ -1,16 +1,54 @@
 """Faults that a fleet gets over: writes that fail, brokers that lose or forget, lives of others."""
 
 import msgspec
+import pytest
 
 from config.settings import Settings
+from service.errors import RecoverableError
 from service.state.shards.layout import HEAD, decode_key
 from service.values.keyed_log import Draft
 from service.values.records import Partition
+from tests.unit import keyed_log_memory
 from tests.unit.fleet.members import World
-from tests.unit.fleet.test_judge_loop import FAST, NORMAL, world_of
-from tests.unit.monitor.events import MODEL, P0, P1, P2, Event
+from tests.unit.fleet.test_judge_loop import FAST, NORMAL, balances, world_of
+from tests.unit.monitor.events import MODEL, P0, P1, P2, T0, Event
 
+OUTAGE_SECONDS = 360.0
 SEVERAL = tuple(Partition("events", number) for number in range(60))
+
+
+def try_turns(judge, world, count, seconds=0.5):
+    for _ in range(count):
+        world.clock.sleep(seconds)
+        try:
+            judge.loop.turn()
+        except RecoverableError:
+            continue
+
+
+def test_what_is_judged_while_the_judge_cannot_write_is_not_judged_again_after_a_restart():
+    world = world_of(P0, P1)
+    world.worker(P0)
+    judge = world.judge()
+    world.turns(20)  # panes of P0 are held, and written, since nobody tells of P1
+    other = world.worker(P1)
+    for _ in range(4):
+        other.loop.turn()
+        world.clock.sleep(0.5)
+    other.loop.flush()
+    world.state.away = True
+    judge.loop.checkpoint()
+    try_turns(judge, world, 6)
+    assert judge.loop.checkpoints.failures
+    world.state.away = False
+    world.turns(120)
+    assert judge.loop.judge.models[MODEL].rows_judged == 100
+    judge.dies()
+    again = world.judge()
+    world.turns(60)
+    model = again.loop.judge.models[MODEL]
+    assert (model.rows_judged, model.rows_unjudged) == (100, 0)
+    assert balances(again)
 
 
 def test_panes_that_a_shorter_lateness_closes_are_not_closed_again_at_each_takeover():
@@ -34,6 +72,112 @@ def test_panes_that_a_shorter_lateness_closes_are_not_closed_again_at_each_takeo
         totals = worker.loop.shards.open[P0].models[MODEL].totals
         lives.append({key.name: counts.tolist() for key, counts in totals.quality.items()})
     assert lives[0] == lives[1] == lives[2]
+
+
+class Live:
+    """Two workers and a judge in the middle of traffic, one of whom has yet to tell of a minute."""
+
+    def __init__(self):
+        self.world = World([P0, P1], [NORMAL], **FAST)
+        self.at = self.world.clock.now() - T0
+        self.first, self.judge = self.world.worker(P0), None
+        self.world.worker(P1)
+        self.judge = self.world.judge()
+        self.goes_on(10)
+        self._send(61)
+        self.first.loop.turn()
+        self.first.loop.flush()
+        try_turns(self.judge, self.world, 2)
+
+    def goes_on(self, times):
+        for _ in range(times):
+            self._send(30)
+            self.world.turns(10, seconds=3.0)
+
+    @property
+    def unjudged(self):
+        return self.judge.loop.judge.models[MODEL].rows_unjudged
+
+    @property
+    def missing(self):
+        return sum(self.judge.report.partitions_missing.values())
+
+    def _send(self, seconds):
+        second = int(self.at)
+        for partition in (P0, P1):
+            times = range(second, second + seconds)
+            self.world.send(partition, [Event(float(s), arrived=float(s)) for s in times])
+        self.at += seconds
+
+
+def outage(live, monkeypatch):
+    def away(*_):
+        raise RecoverableError("no broker")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keyed_log_memory.FollowerMemory, "poll", away)
+        patched.setattr(keyed_log_memory.FollowerMemory, "ends", away)
+        try_turns(live.judge, live.world, int(OUTAGE_SECONDS / 2), seconds=2.0)
+
+
+def standstill(live, monkeypatch):
+    live.world.clock.sleep(OUTAGE_SECONDS)
+
+
+def clock_step(live, monkeypatch):
+    clock = live.world.clock
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + OUTAGE_SECONDS)
+
+
+@pytest.mark.parametrize("fault", [outage, standstill, clock_step])
+def test_after_minutes_in_which_the_judge_heard_nobody_nobody_is_missing(fault, monkeypatch):
+    live = Live()
+    fault(live, monkeypatch)
+    try_turns(live.judge, live.world, 2)
+    assert live.missing == 0
+    monkeypatch.undo()
+    live.goes_on(6)
+    assert (live.unjudged, live.missing) == (0, 0)
+
+
+def test_a_partition_of_which_brokers_know_nothing_for_a_moment_is_not_gone():
+    live = Live()
+    loop, known = live.judge.loop, live.world.partitions
+    live.world.clock.sleep(60.0)
+    loop._inputs = frozenset
+    loop.turn()
+    assert live.judge.report.topics
+    loop._inputs = known
+    live.goes_on(6)
+    assert live.unjudged == 0
+
+
+def test_a_judge_goes_on_when_brokers_have_lost_the_end_of_the_panes():
+    world = world_of(P0)
+    world.worker(P0)
+    judge = world.judge()
+    world.turns(12)
+    judge.dies()
+    world.workers.clear()
+    world.panes.entries[0] = world.panes.entries[0][:-2]
+    world.panes._ends[0] -= 2
+    for _ in range(2):
+        judge = world.judge()
+        world.turns(12)
+        assert judge.loop.checkpoints.failures == 0
+        judge.dies()
+
+
+def test_a_judge_alone_whose_state_lost_its_end_takes_it_over_anew():
+    world = world_of(P0)
+    world.worker(P0)
+    judge = world.judge()
+    world.turns(12)
+    world.state.entries[3] = world.state.entries[3][:-1]
+    world.state._ends[3] -= 1
+    world.turns(12)
+    assert judge.report.service.ready
 
 
 def test_a_record_of_panes_whose_key_is_no_text_is_refused_in_each_life():
