@@ -40,6 +40,7 @@ def test_members_that_join_and_leave_all_the_time_lose_and_repeat_nothing(stage)
 @scenario
 def test_a_second_judge_takes_over_and_the_first_one_says_so(stage):
     with stage.under_load(workers=1) as fleet:
+        time.sleep(5)  # it is the first one that is scraped
         first = fleet.judge
         fleet.replace_judge()
         code, said = first.ended()
