@@ -15,19 +15,14 @@ from tests.integration.parts.scrapes import scraping
 from tests.integration.parts.watched_topic import recount_of, send, sending
 
 HOURS = 3600.0
-needs_elec = pytest.mark.skipif(
-    not events.ELEC_CSV.exists(), reason=f"the data set {events.ELEC_CSV.name} is not here"
-)
 
 
-@pytest.mark.parametrize(
-    "models", ["synthetic", pytest.param("synthetic and elec", marks=needs_elec)]
-)
+@pytest.mark.parametrize("models", ["synthetic", "synthetic and market"])
 def test_what_is_told_equals_a_recount_of_the_log(models, kafka, topic, references, service_on):
     name = topic(events.PARTITIONS)
     streams = [events.synthetic_events(12_000, 12.5 * HOURS, seed=2)]
-    if "elec" in models:
-        streams.append(events.elec_events(seed=3))
+    if "market" in models:
+        streams.append(events.market_events(seed=3))
     service = service_on(kafka.bootstrap, name)
     service.start()
     with scraping(service) as scrapes:
@@ -36,7 +31,7 @@ def test_what_is_told_equals_a_recount_of_the_log(models, kafka, topic, referenc
         service.wait_for_records(recount.consumed, name)
     assert recount.rejected.keys() == {"malformed", "no_model", "oversized"}
     assert recount.ignored
-    assert all(model.late or key[0] == events.ELEC for key, model in recount.models.items())
+    assert all(model.late or key[0] == events.MARKET for key, model in recount.models.items())
     assert scrapes.problems == []
     assert scrapes.with_books > 3
     assert_agrees_to_the_last_event(service, name, recount)

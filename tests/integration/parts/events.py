@@ -1,26 +1,25 @@
 """Logs of prediction events, from a seed: believable ones, and all that producers get wrong."""
 
-import csv
 import json
 import math
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import cache
 from typing import Any, NamedTuple
 
-ELEC_CSV = Path(__file__).parents[4] / "shared" / "data" / "elec.csv"
 START_SECONDS = 1_700_006_400.0
 PARTITIONS = 6
 RECORD_BYTES_MAX = 16 * 1024
 """For `limits.record`: what the oversized events exceed."""
 
 SYNTHETIC = "synthetic"
-ELEC = "elec"
+MARKET = "market"
+MARKET_ROWS, MARKET_ROWS_ALONE = 45_312, 17_424
+USUAL_PRICE = 0.06
 NUMERIC = tuple(f"n{i:02}" for i in range(12))
 CATEGORICAL = tuple(f"c{i}" for i in range(5))
 BOOLEAN = tuple(f"b{i}" for i in range(3))
-ELEC_FEATURES = ("period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
 
 
 class Message(NamedTuple):
@@ -88,32 +87,53 @@ def synthetic_events(
     return sorted(messages, key=lambda message: message.timestamp_ms)
 
 
-def elec_rows() -> list[dict[str, str]]:
-    """The Elec2 data: half-hourly prices and demands of a market whose habits change."""
-    with ELEC_CSV.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+@cache
+def market_rows() -> list[dict[str, float]]:
+    """A market of electricity, half-hour by half-hour, as data like Elec2 has it: prices wander and
+    are rarely high, demands follow the day, and what the neighbour does is one value for a year, in
+    which nothing is known of it. That year is what the reference is built of.
+    """
+    rng = random.Random(8)
+    rows, price, tide = [], USUAL_PRICE, 0.4
+    for i in range(MARKET_ROWS):
+        period = i % 48 / 47
+        jump = 0.3 * (rng.random() < 0.002)
+        price = max(0.0, USUAL_PRICE + 0.9 * (price - USUAL_PRICE) + rng.gauss(0, 0.01) + jump)
+        tide = 0.4 + 0.95 * (tide - 0.4) + rng.gauss(0, 0.02)
+        demand = tide + 0.15 * math.sin(2 * math.pi * period)
+        row = {"period": period, "nswprice": price, "nswdemand": demand}
+        if i < MARKET_ROWS_ALONE:
+            row |= {"vicprice": 0.0035, "vicdemand": 0.4229, "transfer": 0.4149}
+        else:
+            noise = [rng.gauss(0, 0.02) for _ in range(3)]
+            row |= {
+                "vicprice": max(0.0, 0.06 * price + noise[0] / 10),
+                "vicdemand": demand + noise[1],
+                "transfer": 0.5 + noise[2],
+            }
+        rows.append({name: round(value, 6) for name, value in row.items()})
+    return rows
 
 
-def elec_table(rows: int) -> Iterator[dict[str, Any]]:
+def market_table(rows: int) -> Iterator[dict[str, Any]]:
     """The first rows, flat, to build the reference from."""
     rng = random.Random(5)
-    for row in elec_rows()[:rows]:
-        features = {name: float(row[name]) for name in ELEC_FEATURES}
-        yield {**features, "prediction": _direction(row), "latency_ms": rng.uniform(1, 9)}
+    for row in market_rows()[:rows]:
+        yield {**row, "prediction": _direction(row), "latency_ms": rng.uniform(1, 9)}
 
 
-def elec_events(seed: int) -> list[Message]:
+def market_events(seed: int) -> list[Message]:
     """One event a row and second, shuffled by up to 40 s."""
     rng = random.Random(seed)
     messages = []
-    for i, row in enumerate(elec_rows()):
+    for i, row in enumerate(market_rows()):
         event_ms = round((START_SECONDS + i) * 1000)
         event = {
-            "model": ELEC,
+            "model": MARKET,
             "version": "2",
-            "id": f"elec-{i}",
+            "id": f"market-{i}",
             "timestamp": event_ms,
-            "features": {name: float(row[name]) for name in ELEC_FEATURES},
+            "features": row,
             "prediction": _direction(row),
             "latency_ms": round(rng.uniform(1, 9), 3),
         }
@@ -122,8 +142,8 @@ def elec_events(seed: int) -> list[Message]:
     return sorted(messages, key=lambda message: message.timestamp_ms)
 
 
-def _direction(row: dict[str, str]) -> str:
-    return "UP" if float(row["nswprice"]) > float(row["vicprice"]) else "DOWN"
+def _direction(row: dict[str, float]) -> str:
+    return "UP" if row["nswprice"] > USUAL_PRICE else "DOWN"
 
 
 def _number(rng: random.Random, i: int) -> float | int:

@@ -35,10 +35,11 @@ class References(NamedTuple):
 
 
 def build_references(directory: Path) -> References:
-    """Build the models' references with the real command; of elec only where its data is."""
-    tables = {events.SYNTHETIC: events.synthetic_table(REFERENCE_ROWS, 1)}
-    if events.ELEC_CSV.exists():
-        tables[events.ELEC] = events.elec_table(REFERENCE_ROWS)
+    """Build the models' references with the real command."""
+    tables = {
+        events.SYNTHETIC: events.synthetic_table(REFERENCE_ROWS, 1),
+        events.MARKET: events.market_table(REFERENCE_ROWS),
+    }
     contents = {model: build_reference(directory, model, rows) for model, rows in tables.items()}
     return References(directory, contents)
 
