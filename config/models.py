@@ -12,6 +12,7 @@ from config.privacy import Values
 from config.reference import ReferenceSettings
 from config.season import SeasonSettings, is_date
 from config.section import Real, Section, Whole
+from config.segments import SEGMENTATIONS_MAX, Segmentations
 from config.sentinels import Sentinels
 
 
@@ -89,7 +90,6 @@ class ModelRule(Section):
     later: ClassVar[frozenset[str]] = frozenset(
         {
             "schedule",
-            "segments",
             "severity",
             "privacy",
             "mute",
@@ -129,6 +129,13 @@ class ModelRule(Section):
     )
     prediction: PredictionSettings | None = Field(
         default=None, description="Cut-offs of the prediction."
+    )
+    segments: Segmentations | None = Field(
+        default=None,
+        max_length=SEGMENTATIONS_MAX,
+        description="Features that tell predictions apart: drift in each segment is judged "
+        "too. A category is a segment; of a numeric feature each range between the cuts, without "
+        "any each quarter of its reference. None by a hidden feature.",
     )
     features: Mapping[str, FeatureRule] = Field(
         default={}, description="Rules for features by glob; later lines win."

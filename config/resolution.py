@@ -74,6 +74,7 @@ class ModelSettings:
     policy: PolicySettings | None
     reference: ReferenceSettings
     prediction: PredictionSettings
+    segments: tuple[str, ...]
     feature_lines: tuple[FeatureLine, ...]
     origins: Mapping[Path, Path] = field(default_factory=dict, compare=False, repr=False)
 
@@ -138,6 +139,7 @@ class Resolver:
             "policy": policy,
             "reference": reference,
             "prediction": PredictionSettings(),
+            "segments": (),
         }
         self.start_origins: dict[Path, Path] = {
             (name, *rest): (*section, name, *rest)

@@ -19,6 +19,7 @@ from config.privacy import PrivacySettings
 from config.reference import ReferenceSettings
 from config.resolution import ModelSettings, Resolver
 from config.section import Section, refuse
+from config.segments import SegmentSettings
 from config.severity import SeveritySettings
 from config.sources import SourceSettings
 from config.state import StateSettings
@@ -36,7 +37,6 @@ class Settings(Section):
         {
             "schema_registry",
             "labels",
-            "segments",
             "team",
         }
     )
@@ -78,6 +78,10 @@ class Settings(Section):
         "[models.d/*.yaml]. Each says `team`, and `models` of its own as above, whose lines come "
         "after those here. One that is wrong, or that reaches into models of another team, is "
         "refused alone, and what it said last holds on.",
+    )
+    segments: SegmentSettings = Field(
+        default=SegmentSettings(),
+        description="How finely predictions are told apart, where models ask for it.",
     )
     privacy: PrivacySettings = Field(
         default=PrivacySettings(), description="What of the values of events is told."

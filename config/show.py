@@ -109,9 +109,10 @@ def _model_data(loaded: Loaded, settings: ModelSettings) -> tuple[dict[str, Any]
         "policy": None if settings.policy is None else settings.policy.model_dump(mode="json"),
         "reference": settings.reference.model_dump(mode="json", by_alias=True),
         "prediction": settings.prediction.model_dump(mode="json"),
+        "segments": list(settings.segments),
     }
     sources: dict[Path, Path] = {
-        (key,): () for key in ("team", "tier", "runbook", "missing", "columns")
+        (key,): () for key in ("team", "tier", "runbook", "missing", "columns", "segments")
     }
     sources["prediction", "cutoffs"] = ()
     sources |= settings.origins

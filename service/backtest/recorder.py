@@ -16,6 +16,7 @@ from service.monitor.judging.comparison import Comparison, Transition
 from service.monitor.judging.model_judge import ModelJudge
 from service.values.backtests import Evidence, Gap, History, ScoreLine
 from service.values.streams import ModelKey, StreamKey
+from service.values.watches import Sharing
 
 GAPS_KEPT = 10
 
@@ -33,14 +34,14 @@ class Stretch(Struct):
     excursions: Excursions
     seen: NDArray[np.int64]
     blind_panes: NDArray[np.int64]
-    sharing: dict[int, int] = {}
+    sharing: dict[int, Sharing] = {}
     panes: int = 0
 
     def note_sharing(self) -> None:
         """Remember who shares the budget in the pane that comes now, where that has changed."""
-        streams = self.comparison.budget_streams
-        if not self.sharing or self.sharing[max(self.sharing)] != streams:
-            self.sharing[self.panes] = streams
+        sharing = self.comparison.sharing
+        if not self.sharing or self.sharing[max(self.sharing)] != sharing:
+            self.sharing[self.panes] = sharing
 
 
 class Recorder:

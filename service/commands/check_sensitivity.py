@@ -1,7 +1,7 @@
 """What the budget comes to: when detectors alarm, and how small a change they notice how soon."""
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from service.commands.check_rates import Rate, Rates
 from service.commands.check_references import Found
 from service.commands.findings import Finding
 from service.composition.wiring import watches
+from service.monitor.detecting import thresholds
 from service.monitor.detecting.detection import Detection
 from service.monitor.detecting.sensing import (
     MISSING_CELL,
@@ -27,10 +28,11 @@ from service.monitor.detecting.sensing import (
 from service.monitor.detecting.watched_cells import watched_count
 from service.monitor.references.planning import plan_for, watched_part
 from service.monitor.references.reference import reference_cells
+from service.monitor.references.segments import segment_streams
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ModelKey
-from service.values.watches import Watch
+from service.values.watches import Sharing, Watch
 
 TOLD_SD = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Of the first of these shifts that is sure to be noticed it is said how soon."""
@@ -42,11 +44,12 @@ LEVEL_MIN = 1.0
 
 
 class Judged(NamedTuple):
-    """A reference as it would be judged by."""
+    """A reference as it would be judged by; so many streams share its budget."""
 
     reference: Reference
     watch: Watch
     detection: Detection
+    sharing: Sharing
 
     @property
     def name(self) -> str:
@@ -58,18 +61,14 @@ class Judged(NamedTuple):
 def judged_by(settings: Settings, found: Found) -> list[Judged]:
     """Every reference that its model looks for where it is, with its detectors; none: none."""
     known = list(_planned(settings, found))
-    sharing = _sharing((plan, watch) for _, plan, watch in known)
-    pane = settings.detection.pane
-    return [
-        Judged(
-            reference,
-            watch,
-            Detection(
-                reference, reference_cells(reference), plan, watch, pane, sharing[_scope(watch)]
-            ),
-        )
-        for reference, plan, watch in known
-    ]
+    shared = _sharing((plan, watch) for _, plan, watch in known)
+    pane, judged = settings.detection.pane, []
+    for reference, plan, watch in known:
+        sharing = _own(plan, watch) if watch.budget.scope == "model" else shared[_scope(watch)]
+        counts = reference_cells(reference)
+        detection = Detection(reference, counts, plan, watch, pane, sharing)
+        judged.append(Judged(reference, watch, detection, sharing))
+    return judged
 
 
 def sensitivity(judged: Sequence[Judged], rates: Rates) -> Iterator[str]:
@@ -81,6 +80,7 @@ def sensitivity(judged: Sequence[Judged], rates: Rates) -> Iterator[str]:
         rate = rates.of(one.reference.model)
         yield f"{one.name} at {rate}: {_noticed(one.detection, rate)}."
         yield f"{one.name}: {_levels(one.detection)}."
+        yield from _segments(one)
 
 
 def budget_findings(settings: Settings, judged: Sequence[Judged]) -> Iterator[Finding]:
@@ -122,13 +122,18 @@ def _planned(settings: Settings, found: Found) -> Iterator[tuple[Reference, Plan
             yield reference, plan, watch
 
 
-def _sharing(planned: Iterable[tuple[Plan, Watch]]) -> Mapping[str, int]:
+def _sharing(planned: Iterable[tuple[Plan, Watch]]) -> Mapping[str, Sharing]:
     """How many streams share a budget: those of a team's references, or of all."""
-    streams: Counter[str] = Counter()
+    streams: dict[str, Sharing] = defaultdict(Sharing)
     for plan, watch in planned:
-        streams[_scope(watch)] += watched_count(plan, watch)
-    streams["one model"] = 0
+        streams[_scope(watch)] = streams[_scope(watch)].plus(_own(plan, watch))
     return streams
+
+
+def _own(plan: Plan, watch: Watch) -> Sharing:
+    """Of one model, with the segments that are still to be learned."""
+    lacking = segment_streams(plan.segments).difference(plan.streams) if watch.learn else ()
+    return watched_count(plan, watch).plus(Sharing(0, len(lacking)))
 
 
 def _scope(watch: Watch) -> str:
@@ -159,6 +164,27 @@ def _levels(detection: Detection) -> str:
             parts.append(f"{bank.name} as it is set, whatever the budget")
     told = ", ".join(parts) or "nothing alarms, since no detector is named"
     return "; ".join((f"{len(detection.streams)} streams", told, *_from_the_start(detection)))
+
+
+def _segments(judged: Judged) -> Iterator[str]:
+    """Which there are and at what evidence they alarm; and by which features there are none."""
+    watch, plan = judged.watch, judged.detection.plan
+    if not watch.segmentations:
+        return
+    told = ", ".join(f"{len(one.names)} by {one.by.name}" for one in plan.segments) or "none"
+    if plan.segments and judged.detection.shapes is not None:
+        part = thresholds.shares(choice.name for choice in watch.detectors)[E_DETECTOR]
+        streams = thresholds.weighed(judged.sharing).segment
+        level = thresholds.level(watch.budget, judged.detection.pane_seconds, streams, part)
+        told += f"; e_detector alarms there at evidence {level:.1f}"
+    known = {one.by.name for one in plan.segments}
+    lacking = [one.feature for one in watch.segmentations if one.feature not in known]
+    if lacking:
+        told += (
+            f"; none by {_listed(lacking)}, which the reference does not have, has one value of, "
+            "or which is ignored or hidden"
+        )
+    yield f"{judged.name}: segments of its predictions: {told}."
 
 
 def _from_the_start(detection: Detection) -> Iterator[str]:

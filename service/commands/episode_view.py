@@ -104,14 +104,14 @@ def _is_it_real(episode: Episode) -> list[str]:
             for by in stream.detectors
         )
         if seen:
-            lines.append(f"{stream.name} seen by {seen}")
+            lines.append(f"{stream.key.title} seen by {seen}")
     return lines
 
 
 def _how_much(episode: Episode) -> list[str]:
     lines = []
     for stream in _worst(episode):
-        lines.append(f"{stream.name} ({stream.kind.value}): {stream.words or 'has drifted'}")
+        lines.append(f"{stream.key.title} ({stream.kind.value}): {stream.words or 'has drifted'}")
         lines += [
             f"  {cell.name}: {_percent(cell.before)} before, {_percent(cell.after)} after"
             for cell in stream.cells

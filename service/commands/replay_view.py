@@ -163,7 +163,7 @@ def _model_table(models: tuple[ModelReport, ...]) -> Table:
             f"{model.late_total:,}",
             f"{sum(model.rejected_totals.values()):,}",
             _reference(model),
-            Text("" if worst is None else f"{worst.key.name} {decimals(worst.score)}"),
+            Text("" if worst is None else f"{worst.key.title} {decimals(worst.score)}"),
         )
     return table
 

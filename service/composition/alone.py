@@ -162,8 +162,8 @@ class Service:
         shards = loop.shards.values()
         count_by(self.judge, go_over(self.judge, shards), shards)
         self.report = self._make_report(loop)
-        metrics = self.settings.metrics
-        page = self._exposition.render(self.report, metrics.detail, metrics.series)
+        metrics, segments = self.settings.metrics, self.settings.segments
+        page = self._exposition.render(self.report, metrics.detail, metrics.series, segments.series)
         self.board.publish(page, self.report)
 
     def _follow(self, taken: Taken, loop: Loop) -> None:

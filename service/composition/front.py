@@ -41,7 +41,7 @@ class Front:
     def __init__(self, settings: Settings, clock: Clock, watchdog: Watchdog) -> None:
         self.board = Board()
         self.report: Report | None = None
-        self._metrics = settings.metrics
+        self.follow(settings)
         self._clock = clock
         self._watchdog = watchdog
         self._access = Access(settings.web, clock)
@@ -49,12 +49,14 @@ class Front:
 
     def follow(self, settings: Settings) -> None:
         """Tell as much as other settings say."""
-        self._metrics = settings.metrics
+        self._metrics, self._segments = settings.metrics, settings.segments
 
     def publish(self, report: Report) -> None:
         """Show this from now on."""
         self.report = report
-        page = self._exposition.render(report, self._metrics.detail, self._metrics.series)
+        page = self._exposition.render(
+            report, self._metrics.detail, self._metrics.series, self._segments.series
+        )
         self.board.publish(page, report)
 
     def alive(self) -> str | None:

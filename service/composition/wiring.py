@@ -9,6 +9,7 @@ from config.kafka import KafkaSettings, SecuritySettings, Start
 from config.policy import PolicySettings
 from config.reference import TOPIC
 from config.resolution import ModelSettings
+from config.segments import segmentation
 from config.settings import Settings
 from config.sources import SourceSettings, TopicPattern
 from config.units import format_duration
@@ -31,6 +32,7 @@ from service.values.watches import (
     Mute,
     PolicyLimits,
     SeasonWatch,
+    Segmentation,
     Watch,
     WindowLength,
 )
@@ -213,6 +215,8 @@ def _watch(settings: Settings, model: ModelSettings) -> Watch:
         ignored=model.ignored_globs,
         feature=lambda name: _feature(model, name),
         cutoffs=model.prediction.cutoffs,
+        segmentations=tuple(Segmentation(*segmentation(text)) for text in model.segments),
+        segments_max=settings.segments.top,
         policy=None if model.policy is None else _policy(model.policy),
     )
 

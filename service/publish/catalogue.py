@@ -11,12 +11,13 @@ from service.publish import (
 )
 from service.publish.families import Detail, Family, Group
 
-OMISSION_REASONS = ("full", "feature")
+OMISSION_REASONS = ("full", "segment", "feature")
 """What the series budget gives up, in this order; the label `reason` of `series_omitted`."""
 
 _TITLES = {
     Group.VOLUME: "Models: never given up",
     Group.FEATURE: "Streams: given up last",
+    Group.SEGMENT: "Segments: given up before streams",
     Group.DISTANCE: "Distances: given up first",
     Group.BOOKS: "Books: consumed = applied + ignored + rejected",
     Group.HEALTH: "The service itself",
@@ -54,9 +55,12 @@ timestamps.
   same at every level of detail. What is red, where the window is all but full:
   `(anchorwatch_policy_distance >= on(model, model_version, method, window) group_left
   anchorwatch_policy_limit{level="red"}) and anchorwatch_policy_covered_ratio > 0.9`
-- **Budget.** Beyond `metrics.series` the detail falls level by level, then streams are left out,
-  drifted ones last. `series_omitted` says how many series were given up, and why. Volume and
-  health never are.
+- **Segments** are those that `models.M.segments` asks for: predictions told apart by the values
+  of a feature (`segmentation`). Their parts do not add up to `predictions`: rows without that
+  feature are in none. Beside `metrics.series` they have a bound of their own, `segments.series`.
+- **Budget.** Beyond `metrics.series` the detail falls level by level, then segments are left out,
+  those with the fewest predictions first, then streams, drifted ones last. `series_omitted` says
+  how many series were given up, and why. Volume and health never are.
 - `process_*` and `python_*` are those of the official client library.
 """
 

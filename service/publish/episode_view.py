@@ -176,7 +176,7 @@ def _member(member: Member) -> MemberView:
 def _stream(stream: EpisodeStream) -> EpisodeStreamView:
     over = stream.recovered_seconds is not None
     return EpisodeStreamView(
-        name=stream.name,
+        name=stream.key.title,
         kind=stream.kind.value,
         score=stream.score,
         peak=stream.peak,

@@ -17,6 +17,7 @@ from service.publish.access import Access
 from service.publish.budget import Choice, choose
 from service.publish.catalogue import FAMILIES, OMISSION_REASONS
 from service.publish.families import Detail, Family, MetricType
+from service.publish.segment_series import add_segment
 from service.publish.sheet import (
     PrefixCache,
     Sheet,
@@ -58,10 +59,17 @@ class Exposition:
         self._prefixes: PrefixCache = {}
         self._headers = [(f, text_header(f), openmetrics_header(f)) for f in FAMILIES]
 
-    def render(self, report: Report, detail: Detail | str, series_limit: int) -> Page:
+    def render(
+        self,
+        report: Report,
+        detail: Detail | str,
+        series_limit: int,
+        segments_limit: int = 5000,
+    ) -> Page:
         """The whole page. Models and books are absent while the report is not caught up.
 
-        The limit never costs volume or health, so a page may hold more series than it.
+        `segments_limit` is of the series about segments alone. The limit of all never costs volume
+        or health, so a page may hold more series than it.
         """
         sheet = Sheet(self._prefixes)
         foreign = [metric for collect in self._collectors for metric in collect()]
@@ -76,10 +84,12 @@ class Exposition:
             series.add_episodes(sheet, report.episodes, report.episode_counts)
         foreign_series = sum(len(metric.samples) for metric in foreign)
         always = sheet.series + foreign_series + _OWN_SERIES
-        choice = choose(models, Detail(detail), series_limit, always)
+        choice = choose(models, Detail(detail), series_limit, always, segments_limit)
         for model, stream in choice.streams:
             series.add_stream(sheet, model, stream)
             series.add_distances(sheet, model, stream, choice.detail)
+        for model, stream in choice.segments:
+            add_segment(sheet, model, stream)
         total = sheet.series + foreign_series + _OWN_SERIES
         _add_own(sheet, total, series_limit, choice)
         text, openmetrics = self._join(sheet, foreign)

@@ -8,6 +8,7 @@ PREFIX = "anchorwatch_"
 MODEL = ("model", "model_version")
 STREAM = (*MODEL, "feature", "kind")
 WINDOW = (*STREAM, "window")
+SEGMENT = (*MODEL, "segmentation", "segment")
 
 
 class MetricType(StrEnum):
@@ -34,10 +35,13 @@ class Detail(StrEnum):
 
 
 class Group(StrEnum):
-    """Who is asked about, and what the series budget may give up: only FEATURE and DISTANCE."""
+    """Who is asked about, and what the series budget may give up: only DISTANCE, SEGMENT and
+    FEATURE, in this order.
+    """
 
     VOLUME = "model"
     FEATURE = "feature"
+    SEGMENT = "segment"
     DISTANCE = "distance"
     BOOKS = "books"
     HEALTH = "service"

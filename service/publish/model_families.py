@@ -2,6 +2,7 @@
 
 from service.publish.families import (
     MODEL,
+    SEGMENT,
     STREAM,
     Detail,
     Family,
@@ -179,6 +180,19 @@ DRIFT_SCORE = gauge(
     "Largest evidence of a detector over its alarm level; 1 alarms.",
     (*STREAM, "source"),
     Group.FEATURE,
+)
+SEGMENT_PREDICTIONS = counter(
+    "segment_predictions",
+    "Predictions of a segment, since it is known.",
+    SEGMENT,
+    Group.SEGMENT,
+)
+SEGMENT_DRIFT_SCORE = gauge(
+    "segment_drift_score",
+    "Largest evidence over its alarm level that the predictions of a segment drift; 1 alarms. "
+    "Absent below 0.5.",
+    SEGMENT,
+    Group.SEGMENT,
 )
 MUTED_UNTIL = gauge(
     "muted_until_timestamp_seconds",

@@ -98,7 +98,7 @@ def _what_drifted(model: ModelReport) -> str:
     others = (
         f" {several(more, 'other stream has', 'other streams have')} drifted too." if more else ""
     )
-    return f"{worst.key.name} has drifted: {_change(worst)}.{others}"
+    return f"{worst.key.title} has drifted: {_change(worst)}.{others}"
 
 
 def _change(stream: StreamReport) -> str:

@@ -208,7 +208,10 @@ def _add_streams_of(sheet: Sheet, model: ModelReport) -> None:
     key = model.key
     knowledge = Counter(stream.knowledge for stream in model.streams)
     muted = sum(stream.state is StreamState.MUTED for stream in model.streams)
-    drifted = sum(stream.state is not StreamState.MUTED for stream in model.drifted)
+    drifted = sum(
+        stream.state is not StreamState.MUTED and stream.drifted_since_seconds is not None
+        for stream in model.streams
+    )
     sheet.add(m.FEATURES, len(model.streams), *key)
     sheet.add(m.FEATURES_DRIFTED, drifted, *key)
     sheet.add(m.FEATURES_MUTED, muted, *key)
@@ -218,7 +221,7 @@ def _add_streams_of(sheet: Sheet, model: ModelReport) -> None:
     sheet.add(m.FEATURES_UNKNOWN, len(model.unknown_features), *key)
     sheet.add(m.FEATURES_ABSENT, len(model.absent_features), *key)
     alarms: Counter[str] = Counter()
-    for stream in model.streams:
+    for stream in (*model.streams, *model.segments):
         for detector in stream.detectors:
             alarms[detector.name] += detector.alarms
     for name, count in alarms.items():

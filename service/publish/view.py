@@ -17,7 +17,7 @@ from service.values.reports import (
     StreamState,
     WindowReport,
 )
-from service.values.streams import OF_ROWS
+from service.values.streams import OF_ROWS, Segment, segment_of
 
 GLYPHS = {
     "drifting": "\N{BLACK UP-POINTING TRIANGLE}",
@@ -62,6 +62,20 @@ class StreamView(Struct, frozen=True):
     windows: tuple[WindowView, ...]
 
 
+class SegmentView(Struct, frozen=True):
+    """The predictions of one segment; `state` is a key of GLYPHS."""
+
+    segmentation: str
+    segment: str
+    predictions_total: int
+    state: str
+    score: float | None
+    since_seconds: float | None
+    summary: str
+    knowledge: str
+    mean_shift_sd: Mapping[str, float | None]
+
+
 class ReferenceView(Struct, frozen=True):
     """What the model is compared with."""
 
@@ -98,6 +112,7 @@ class ModelView(Struct, frozen=True):
     absent_features: tuple[str, ...]
     streams: tuple[StreamView, ...]
     policy: PolicyView | None = None
+    segments: tuple[SegmentView, ...] = ()
 
 
 class StatusView(Struct, frozen=True):
@@ -136,8 +151,10 @@ def _model(model: ModelReport) -> ModelView:
     streams = sorted((_stream(stream) for stream in model.streams), key=_by_attention)
     scored = [stream for stream in streams if stream.score is not None and stream.state != "muted"]
     worst = max(scored, key=lambda stream: stream.score or 0.0, default=None)
-    drifted = [stream for stream in streams if stream.state == "drifting"]
-    state = _model_state(model, len(drifted))
+    segments = sorted(map(_segment, model.segments), key=_by_attention)
+    states = [*(stream.state for stream in streams), *(segment.state for segment in segments)]
+    drifted = states.count("drifting")
+    state = _model_state(model, drifted)
     events = sum(model.latency_counts)
     return ModelView(
         model=model.key.model,
@@ -149,7 +166,7 @@ def _model(model: ModelReport) -> ModelView:
         sentence=sentences.of_model(model, state),
         score=worst.score if worst else None,
         worst=worst.name if worst else "",
-        drifted=len(drifted),
+        drifted=drifted,
         muted=sum(stream.state == "muted" for stream in streams),
         detectable_shift_sd=known(model.detectable_shift_sd),
         predictions_total=model.predictions_total,
@@ -163,6 +180,7 @@ def _model(model: ModelReport) -> ModelView:
         absent_features=model.absent_features,
         streams=tuple(streams),
         policy=policy_view(model),
+        segments=tuple(segments),
     )
 
 
@@ -204,6 +222,21 @@ def _stream(stream: StreamReport) -> StreamView:
     )
 
 
+def _segment(stream: StreamReport) -> SegmentView:
+    segmentation, segment = segment_of(stream.key) or Segment("", stream.key.name)
+    return SegmentView(
+        segmentation=segmentation,
+        segment=segment,
+        predictions_total=stream.predictions_total,
+        state=_stream_state(stream),
+        score=known(stream.score),
+        since_seconds=stream.drifted_since_seconds,
+        summary=stream.summary,
+        knowledge=stream.knowledge.value,
+        mean_shift_sd={window.window: known(window.mean_shift_sd) for window in stream.windows},
+    )
+
+
 def _stream_state(stream: StreamReport) -> str:
     if stream.state is not StreamState.WATCHED:
         return stream.state.value
@@ -224,6 +257,6 @@ def _window(window: WindowReport) -> WindowView:
     )
 
 
-def _by_attention(shown: ModelView | StreamView) -> tuple[int, float]:
+def _by_attention(shown: ModelView | StreamView | SegmentView) -> tuple[int, float]:
     """What needs a person first, then the highest score; equals keep the report's order."""
     return _ATTENTION.index(shown.state), -(shown.score or 0.0)

@@ -10,7 +10,25 @@ from numpy.typing import NDArray
 from detectors.joint import Projection
 from detectors.scaling import Scaling
 from detectors.summary.layout import Layout
-from service.values.streams import JOINT, Kind, StreamKey, above_cutoff
+from service.values.streams import JOINT, Kind, Segment, StreamKey, above_cutoff, in_segment
+
+
+class Segments(Struct, frozen=True, dict=True):
+    """The segments by one feature under one reference.
+
+    Of a categorical feature `names` are categories, and the last may be OTHER_SEGMENT, for all
+    values that are no category among them. Of a numeric one they are the ranges between `cuts`,
+    ascending: one more than cuts. Rows without a value of the feature are in no segment.
+    """
+
+    by: StreamKey
+    names: tuple[str, ...]
+    cuts: tuple[float, ...] = ()
+
+    @cached_property
+    def streams(self) -> tuple[StreamKey, ...]:
+        """The streams of their predictions, in the order of `names`."""
+        return tuple(in_segment(Segment(self.by.name, name)) for name in self.names)
 
 
 class Plan(Struct, frozen=True, dict=True):
@@ -20,7 +38,8 @@ class Plan(Struct, frozen=True, dict=True):
     neither is *learned*: if `learn_inputs`, every further feature; if `learn_outputs`, prediction
     and latency where the reference has none; the derived ones always. With a `projection` the
     reconstruction error is such a derived stream, with `cutoffs` whether the prediction is above
-    each; both are computed of every row, into their cells or to be learned. Of the features of
+    each, with `segments` the predictions in each; all are computed of every row, into their cells
+    or to be learned (those of segments only if `learn_segments`). Of the features of
     `scaling` the co-moments are gathered. `ignored` are globs of features never looked at.
     `missing` are the sentinels that mean "not there" for every feature, `missing_by_feature` the
     further ones for some. `columns` name positions for sources whose rows have no names.
@@ -42,6 +61,8 @@ class Plan(Struct, frozen=True, dict=True):
     projection: Projection | None = None
     scaling: Scaling | None = None
     cutoffs: tuple[float, ...] = ()
+    segments: tuple[Segments, ...] = ()
+    learn_segments: bool = False
     ignored: tuple[str, ...] = ()
     missing: tuple[float | str, ...] = ()
     missing_by_feature: Mapping[str, tuple[float | str, ...]] = {}
@@ -63,7 +84,9 @@ class Plan(Struct, frozen=True, dict=True):
     def derived(self) -> tuple[StreamKey, ...]:
         """The derived streams without cells."""
         joint = (JOINT,) if self.projection else ()
-        wanted = (*joint, *map(above_cutoff, self.cutoffs))
+        segments = self.segments if self.learn_segments else ()
+        of_segments = (stream for one in segments for stream in one.streams)
+        wanted = (*joint, *map(above_cutoff, self.cutoffs), *of_segments)
         return tuple(key for key in wanted if key not in self.streams)
 
     def unseen_of(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:

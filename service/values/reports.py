@@ -125,7 +125,7 @@ class StreamReport(Struct, frozen=True):
     `drifted_since_seconds` is the start of the pane in which it alarmed, None when steady.
     `summary` says in words what changed ("up 0.41 sd, PSI 0.31"), empty when steady. Streams of
     quality and volume are counts of rows: they have no values, windows and missing values.
-    `muted_until_seconds` is None where it is not muted.
+    `muted_until_seconds` is None where it is not muted. `predictions_total` is told of segments.
     """
 
     key: StreamKey
@@ -144,13 +144,15 @@ class StreamReport(Struct, frozen=True):
     knowledge: Knowledge = Knowledge.SETTLED
     policy: PolicyReport | None = None
     muted_until_seconds: float | None = None
+    predictions_total: int = 0
 
 
 class ModelReport(Struct, frozen=True):
     """One model version now. `latency_counts` has one count a bucket of LATENCY_BOUNDS_SECONDS and
     one above; not cumulative. Times are epoch seconds, NaN before the first event.
     `detectable_shift_sd`: the smallest shift of a mean that would be noticed within an hour, in the
-    typical numeric stream at the present rate of events; NaN when it is not known.
+    typical numeric stream at the present rate of events; NaN when it is not known. `segments` are
+    the streams of the predictions of segments; they are not among `streams`.
     """
 
     key: ModelKey
@@ -171,6 +173,7 @@ class ModelReport(Struct, frozen=True):
     last_record_seconds: float
     watermark_seconds: float
     streams: tuple[StreamReport, ...]
+    segments: tuple[StreamReport, ...] = ()
     unknown_features: tuple[str, ...] = ()
     absent_features: tuple[str, ...] = ()
     panes_judged_total: int = 0
@@ -181,8 +184,9 @@ class ModelReport(Struct, frozen=True):
 
     @property
     def drifted(self) -> tuple[StreamReport, ...]:
-        """The streams that have drifted."""
-        return tuple(s for s in self.streams if s.drifted_since_seconds is not None)
+        """The streams, and then the segments, that have drifted."""
+        both = (*self.streams, *self.segments)
+        return tuple(s for s in both if s.drifted_since_seconds is not None)
 
 
 class WholeModel(Struct, frozen=True):

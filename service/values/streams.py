@@ -38,9 +38,24 @@ class StreamKey(NamedTuple):
     name: str
 
     @property
+    def title(self) -> str:
+        """The name; of a segment `prediction where region is NE`."""
+        segment = segment_of(self)
+        if segment is None:
+            return self.name
+        return f"{PREDICTION.name} where {segment.segmentation} is {segment.name}"
+
+    @property
     def words(self) -> str:
-        """The name, with the kind where it is no feature: `prediction (output)`."""
-        return self.name if self.kind is Kind.INPUT else f"{self.name} ({self.kind.value})"
+        """The title, with the kind where it is no feature: `prediction (output)`."""
+        return self.title if self.kind is Kind.INPUT else f"{self.title} ({self.kind.value})"
+
+
+class Segment(NamedTuple):
+    """Predictions for which the feature `segmentation` is, or lies in the range, `name`."""
+
+    segmentation: str
+    name: str
 
 
 class ModelKey(NamedTuple):
@@ -65,13 +80,17 @@ LATENCY = StreamKey(Kind.LATENCY, "latency")
 JOINT = StreamKey(Kind.JOINT, "reconstruction error")
 ROWS = StreamKey(Kind.VOLUME, "rows")
 
+OTHER_SEGMENT = "__other__"
+"""The segment of the values that have none of their own."""
+
 _ABOVE = "prediction>"
+_WITHIN = "prediction{"
 
 
 def always_numeric(key: StreamKey) -> bool:
     """Whether a stream can only hold numbers: latencies, class probabilities, joint streams."""
     if key.kind is Kind.OUTPUT:
-        return key != PREDICTION and cutoff_of(key) is None
+        return key != PREDICTION and cutoff_of(key) is None and segment_of(key) is None
     return key.kind in {Kind.LATENCY, Kind.JOINT}
 
 
@@ -93,3 +112,18 @@ def cutoff_of(key: StreamKey) -> float | None:
         return float(key.name.removeprefix(_ABOVE))
     except ValueError:
         return None
+
+
+def in_segment(segment: Segment) -> StreamKey:
+    """The stream of the predictions of one segment: `prediction{region=NE}`."""
+    return StreamKey(Kind.OUTPUT, f"{_WITHIN}{segment.segmentation}={segment.name}}}")
+
+
+def segment_of(key: StreamKey) -> Segment | None:
+    """The segment whose predictions a stream is of, None of any other. No segmentation has a `=` in
+    its name.
+    """
+    if key.kind is not Kind.OUTPUT or not key.name.startswith(_WITHIN):
+        return None
+    segmentation, found, name = key.name.removeprefix(_WITHIN).removesuffix("}").partition("=")
+    return Segment(segmentation, name) if found else None

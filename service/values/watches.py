@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from service.values.streams import Kind, StreamKey, ValueType
+from service.values.streams import Kind, StreamKey, ValueType, segment_of
 
 
 class WindowLength(Struct, frozen=True):
@@ -28,6 +29,28 @@ class Budget(Struct, frozen=True):
     alarms: float
     period_seconds: float
     scope: str
+
+
+class Sharing(NamedTuple):
+    """How many streams share a budget: `streams` of whole models, and `segments` of their
+    predictions.
+    """
+
+    streams: int = 0
+    segments: int = 0
+
+    def plus(self, other: "Sharing") -> "Sharing":
+        """Both together."""
+        return Sharing(self.streams + other.streams, self.segments + other.segments)
+
+
+class Segmentation(Struct, frozen=True):
+    """Predictions are told apart by a feature: by its categories or, of a numeric one, by the
+    ranges between `cuts` (ascending); without any by quarters of its reference.
+    """
+
+    feature: str
+    cuts: tuple[float, ...] = ()
 
 
 class SeasonWatch(Struct, frozen=True):
@@ -82,7 +105,8 @@ class Watch(Struct, frozen=True):
     numeric streams and as much in shape in others. A rate r of a share does not matter up to
     max(`tolerance_ratio` r, r + `tolerance_points`).
 
-    `cutoffs` are those of the prediction: the share above each is a stream of its own.
+    `cutoffs` are those of the prediction: the share above each is a stream of its own. So are the
+    predictions in each of the largest `segments_max` segments of each of `segmentations`.
 
     `learn` says whether streams without a reference learn one from their first `learn_events`
     events, spread over at least `learn_seconds`; `inherit`, whether a version without a reference
@@ -108,6 +132,8 @@ class Watch(Struct, frozen=True):
     ignored: tuple[str, ...]
     feature: Callable[[str], FeatureWatch]
     cutoffs: tuple[float, ...] = ()
+    segmentations: tuple[Segmentation, ...] = ()
+    segments_max: int = 20
     tolerance_ratio: float = 1.5
     tolerance_points: float = 0.002
     season: SeasonWatch = SeasonWatch()
@@ -116,9 +142,15 @@ class Watch(Struct, frozen=True):
     hidden: bool = False
 
     def hides(self, stream: StreamKey) -> bool:
-        """Whether no value of a stream is to be told: of a hidden feature, or where all are."""
-        of_feature = stream.kind in {Kind.INPUT, Kind.QUALITY}
-        return self.hidden or (of_feature and self.feature(stream.name).hidden)
+        """Whether no value of a stream is to be told: of a hidden feature, of a segment by one, or
+        where all are.
+        """
+        if self.hidden:
+            return True
+        segment = segment_of(stream)
+        if segment is not None:
+            return self.feature(segment.segmentation).hidden
+        return stream.kind in {Kind.INPUT, Kind.QUALITY} and self.feature(stream.name).hidden
 
     def mute_of(self, stream: StreamKey, at_seconds: float) -> Mute | None:
         """The mute of a stream that holds at a time (epoch seconds), if any: that of the feature

@@ -11,7 +11,7 @@ from service.composition.wiring import given_references, kafka_parameters, time_
 from service.errors import ConfigurationError
 from service.monitor.references.file import write
 from service.values.streams import Kind, ModelKey, ValueType
-from service.values.watches import Budget
+from service.values.watches import Budget, Segmentation
 from tests.unit.monitor.events import MODEL, STATE, X, reference
 
 
@@ -35,14 +35,18 @@ def test_a_model_is_watched_as_its_rules_say():
                 "windows": ["5m"],
                 "missing": [-999],
                 "prediction": {"cutoffs": [0.62]},
+                "segments": ["region", "age: [18, 65]"],
             }
         },
+        segments={"top": 7},
     )
     watched, other = watches(settings)("credit-risk"), watches(settings)("fraud")
     assert (watched.team, watched.tier, watched.recover_panes) == ("risk", 1, 7)
     assert [(w.name, w.seconds) for w in watched.windows] == [("5m", 300.0)]
     assert (watched.missing, other.missing) == ((-999,), ())
     assert (watched.cutoffs, other.cutoffs) == ((0.62,), ())
+    assert watched.segmentations == (Segmentation("region"), Segmentation("age", (18.0, 65.0)))
+    assert (other.segmentations, other.segments_max) == ((), 7)
     assert watched.budget == other.budget == Budget(2.0, 7 * 86_400.0, "model")
     assert other.team != "risk"
 

@@ -11,9 +11,10 @@ from detectors.summary.profile import INVALID_VALUE
 from service.ingest.decode.admission import NAME_BYTES_MAX, REPLACEMENT
 from service.ingest.decode.derived import Derivation
 from service.ingest.decode.scalars import boolean, category, text_of
+from service.ingest.decode.segments import SegmentColumns
 from service.values.batches import INVALID, MISSING, UNSEEN
 from service.values.plans import Plan
-from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey
+from service.values.streams import LATENCY, PREDICTION, Kind, StreamKey, segment_of
 
 _MEMO_MAX = 20_000
 
@@ -119,7 +120,8 @@ class Binding:
 
     `exact`: every feature's name in an event is the plan's, since none was altered on admission.
     `excluded`: features of the plan that the source never looks at; they are missing.
-    `unnamed_positions`: of the categorical columns, those that are no feature.
+    `unnamed_positions`: of the categorical columns, those that are no feature; `derived_codes`,
+    those that follow from other columns.
     `in_order`: the numeric inputs are the first columns; `padding` stands for the others.
     """
 
@@ -142,11 +144,13 @@ class Binding:
         self.prediction_categorical = _position(plan.categorical, PREDICTION)
         self.unnamed_positions = [i for i, key in enumerate(plan.categorical) if not _is_input(key)]
         self.derivation = Derivation(plan)
+        self.segments = SegmentColumns(plan)
+        self.derived_codes = self.derivation.code_positions | self.segments.code_positions
         self.latency = _position(plan.numeric, LATENCY)
         self.other_outputs = {
             key: i
             for i, key in enumerate(plan.numeric)
-            if key.kind is Kind.OUTPUT and key != PREDICTION
+            if key.kind is Kind.OUTPUT and key != PREDICTION and segment_of(key) is None
         }
         self.in_order = self.numeric_positions == list(range(len(self.numeric_positions)))
         self.padding: list[float | None] = [None] * (

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from math import inf, isnan
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.summary.profile import INVALID_VALUE, Value
+from detectors.summary.profile import Value
 from service.ingest.decode.binding import Binding
 from service.values.batches import UNSEEN, Batch, Novel
 from service.values.records import Partition, Record
@@ -91,8 +90,11 @@ def to_batch(
     latency = columns.latency_seconds
     if binding.latency is not None:
         columns.numeric[:, binding.latency] = latency
-    derived = binding.derivation.fill(columns.numeric, codes, columns.learned)
-    learned = columns.learned | derived
+    learned = columns.learned | binding.derivation.fill(columns.numeric, codes, columns.learned)
+    raw, of_segments = binding.segments.fill(columns.numeric, codes, novel, columns.learned)
+    for position, values in raw.items():
+        _code(binding, position, values, codes, novel)
+    learned |= of_segments
     count = len(columns)
     return Batch(
         model=model,
@@ -179,27 +181,31 @@ class RowBuilder:
         )
 
 
-def as_value(number: float) -> Value:
-    """A column's number as the value of a stream without cells."""
-    if number == inf:
-        return INVALID_VALUE
-    return None if isnan(number) else number
-
-
 def _codes(binding: Binding, columns: Columns) -> tuple[NDArray[np.int32], dict[int, Novel]]:
-    count = len(columns)
-    codes = np.empty((count, len(binding.codes)), dtype=np.int32)
-    novel = {}
-    for stream, (table, raw) in enumerate(zip(binding.codes, columns.categorical, strict=True)):
-        if stream in binding.derivation.code_positions:
-            continue
-        column = np.fromiter(map(table.__getitem__, raw), np.int32, count)
-        codes[:, stream] = column
-        strangers = np.flatnonzero((column == UNSEEN) | (column == table.other))
-        if strangers.size:
-            names = [table.name_of(raw[row]) for row in strangers.tolist()]
-            novel[stream] = Novel(rows=strangers, names=names)
+    """Of the columns that are not derived."""
+    codes = np.empty((len(columns), len(binding.codes)), dtype=np.int32)
+    novel: dict[int, Novel] = {}
+    for position, raw in enumerate(columns.categorical):
+        if position not in binding.derived_codes:
+            _code(binding, position, raw, codes, novel)
     return codes, novel
+
+
+def _code(
+    binding: Binding,
+    position: int,
+    raw: Sequence[Any],
+    codes: NDArray[np.int32],
+    novel: dict[int, Novel],
+) -> None:
+    """Fill one column of the codes, and name those of its values that have none."""
+    table = binding.codes[position]
+    column = np.fromiter(map(table.__getitem__, raw), np.int32, len(raw))
+    codes[:, position] = column
+    strangers = np.flatnonzero((column == UNSEEN) | (column == table.other))
+    if strangers.size:
+        names = [table.name_of(raw[row]) for row in strangers.tolist()]
+        novel[position] = Novel(rows=strangers, names=names)
 
 
 def _picked(values: Sequence[Any], order: NDArray[np.int64]) -> list[Any]:

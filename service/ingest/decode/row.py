@@ -6,9 +6,9 @@ from detectors.summary.profile import INVALID_VALUE
 from service.ingest.decode.admission import Names
 from service.ingest.decode.answers import Answer, answer_of, learned_answer, probability_stream
 from service.ingest.decode.binding import Binding
-from service.ingest.decode.columns import Common, RowBuilder, as_value
+from service.ingest.decode.columns import Common, RowBuilder
 from service.ingest.decode.fields import Row
-from service.ingest.decode.scalars import Reading
+from service.ingest.decode.scalars import Reading, as_value
 from service.values.streams import LATENCY, PREDICTION
 
 _SURPLUS_MAX = 100

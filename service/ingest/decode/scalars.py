@@ -5,7 +5,7 @@ forms also read numbers and booleans out of strings, where an empty string is mi
 """
 
 from collections.abc import Callable
-from math import inf, isfinite, nan
+from math import inf, isfinite, isinf, isnan, nan
 from typing import Any, NamedTuple
 
 from detectors.summary.profile import INVALID_VALUE, InvalidValue, Value
@@ -127,3 +127,10 @@ class Reading(NamedTuple):
 
 AS_THEY_ARE = Reading(number, boolean, learned, text=False)
 OUT_OF_TEXT = Reading(number_in_text, boolean_in_text, learned_in_text, text=True)
+
+
+def as_value(number: float) -> Value:
+    """A column's number as the value of a stream without cells: infinite is invalid."""
+    if isinf(number):
+        return INVALID_VALUE
+    return None if isnan(number) else number

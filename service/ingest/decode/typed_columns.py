@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.ingest.decode.binding import Binding
-from service.ingest.decode.columns import Columns, as_value
-from service.ingest.decode.scalars import learned
+from service.ingest.decode.columns import Columns
+from service.ingest.decode.scalars import as_value, learned
 from service.ingest.decode.shapes import EventType, Shape
 from service.ingest.decode.times import MILLISECONDS_FROM, TIME_MAX_SECONDS
 from service.values.records import Record

@@ -11,7 +11,7 @@ from detectors.summary.summary import Summary
 from service.values.plans import Plan
 from service.values.rejects import Reason
 from service.values.reports import LATENCY_BOUNDS_SECONDS
-from service.values.streams import Kind, StreamKey
+from service.values.streams import Kind, StreamKey, segment_of
 
 _BOUNDS = np.array(LATENCY_BOUNDS_SECONDS)
 _KINDS = {kind.value: kind for kind in Kind}
@@ -61,7 +61,8 @@ class RecordBook:
 class ModelTotals:
     """Rows of one model version: rows of applied records = predictions + late + rejected.
 
-    `quality` has [missing, invalid, unseen] values for each stream, of panes that were closed.
+    `quality` has [missing, invalid, unseen] values for each stream, of panes that were closed; of a
+    segment's stream, which others' predictions are missing in, the first are those that it has.
     `latency_counts` has one count a bucket of LATENCY_BOUNDS_SECONDS and one above.
     """
 
@@ -148,21 +149,31 @@ class ModelTotals:
 
 
 def quality_of_summary(plan: Plan, summary: Summary) -> dict[StreamKey, NDArray[np.int64]]:
-    """[missing, invalid, unseen] of each stream that has cells."""
+    """[missing, invalid, unseen] of each stream that has cells; see `ModelTotals`."""
     layout, cells = plan.layout, summary.cells
     missing, invalid = cells[layout.missing_cells()], cells[layout.invalid_cells()]
     table = np.stack([missing, invalid, plan.unseen_of(cells)], axis=1)
+    of_segments = [i for i, key in enumerate(plan.streams) if segment_of(key) is not None]
+    if of_segments:
+        rows = np.add.reduceat(cells, layout.offsets[:-1])
+        table[of_segments, 0] = (rows - missing - invalid)[of_segments]
     return dict(zip(plan.streams, table, strict=True))
 
 
 def quality_of_profiles(
     profiles: dict[StreamKey, Profile],
 ) -> dict[StreamKey, NDArray[np.int64]]:
-    """[missing, invalid, 0] of each stream that is still being learned."""
+    """[missing, invalid, 0] of each stream that is still being learned; see `ModelTotals`."""
     return {
-        key: np.array([profile.missing, profile.invalid, 0], dtype=np.int64)
+        key: np.array([_first(key, profile), profile.invalid, 0], dtype=np.int64)
         for key, profile in profiles.items()
     }
+
+
+def _first(key: StreamKey, profile: Profile) -> int:
+    if segment_of(key) is None:
+        return profile.missing
+    return profile.rows - profile.missing - profile.invalid
 
 
 def _words(key: StreamKey) -> tuple[str, str]:

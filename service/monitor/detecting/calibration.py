@@ -15,7 +15,7 @@ from service.monitor.detecting.banks import Bank
 from service.monitor.detecting.evidence_bank import EvidenceBank
 from service.monitor.detecting.volume_stream import VolumeStream, step_seconds
 from service.monitor.detecting.watched_cells import WatchedCells
-from service.values.watches import DetectorChoice, Watch
+from service.values.watches import DetectorChoice, Sharing, Watch
 
 GROWTH = 1.1
 """Streams that share a budget are counted up to the next power of this: so thresholds do not change
@@ -23,7 +23,7 @@ with every model that comes or goes, and a level is at most ln 1.1 above what it
 
 
 class Calibration(Struct, frozen=True):
-    """For detectors on panes of `pane_seconds`; `streams` share the budget of `watch`.
+    """For detectors on panes of `pane_seconds`; so many streams share the budget of `watch`.
 
     `ranges` are those of the scores of the streams that have values (`CellScores.ranges`), `normal`
     (C,) the counts of what is normal, by the cells of `WatchedCells`.
@@ -31,7 +31,7 @@ class Calibration(Struct, frozen=True):
 
     watch: Watch
     pane_seconds: float
-    streams: int
+    sharing: Sharing
 
     def means(self, choice: DetectorChoice, ranges: Floats, values: int, streams: int) -> Bank:
         """A fresh bank that watches the means of the first `values` of so many `streams`."""
@@ -59,8 +59,10 @@ class Calibration(Struct, frozen=True):
         bank.judge_by(self._of_shapes(choice, watched, normal), self._volume_level(choice))
 
     def _of_means(self, choice: DetectorChoice, ranges: Floats) -> Mapping[str, Any]:
+        # One number for all: that of those who are the more, so that none has too much of it.
         budget, part = self.watch.budget, self._part(choice)
-        panes = thresholds.alarm_mean(budget, self.pane_seconds, self.streams, part)
+        streams = max(thresholds.weighed(self.sharing))
+        panes = thresholds.alarm_mean(budget, self.pane_seconds, streams, part)
         derived = calibrated(choice.name, panes, self.watch.tolerance_sd, ranges)
         return {**derived, **choice.parameters}
 
@@ -68,15 +70,22 @@ class Calibration(Struct, frozen=True):
         self, choice: DetectorChoice, watched: WatchedCells, normal: NDArray[np.int64]
     ) -> Mapping[str, Any]:
         budget, part, by_hand = self.watch.budget, self._part(choice), choice.parameters
-        level = thresholds.level(budget, self.pane_seconds, self.streams, part)
-        level = float(by_hand.get("level", level))
+        whole, of_segment = (
+            thresholds.level(budget, self.pane_seconds, streams, part)
+            for streams in thresholds.weighed(self.sharing)
+        )
+        level: Any = whole
+        if watched.of_segments.any():
+            level = tuple(np.where(watched.of_segments, of_segment, whole).tolist())
+        level = by_hand.get("level", level)
         values = len(watched.values)
-        kappa = thresholds.kappas(watched.cells, normal, values, self.watch, level)
+        kappa = thresholds.kappas(watched.cells, normal, values, self.watch, np.array(level))
         return {"level": level, "kappa": tuple(kappa.tolist()), **by_hand}
 
     def _volume_level(self, choice: DetectorChoice) -> float:
         step = step_seconds(self.pane_seconds)
-        return thresholds.level(self.watch.budget, step, self.streams, self._part(choice))
+        streams = thresholds.weighed(self.sharing).whole
+        return thresholds.level(self.watch.budget, step, streams, self._part(choice))
 
     def _part(self, choice: DetectorChoice) -> float:
         return thresholds.shares(one.name for one in self.watch.detectors)[choice.name]

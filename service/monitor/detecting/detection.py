@@ -24,12 +24,12 @@ from service.monitor.detecting.dispersions import Dispersions
 from service.monitor.detecting.drift import DriftStates, PaneFlags
 from service.monitor.detecting.evidence_bank import EvidenceBank, Step
 from service.monitor.detecting.seasons import Seasons, Usual
-from service.monitor.detecting.watched_cells import WatchedCells
+from service.monitor.detecting.watched_cells import WatchedCells, sharing_of
 from service.monitor.detecting.windows import Freeze
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import ROWS, StreamKey
-from service.values.watches import Watch
+from service.values.watches import Sharing, Watch
 
 QUIET_ERRORS = 3.0
 """A pane is quiet whose mean lies within the slack and so many of its own standard errors, and in
@@ -43,7 +43,7 @@ class Detection:
     """The detectors of `watch` over the values of the plan's streams; with the e-detector among
     them also over the quality of the inputs and over the volume: `streams`, in this order.
 
-    `counts` (cells,) are the reference's. `budget_streams` share the budget of false alarms.
+    `counts` (cells,) are the reference's. So many as `sharing` says share the budget.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Detection:
         plan: Plan,
         watch: Watch,
         pane_seconds: float,
-        budget_streams: int,
+        sharing: Sharing,
     ) -> None:
         self.plan = plan
         self.watch = watch
@@ -77,7 +77,8 @@ class Detection:
         )
         self.drift = DriftStates(len(self.streams))
         self.means_back = MeanRecovery(len(plan.streams))
-        self._budget_streams = counted_up(len(self.streams), budget_streams)
+        self._own = sharing_of(self.streams)
+        self._sharing: Sharing | None = self._counted(sharing)
         self.shapes: EvidenceBank | None = None
         self.means: list[Bank] = []
         self._build()
@@ -141,14 +142,14 @@ class Detection:
             for bank in self.banks:
                 bank.reset(recovered)
 
-    def share_budget(self, streams: int) -> None:
-        """From the next pane on judge as one of so many streams that share the budget of false
+    def share_budget(self, sharing: Sharing) -> None:
+        """From the next pane on judge as among so many streams that share the budget of false
         alarms. Thresholds are set anew, and what was seen stays.
         """
-        sharing = counted_up(len(self.streams), streams)
-        if sharing == self._budget_streams:
+        counted = self._counted(sharing)
+        if counted == self._sharing:
             return
-        self._budget_streams = sharing
+        self._sharing = counted
         calibration, ranges = self._calibration(), self.scores.ranges(self.plan.layout)
         for bank in self.means:
             calibration.set_means(bank, ranges)
@@ -172,7 +173,7 @@ class Detection:
         of means that is new, or is to judge by another budget or tolerance, starts empty. The
         e-detector keeps what it has seen, and judges by what is set now.
         """
-        self._budget_streams = 0  # what was restored may judge by another number than we counted
+        self._sharing = None  # what was restored may judge by another number than we counted
         self.drift.restore(state["drift"])
         if "dispersions" in state:
             self.dispersions.restore(state["dispersions"])
@@ -200,8 +201,16 @@ class Detection:
                 values, streams = len(self.plan.streams), len(self.streams)
                 self.means.append(calibration.means(choice, ranges, values, streams))
 
+    def _counted(self, sharing: Sharing) -> Sharing:
+        """With what shares it at least."""
+        return Sharing(
+            counted_up(self._own.streams, sharing.streams),
+            counted_up(self._own.segments, sharing.segments),
+        )
+
     def _calibration(self) -> Calibration:
-        return Calibration(self.watch, self.pane_seconds, self._budget_streams)
+        sharing = self._own if self._sharing is None else self._sharing
+        return Calibration(self.watch, self.pane_seconds, sharing)
 
     def _learn(self, middle: float, counts: NDArray[np.int64], usual: Usual | None) -> None:
         """What the pane teaches of dependence and of seasons; a stream whose season has just become

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from math import log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from detectors.change.bayes_factor import (
     tolerated_rate,
 )
 from detectors.change.ragged import Floats, Ragged
-from service.values.watches import Budget, Watch
+from service.values.watches import Budget, Sharing, Watch
 
 WEIGHTS = {E_DETECTOR: 0.8, "adwin": 0.1, "page_hinkley": 0.1}
 """How the budget is shared, among those of them that are on; any other detector weighs as little
@@ -31,6 +32,22 @@ def shares(names: Iterable[str]) -> dict[str, float]:
     return {name: weight / total for name, weight in weights.items()}
 
 
+class Streams(NamedTuple):
+    """For how many equal parts of a budget a stream counts: one of a whole model, and a segment."""
+
+    whole: int
+    segment: int
+
+
+def weighed(sharing: Sharing) -> Streams:
+    """Where there are segments, half of the budget is theirs: however many there are, what is
+    noticed of whole models stays the same.
+    """
+    if not sharing.segments:
+        return Streams(sharing.streams, sharing.streams)
+    return Streams(2 * sharing.streams, 2 * sharing.segments)
+
+
 def alarm_mean(budget: Budget, step_seconds: float, streams: int, share: float) -> float:
     """A: the steps that one detector of one stream runs, on average, to a false alarm at least."""
     return alarm_mean_panes(
@@ -44,9 +61,9 @@ def level(budget: Budget, step_seconds: float, streams: int, share: float) -> fl
 
 
 def kappas(
-    cells: Ragged, reference: NDArray[np.int64], values: int, watch: Watch, height: float
+    cells: Ragged, reference: NDArray[np.int64], values: int, watch: Watch, height: Floats | float
 ) -> Floats:
-    """The mass of the null that the tolerance asks for, shape (D,), where `height` is ln A.
+    """The mass of the null that the tolerance asks for, shape (D,), where `height` is ln A, (D,).
 
     `reference` (C,) are counts of what is normal. The first `values` streams are of values: those
     with more than two cells that have anything are tolerated by shift, the others, and all further

@@ -5,6 +5,7 @@ invalid and strange (of unknown categories, or beyond the fences): its quality. 
 strange says nothing of the values, so that a broken feed and a changed world are told apart.
 """
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +17,8 @@ from detectors.change.pool import with_unseen
 from detectors.change.ragged import Ragged
 from service.values.plans import Plan
 from service.values.references import Reference
-from service.values.streams import Kind, StreamKey
-from service.values.watches import Watch
+from service.values.streams import ROWS, Kind, StreamKey, segment_of
+from service.values.watches import Sharing, Watch
 
 
 class WatchedCells:
@@ -40,6 +41,11 @@ class WatchedCells:
     def streams(self) -> tuple[StreamKey, ...]:
         """Values, then quality."""
         return (*self.values, *self.quality)
+
+    @cached_property
+    def of_segments(self) -> NDArray[np.bool_]:
+        """Which of `streams` are of segments."""
+        return np.array([segment_of(key) is not None for key in self.streams], dtype=np.bool_)
 
     @cached_property
     def cells(self) -> Ragged:
@@ -72,12 +78,17 @@ class WatchedCells:
     def as_table(self, stream: int, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The cells of one stream out of `counts` by cell of the layout, to be told or drawn.
 
-        Of values all of them, missing and invalid the last. Of quality, as of a categorical stream
+        Of values all of them, missing and invalid the last; of a segment nothing is missing, since
+        the predictions of others are not its own. Of quality, as of a categorical stream
         of one value: present, 0, unseen, missing, invalid. Of the volume so too: rows, and zeros.
         """
         offsets = self.plan.layout.offsets
         if stream < len(self.values):
-            return counts[offsets[stream] : offsets[stream + 1]]
+            cells = counts[offsets[stream] : offsets[stream + 1]]
+            if self.of_segments[stream]:
+                cells = cells.copy()
+                cells[-2] = 0
+            return cells
         if stream < len(self.streams):
             present, missing, invalid, unseen = self._table_of(counts)[stream - len(self.values)]
             return np.array([present, 0, unseen, missing, invalid], dtype=np.int64)
@@ -146,9 +157,14 @@ class WatchedCells:
         return table[self.inputs]
 
 
-def watched_count(plan: Plan, watch: Watch) -> int:
+def watched_count(plan: Plan, watch: Watch) -> Sharing:
     """How many streams of a model version share the budget."""
-    values = len(plan.streams)
-    if not values or all(choice.name != E_DETECTOR for choice in watch.detectors):
-        return values
-    return len(WatchedCells(plan).streams) + 1
+    if plan.streams and any(choice.name == E_DETECTOR for choice in watch.detectors):
+        return sharing_of((*WatchedCells(plan).streams, ROWS))
+    return sharing_of(plan.streams)
+
+
+def sharing_of(streams: Collection[StreamKey]) -> Sharing:
+    """So many of whole models, and so many of segments."""
+    segments = sum(segment_of(key) is not None for key in streams)
+    return Sharing(len(streams) - segments, segments)

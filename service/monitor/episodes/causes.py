@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from service.values.episodes import Category, Episode
-from service.values.streams import Kind
+from service.values.streams import Kind, segment_of
 
 
 class Versions(StrEnum):
@@ -21,11 +21,12 @@ class Situation(Struct, frozen=True):
     """What is known of a model version: which of its streams drift, and who else drifts.
 
     `upstream`: other models on the same source began at the same time. `behind`: what was judged
-    is long past, since we lag.
+    is long past, since we lag. `segments_only`: of the outputs none but those of segments drift.
     """
 
     inputs: bool = False
     outputs: bool = False
+    segments_only: bool = False
     quality: bool = False
     upstream: bool = False
     versions: Versions = Versions.NONE
@@ -42,10 +43,13 @@ def situation_of(
     """What the open episodes say: those of a model version, and for each of its other versions
     that are in use the one of drift, None where it is steady.
     """
-    kinds = {s.kind for episode in mine for s in episode.streams if s.drifts}
+    drifting = [s for episode in mine for s in episode.streams if s.drifts]
+    kinds = {stream.kind for stream in drifting}
+    outputs = [stream.key for stream in drifting if stream.kind is Kind.OUTPUT]
     return Situation(
         inputs=Kind.INPUT in kinds,
-        outputs=Kind.OUTPUT in kinds,
+        outputs=bool(outputs),
+        segments_only=bool(outputs) and None not in map(segment_of, outputs),
         quality=Kind.QUALITY in kinds,
         upstream=upstream,
         versions=_versions(Kind.INPUT if Kind.INPUT in kinds else Kind.OUTPUT, others),
@@ -63,6 +67,7 @@ class Cause(StrEnum):
     INPUTS_AND_SCORE = "inputs_and_score"
     TOLERATED = "tolerated"
     MODEL = "model"
+    SEGMENT = "segment"
     SHARED_SCORE = "shared_score"
     JOINT = "joint"
     SERVING = "serving"
@@ -85,6 +90,8 @@ LIKELY = {
     "so far. A ticket, not a page.",
     Cause.MODEL: "the model or its artefact: its score moved while its inputs are steady. "
     "Roll back.",
+    Cause.SEGMENT: "some segments alone: their score moved while that of all and the inputs are "
+    "steady. Look at what is sent of these, and at rules that are theirs.",
     Cause.SHARED_SCORE: "the scores of all versions moved while each input is steady: the inputs "
     "changed together, or preprocessing that versions share. Look at correlations.",
     Cause.JOINT: "how the inputs go together changed, while each alone is steady: look at joins "
@@ -118,6 +125,8 @@ def _of_drift(known: Situation) -> Cause:
         return Cause.BROKEN_DATA
     if known.inputs:
         return _of_inputs(known)
+    if known.segments_only:
+        return Cause.SEGMENT
     if known.outputs:
         return Cause.SHARED_SCORE if known.versions is Versions.ALIKE else Cause.MODEL
     return Cause.JOINT

@@ -4,8 +4,8 @@ from msgspec.structs import replace
 
 from service.monitor.episodes.severity import is_worse
 from service.monitor.episodes.words import figure, listed
-from service.values.episodes import Category, Episode, Phase
-from service.values.streams import Kind
+from service.values.episodes import Category, Episode, EpisodeStream, Phase
+from service.values.streams import Kind, segment_of
 
 DOUBLED = 2.0
 """A score, or a number of streams, so many times that of the last event is another."""
@@ -67,7 +67,7 @@ def _joined(before: Episode, after: Episode) -> str:
 
 def _more_streams(after: Episode, told: int) -> str:
     """Streams stand in the order in which they joined; those of another kind are named first."""
-    new = sorted(after.streams[told:], key=lambda stream: stream.kind == after.kind)
+    new = sorted(_gathered(after)[told:], key=lambda stream: stream.kind == after.kind)
     names = [stream.key.words for stream in new]
     return f"{len(new)} more {'stream' if len(new) == 1 else 'streams'}: {listed(names)}"
 
@@ -82,4 +82,10 @@ def _is_source(episode: Episode) -> bool:
 
 def _size(episode: Episode) -> int:
     """How many streams it has gathered, of a source how many model versions."""
-    return len(episode.members if _is_source(episode) else episode.streams)
+    return len(episode.members) if _is_source(episode) else len(_gathered(episode))
+
+
+def _gathered(episode: Episode) -> list[EpisodeStream]:
+    """Its streams; of segments the first alone, since each does what all predictions do."""
+    segments = [stream for stream in episode.streams if segment_of(stream.key) is not None]
+    return [stream for stream in episode.streams if stream not in segments[1:]]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from service.values.episodes import EpisodeStream, Member
+from service.values.streams import segment_of
 
 NAMED_MAX = 3
 """Further streams or models that are named; beyond, only their number is said."""
@@ -29,10 +30,13 @@ def new_id(name: str, onset_seconds: float, taken: Collection[str]) -> str:
 
 
 def of_streams(streams: Sequence[EpisodeStream]) -> str:
-    """What changed in the worst, and which others: "income up 0.4 sd; 2 more: age, state"."""
+    """What changed in the worst, and which others: "income up 0.4 sd; 2 more: age, state". Further
+    segments are named last: what all predictions do, each of them does.
+    """
     worst, *others = sorted(streams, key=lambda stream: -stream.score)
-    said = f"{worst.name} {worst.words}" if worst.words else f"{worst.name} has drifted"
-    return f"{said}{_and_more([stream.name for stream in others])}"
+    others.sort(key=lambda stream: segment_of(stream.key) is not None)
+    said = f"{worst.key.title} {worst.words or 'has drifted'}"
+    return f"{said}{_and_more([stream.key.title for stream in others])}"
 
 
 def of_members(members: Sequence[Member], streams: Sequence[EpisodeStream]) -> str:
@@ -41,7 +45,9 @@ def of_members(members: Sequence[Member], streams: Sequence[EpisodeStream]) -> s
     times = [member.since_seconds for member in members]
     minutes = max(1, round((max(times) - min(times)) / 60))
     models = len({member.model for member in members})
-    changed = ", ".join(f"{s.name} {figure(s.score)} x alarm level" for s in streams[:NAMED_MAX])
+    changed = ", ".join(
+        f"{s.key.title} {figure(s.score)} x alarm level" for s in streams[:NAMED_MAX]
+    )
     return f"{models} models drifted within {minutes} min: {listed(names)}; {changed}"
 
 

@@ -28,7 +28,7 @@ from service.monitor.references.unchanged import unchanged, why_afresh
 from service.values.plans import Plan
 from service.values.references import Reference
 from service.values.streams import Kind, ModelKey, StreamKey
-from service.values.watches import Watch
+from service.values.watches import Sharing, Watch
 
 ROWS_WORTH_TELLING = 100
 """A pane of so many rows tells by itself what changed in it."""
@@ -52,7 +52,7 @@ class Transition(Struct, frozen=True):
 
 
 class Comparison:
-    """Live panes against one reference. `budget_streams` share the budget of false alarms.
+    """Live panes against one reference. So many as `sharing` says share the budget.
 
     `streams` are those of the plan, in the order of its layout, and what is derived of their
     counts: see `Detection`. `changes` grows with all that may let the windows tell something else.
@@ -65,7 +65,7 @@ class Comparison:
         plan: Plan,
         watch: Watch,
         pane_seconds: float,
-        budget_streams: int,
+        sharing: Sharing,
     ) -> None:
         self.key = key
         self.reference = reference
@@ -73,16 +73,14 @@ class Comparison:
         self.watch = watch
         self.counts = reference_cells(reference)
         self.windows = [Window(length, pane_seconds, plan.layout) for length in watch.windows]
-        self.detection = Detection(
-            reference, self.counts, plan, watch, pane_seconds, budget_streams
-        )
+        self.detection = Detection(reference, self.counts, plan, watch, pane_seconds, sharing)
         self.policy = (
             None
             if watch.policy is None
             else PolicyWatch(watch.policy, reference, self.counts, plan.layout, pane_seconds)
         )
         self._pane_seconds = pane_seconds
-        self._budget_streams = budget_streams
+        self._sharing = sharing
         self.changes = 0
 
     @property
@@ -111,9 +109,9 @@ class Comparison:
         return self.detection.reference_values
 
     @property
-    def budget_streams(self) -> int:
+    def sharing(self) -> Sharing:
         """How many streams share the budget."""
-        return self._budget_streams
+        return self._sharing
 
     @property
     def score(self) -> Floats:
@@ -181,7 +179,7 @@ class Comparison:
     def under(self, watch: Watch) -> "Comparison":
         """A fresh comparison with the same reference, that watches as `watch` says."""
         return Comparison(
-            self.key, self.reference, self.plan, watch, self._pane_seconds, self._budget_streams
+            self.key, self.reference, self.plan, watch, self._pane_seconds, self._sharing
         )
 
     def take_over(self, previous: "Comparison") -> Mapping[StreamKey, str]:
@@ -200,10 +198,10 @@ class Comparison:
         take_over(self.detection, previous.detection, same)
         return why_afresh(previous.reference, self.reference, previous.streams)
 
-    def share_budget(self, streams: int) -> None:
-        """From the next pane on judge as one of so many streams that share the budget."""
-        self._budget_streams = streams
-        self.detection.share_budget(streams)
+    def share_budget(self, sharing: Sharing) -> None:
+        """From the next pane on judge as among so many streams that share the budget."""
+        self._sharing = sharing
+        self.detection.share_budget(sharing)
 
     def distances(self, cells: NDArray[np.int64]) -> Distances:
         """Distances of live counts, shape (cells,), to the reference."""

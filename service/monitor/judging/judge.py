@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from service.monitor.counting.counted import CountedPartition
@@ -27,7 +27,7 @@ from service.values.episodes import OffsetRange
 from service.values.plans import Plan, Schedule
 from service.values.references import Reference
 from service.values.streams import ModelKey, StreamKey
-from service.values.watches import Watch
+from service.values.watches import Sharing, Watch
 
 WatchFor = Callable[[str], Watch]
 PlanFor = Callable[[ModelKey, Watch, Reference | None, bool], Plan]
@@ -307,19 +307,19 @@ class Judge:
             and model.judged_through_seconds >= since
         )
 
-    def _streams_of_team(self, watch: Watch) -> int:
+    def _streams_of_team(self, watch: Watch) -> Sharing:
         """Streams that share the budget of `watch`: those of its team, of all, or of the model.
 
         Of models that were judged: then the number is the same however the log was read.
         """
         if watch.budget.scope == "model":
-            return 0
+            return Sharing()
         sharing = (
             m
             for m in self.models.values()
             if m.panes_judged and (watch.budget.scope == "all" or m.watch.team == watch.team)
         )
-        return sum(model.watched_streams for model in sharing)
+        return reduce(Sharing.plus, (model.watched_streams for model in sharing), Sharing())
 
 
 def newest_by_model(shards: Iterable[Mapping[str, Any]]) -> dict[ModelKey, float]:

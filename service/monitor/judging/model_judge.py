@@ -20,7 +20,7 @@ from service.values.plans import Plan
 from service.values.references import LEARNED, Lineage, Reference
 from service.values.reports import ReferenceState
 from service.values.streams import ModelKey, StreamKey, ValueType
-from service.values.watches import Watch
+from service.values.watches import Sharing, Watch
 
 
 class Pacing(Struct, frozen=True):
@@ -50,7 +50,7 @@ class ModelJudge:
 
     `afresh` are the streams that the last pane's reference has ended, since it says something else
     of them or nothing, and why. `coverage` is what became of each minute, for audits.
-    `budget_streams` tells how many streams share the budget now.
+    `sharing` tells how many streams share the budget now.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ModelJudge:
         watch: Watch,
         pacing: Pacing,
         references: References,
-        budget_streams: Callable[[Watch], int],
+        sharing: Callable[[Watch], Sharing],
     ) -> None:
         self.key = key
         self.watch = watch
@@ -76,8 +76,8 @@ class ModelJudge:
         self.afresh: Mapping[StreamKey, str] = {}
         self.coverage = Coverage()
         self._mutes_end: tuple[Plan, float] | None = None
-        self._counted: tuple[Plan, int] | None = None
-        self._budget_streams = budget_streams
+        self._counted: tuple[Plan, Sharing] | None = None
+        self._sharing = sharing
 
     @property
     def reference_state(self) -> ReferenceState:
@@ -123,10 +123,10 @@ class ModelJudge:
     def share_budget(self) -> None:
         """Judge by the thresholds that keep the budget, whoever shares it now."""
         if self.comparison is not None:
-            self.comparison.share_budget(self._budget_streams(self.watch))
+            self.comparison.share_budget(self._sharing(self.watch))
 
     @property
-    def watched_streams(self) -> int:
+    def watched_streams(self) -> Sharing:
         """How many streams of it share a budget."""
         plan = self.references.newest.plan
         if self._counted is None or self._counted[0] is not plan:
@@ -182,7 +182,7 @@ class ModelJudge:
         learns = newest.plan.learns
         wanted, given_hash = newest.reference, newest.given_hash
         if given is not None and given.hash != newest.given_hash:
-            wanted = with_learned(given, newest.reference)
+            wanted = watched_part(with_learned(given, newest.reference), self.watch)
             given_hash, learns = given.hash, True
         elif wanted is not None:
             wanted = watched_part(wanted, self.watch)
@@ -246,7 +246,7 @@ class ModelJudge:
             entry.plan,
             self.watch,
             self.pacing.pane_seconds,
-            self._budget_streams(self.watch),
+            self._sharing(self.watch),
         )
 
     def _learn(self, pane: Pane, end: float, newest_seconds: float, now_seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from service.monitor.judging.comparison import Comparison
 from service.values.reports import PolicyReport
-from service.values.streams import Kind, ValueType
+from service.values.streams import Kind, ValueType, segment_of
 
 HELD_AGAINST = frozenset({Kind.INPUT, Kind.OUTPUT})
 """What a policy of model risk is about: the population and the scores, not how fast they come."""
@@ -31,6 +31,7 @@ def policy_reports(comparison: Comparison) -> tuple[PolicyReport | None, ...]:
             covers_seconds=float(told.covered_seconds[i]),
         )
         if stream.key.kind in HELD_AGAINST
+        and segment_of(stream.key) is None
         and (stream.type is ValueType.NUMERIC or limits.method not in ORDERED_ONLY)
         else None
         for i, stream in enumerate(streams)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from service.values.reports import (
     StreamState,
     TopicReport,
 )
-from service.values.streams import Kind, ModelKey, StreamKey, ValueType
+from service.values.streams import Kind, ModelKey, StreamKey, ValueType, segment_of
 from service.values.watches import Mute
 
 _NOTHING = np.zeros(3, dtype=np.int64)
@@ -91,6 +92,7 @@ def _model_report(
     told = None
     if model.comparison is not None:
         told = kept.tell(model.comparison, _open_cells(model.key, model.comparison, shards))
+    streams = _streams(model, totals, told, now)
     return ModelReport(
         key=model.key,
         team=model.watch.team,
@@ -111,7 +113,8 @@ def _model_report(
         latency_sum_seconds=totals.latency_sum_seconds,
         last_record_seconds=_latest(part.last_arrival_seconds for part in parts),
         watermark_seconds=_latest(part.watermark(lateness) for part in parts),
-        streams=_streams(model, totals, told, now),
+        streams=tuple(stream for stream in streams if segment_of(stream.key) is None),
+        segments=tuple(stream for stream in streams if segment_of(stream.key) is not None),
         unknown_features=tuple(sorted(model.unknown_features)),
         absent_features=_absent(model.comparison),
         panes_judged_total=model.panes_judged,
@@ -161,16 +164,17 @@ def _is_learning(model: ModelJudge) -> bool:
 
 
 def _learning(model: ModelJudge, key: StreamKey, totals: ModelTotals) -> StreamReport:
-    missing, invalid, unseen = totals.quality[key].tolist()
+    counted = _counted(key, totals.quality[key])
     return StreamReport(
         key=key,
         type=ValueType.NUMERIC,
         state=StreamState.LEARNING,
         score=0.0,
         drifted_since_seconds=None,
-        missing_total=missing,
-        invalid_total=invalid,
-        unseen_total=unseen,
+        missing_total=counted.missing,
+        invalid_total=counted.invalid,
+        unseen_total=counted.unseen,
+        predictions_total=counted.predictions,
         source=_source(model, key),
     )
 
@@ -196,8 +200,7 @@ def _compared(
         mute = model.watch.mute_of(key, now)
         drifted = mute is None and not math.isnan(since[i])
         has_values = i < len(comparison.plan.streams)
-        quality = totals.quality.get(key, _NOTHING) if has_values else _NOTHING
-        missing, invalid, unseen = quality.tolist()
+        counted = _counted(key, totals.quality.get(key, _NOTHING) if has_values else _NOTHING)
         reports.append(
             StreamReport(
                 key=key,
@@ -205,9 +208,10 @@ def _compared(
                 state=StreamState.WATCHED if mute is None else StreamState.MUTED,
                 score=float(score[i]),
                 drifted_since_seconds=float(since[i]) if drifted else None,
-                missing_total=missing,
-                invalid_total=invalid,
-                unseen_total=unseen,
+                missing_total=counted.missing,
+                invalid_total=counted.invalid,
+                unseen_total=counted.unseen,
+                predictions_total=counted.predictions,
                 source=_source(model, key),
                 hidden=comparison.hides(i),
                 windows=told.of_streams[i] if has_values else (),
@@ -219,6 +223,23 @@ def _compared(
             )
         )
     return reports
+
+
+class _Counted(NamedTuple):
+    """Values of one stream; `predictions` are those of a segment, which misses none."""
+
+    missing: int
+    invalid: int
+    unseen: int
+    predictions: int = 0
+
+
+def _counted(key: StreamKey, quality: NDArray[np.int64]) -> _Counted:
+    """What `ModelTotals.quality` says of it."""
+    first, invalid, unseen = quality.tolist()
+    if segment_of(key) is not None:
+        return _Counted(0, invalid, unseen, first)
+    return _Counted(first, invalid, unseen)
 
 
 _KNOWLEDGE = {

@@ -28,7 +28,15 @@ from service.monitor.references.order_of_time import without_hours
 from service.monitor.references.reference import content_hash, merge_references
 from service.monitor.references.streams import CATEGORIES_MAX, stream_reference
 from service.values.references import LEARNED, Lineage, Reference, StreamReference
-from service.values.streams import JOINT, PREDICTION, Kind, StreamKey, ValueType, cutoff_of
+from service.values.streams import (
+    JOINT,
+    PREDICTION,
+    Kind,
+    StreamKey,
+    ValueType,
+    cutoff_of,
+    segment_of,
+)
 
 ACCEPTED = "accepted"
 """The source of a reference of which some streams were accepted as they were seen."""
@@ -92,14 +100,15 @@ def named_streams(reference: Reference, names: Iterable[str]) -> tuple[StreamKey
 def with_derived(reference: Reference, keys: Collection[StreamKey]) -> tuple[StreamKey, ...]:
     """`keys` with the streams that are computed from them: where these changed, those did.
 
-    The reconstruction error goes with each input that it is about, cut-offs with the prediction.
+    The reconstruction error goes with each input that it is about, cut-offs and segments with the
+    prediction.
     """
     related = () if reference.projection is None else reference.projection.features
     joint = any(StreamKey(Kind.INPUT, name) in keys for name in related)
 
     def chosen(key: StreamKey) -> bool:
-        cut = PREDICTION in keys and cutoff_of(key) is not None
-        return key in keys or cut or (joint and key == JOINT)
+        part = cutoff_of(key) is not None or segment_of(key) is not None
+        return key in keys or (part and PREDICTION in keys) or (joint and key == JOINT)
 
     return tuple(stream.key for stream in reference.streams if chosen(stream.key))
 

@@ -11,6 +11,7 @@ from service.monitor.references.reference import (
     plan_of,
     scaling_to_learn,
 )
+from service.monitor.references.segments import segment_streams, segments_of
 from service.monitor.references.unchanged import unchanged
 from service.values.plans import Plan
 from service.values.references import LEARNED, Reference, StreamReference
@@ -19,9 +20,11 @@ from service.values.streams import (
     PREDICTION,
     Kind,
     ModelKey,
+    StreamKey,
     ValueType,
     above_cutoff,
     cutoff_of,
+    segment_of,
 )
 from service.values.watches import Watch
 
@@ -46,6 +49,7 @@ def plan_for(key: ModelKey, watch: Watch, reference: Reference | None, learns: b
         learn_derived=wanted,
         learn_relations=wanted and reference is not None and reference.lineage.source == LEARNED,
         cutoffs=watch.cutoffs,
+        segments=segments_of(reference, watch),
         ignored=watch.ignored,
         missing=watch.missing,
         missing_by_feature=_missing_by_feature(watch, reference),
@@ -56,15 +60,18 @@ def plan_for(key: ModelKey, watch: Watch, reference: Reference | None, learns: b
 
 
 def watched_part(reference: Reference, watch: Watch) -> Reference:
-    """The reference without the features that the settings ignore.
+    """The reference without the features that the settings ignore, and without the segments that
+    they do not ask for.
 
     It is another reference then, with a hash of its own, since its cells lie elsewhere. How its
     inputs are related is not known any more when one of those is among them.
     """
+    segments = segment_streams(segments_of(reference, watch))
     streams = tuple(
         s
         for s in reference.streams
-        if s.key.kind is not Kind.INPUT or not watch.feature(s.key.name).ignore
+        if (s.key in segments or segment_of(s.key) is None)
+        and (s.key.kind is not Kind.INPUT or not watch.feature(s.key.name).ignore)
     )
     if len(streams) == len(reference.streams):
         return reference
@@ -79,9 +86,9 @@ def watched_part(reference: Reference, watch: Watch) -> Reference:
 def with_learned(given: Reference, known: Reference | None) -> Reference:
     """`given` with the outputs and the latency that it lacks, where they were learned for `known`.
 
-    So another file about the inputs makes nobody learn anew what neither file is about. A cut-off
-    goes with its prediction. Where `given` lacks outputs that were given before, all that it lacks
-    is learned.
+    So another file about the inputs makes nobody learn anew what neither file is about. Cut-offs
+    and segments go with their prediction. Where `given` lacks outputs that were given before, all
+    that it lacks is learned.
     """
     if known is None:
         return given
@@ -92,7 +99,7 @@ def with_learned(given: Reference, known: Reference | None) -> Reference:
         if stream.key.kind in {Kind.OUTPUT, Kind.LATENCY} and stream.key not in names
     ]
     if PREDICTION in names and PREDICTION not in same:
-        lacking = [stream for stream in lacking if cutoff_of(stream.key) is None]
+        lacking = [stream for stream in lacking if not _is_of_prediction(stream.key)]
     if not all(_is_learned(known, stream) for stream in lacking):
         return given
     return merge_references(given, replace(known, streams=tuple(lacking)))
@@ -101,17 +108,24 @@ def with_learned(given: Reference, known: Reference | None) -> Reference:
 def lacks_derived(reference: Reference, watch: Watch) -> bool:
     """Whether a derived stream can be learned that the reference has no cells for.
 
-    A cut-off that was added to the settings, or how the inputs of a learned reference are related
-    when one of those is ignored now.
+    A cut-off or a segment that was added to the settings, or how the inputs of a learned reference
+    are related when one of those is ignored now.
     """
     if not watch.learn:
         return False
     kinds = {s.key: s.type for s in reference.streams}
     scores = kinds.get(PREDICTION) is ValueType.NUMERIC
     cutoffs = scores and any(above_cutoff(cutoff) not in kinds for cutoff in watch.cutoffs)
+    segments = segment_streams(segments_of(reference, watch)) if PREDICTION in kinds else set()
     joint = bool(reference.projection) and JOINT not in kinds
     unknown = reference.lineage.source == LEARNED and reference.projection is None
-    return cutoffs or joint or (unknown and scaling_to_learn(reference.streams) is not None)
+    parts = cutoffs or not segments <= kinds.keys()
+    return parts or joint or (unknown and scaling_to_learn(reference.streams) is not None)
+
+
+def _is_of_prediction(key: StreamKey) -> bool:
+    """Whether a stream is computed of the prediction."""
+    return cutoff_of(key) is not None or segment_of(key) is not None
 
 
 def _was_learned(reference: Reference) -> bool:

@@ -23,7 +23,7 @@ from detectors.summary.profile import Profile
 from service.monitor.references.order_of_time import in_time_tree, rounded
 from service.monitor.references.projection import projection_tree, scaling_of
 from service.monitor.references.streams import stream_reference
-from service.values.plans import Plan
+from service.values.plans import Plan, Segments
 from service.values.references import InTime, Lineage, Reference, StreamReference
 from service.values.streams import JOINT, Kind, StreamKey, ValueType
 
@@ -134,6 +134,7 @@ def plan_of(  # noqa: PLR0913 (one a setting)
     learn_derived: bool = False,
     learn_relations: bool = False,
     cutoffs: tuple[float, ...] = (),
+    segments: tuple[Segments, ...] = (),
     ignored: tuple[str, ...] = (),
     missing: tuple[float | str, ...] = (),
     missing_by_feature: Mapping[str, tuple[float | str, ...]] | None = None,
@@ -144,8 +145,8 @@ def plan_of(  # noqa: PLR0913 (one a setting)
     """The plan that bins by `reference`; without one every stream is learned, or none.
 
     The reconstruction error is in it when it has cells or, with `learn_derived`, is to have some;
-    with `learn_derived` so are `cutoffs`. With `learn_relations` the co-moments of the inputs are
-    gathered, unless the reference knows how they are related.
+    with `learn_derived` so are `cutoffs` and `segments`. With `learn_relations` the co-moments of
+    the inputs are gathered, unless the reference knows how they are related.
     """
     streams = () if reference is None else reference.streams
     projection = None if reference is None else reference.projection
@@ -166,6 +167,8 @@ def plan_of(  # noqa: PLR0913 (one a setting)
         projection=projection or None,
         scaling=scaling_to_learn(streams) if gathers else None,
         cutoffs=cutoffs if learn_derived else (),
+        segments=segments,
+        learn_segments=learn_derived,
         ignored=ignored,
         missing=missing,
         missing_by_feature=missing_by_feature or {},

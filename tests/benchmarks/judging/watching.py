@@ -13,6 +13,7 @@ from service.monitor.judging.comparison import Comparison
 from service.monitor.judging.evidence import drifting
 from service.monitor.references.reference import plan_of
 from service.values.streams import ModelKey
+from service.values.watches import Sharing
 from tests.benchmarks.judging.streams import PANE_SECONDS, START_SECONDS
 
 MODEL = ModelKey("model", "1")
@@ -38,7 +39,7 @@ class Watched:
         self.plan = plan_of(reference)
         watch = default_watch(models)
         self.comparison = Comparison(
-            MODEL, reference, self.plan, watch, float(PANE_SECONDS), budget_streams
+            MODEL, reference, self.plan, watch, float(PANE_SECONDS), Sharing(budget_streams)
         )
         self.detection = self.comparison.detection
         self.episodes = Episodes(EpisodeRules(float(PANE_SECONDS)))

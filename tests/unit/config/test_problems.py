@@ -267,7 +267,6 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
             for key in (
                 "labels",
                 "schema_registry",
-                "segments",
                 "team",
             )
         ),
@@ -282,7 +281,6 @@ def test_a_mistake_is_told_with_its_line_and_what_to_do(problems, text, message)
             "sources[0].features.request",
         ),
         ("models: {a: {schedule: continuous}}", "models.a.schedule"),
-        ("models: {a: {segments: []}}", "models.a.segments"),
         ("models: {a: {features: {f: {importance: 1}}}}", "models.a.features.f.importance"),
     ],
 )

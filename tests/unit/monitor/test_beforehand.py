@@ -25,7 +25,7 @@ from service.monitor.references.reference import (
 from service.state.snapshot import decode, encode, encode_part
 from service.values.references import Dependence, InTime
 from service.values.streams import Kind, StreamKey
-from service.values.watches import DetectorChoice, SeasonWatch
+from service.values.watches import DetectorChoice, SeasonWatch, Sharing
 from tests.unit.monitor.events import MODEL, assert_same, reference, watch
 
 ALL = tuple(DetectorChoice(name) for name in ("e_detector", "adwin", "page_hinkley"))
@@ -112,7 +112,7 @@ class Live:
         self.at, self.told = MONDAY, []
 
     def new(self):
-        return Comparison(MODEL, self.normal, self.plan, self.watch, self.stream.pane, 0)
+        return Comparison(MODEL, self.normal, self.plan, self.watch, self.stream.pane, Sharing())
 
     def run(self, panes, shift=0.0):
         for _ in range(round(panes)):

@@ -25,6 +25,8 @@ ALIKE, STEADY, NONE = Versions.ALIKE, Versions.STEADY, Versions.NONE
         (Situation(inputs=True, versions=NONE), Cause.TOLERATED),
         (Situation(inputs=True, outputs=True, versions=ALIKE), Cause.SHARED_INPUTS),
         (Situation(inputs=True, outputs=True, versions=NONE), Cause.INPUTS_AND_SCORE),
+        (Situation(outputs=True, segments_only=True), Cause.SEGMENT),
+        (Situation(inputs=True, outputs=True, segments_only=True), Cause.INPUTS_AND_SCORE),
         (Situation(), Cause.JOINT),
     ],
 )
@@ -85,3 +87,8 @@ def test_a_source_that_models_share_is_the_cause_once_the_second_has_drifted():
         timeline.take(verdict(0, drifting("x", 0, source="bureau"), model=model))
     assert causes(timeline) == ["tolerated", "upstream_source"]
     assert causes(timeline, LIMIT) == ["upstream_source"]
+
+
+def test_a_segment_alone_is_told_from_all_predictions():
+    timeline = Timeline().draw({"output:prediction{region=NE}": "111", "output:prediction": ".11"})
+    assert causes(timeline) == ["segment", "model"]

@@ -11,7 +11,7 @@ from service.monitor.detecting.drift import DriftStates, PaneFlags
 from service.monitor.judging.comparison import Comparison
 from service.monitor.references.planning import plan_for
 from service.values.streams import LATENCY, PREDICTION, Kind
-from service.values.watches import Budget, DetectorChoice, FeatureWatch, Mute, WindowLength
+from service.values.watches import Budget, DetectorChoice, FeatureWatch, Mute, Sharing, WindowLength
 from tests.unit.monitor.events import (
     MODEL,
     PANE,
@@ -43,7 +43,7 @@ class Compared:
         self.transitions = []
 
     def new(self, watched=None):
-        return Comparison(MODEL, NORMAL, self.plan, watched or self.watched, PANE, 0)
+        return Comparison(MODEL, NORMAL, self.plan, watched or self.watched, PANE, Sharing())
 
     def pane(self, shift=0.0, shares=(0.5, 0.3, 0.2), rows=ROWS, seen=True):
         random = np.random.default_rng(self.panes)

@@ -11,7 +11,7 @@ from service.monitor.judging.comparison import Comparison
 from service.monitor.references.planning import plan_for
 from service.state.snapshot import decode, encode, encode_part
 from service.values.streams import LATENCY, ROWS, Kind, StreamKey
-from service.values.watches import Budget, DetectorChoice, FeatureWatch, Mute, SeasonWatch
+from service.values.watches import Budget, DetectorChoice, FeatureWatch, Mute, SeasonWatch, Sharing
 from tests.unit.monitor.events import MODEL, PANE, STATE, STATES, T0, X, assert_same, watch
 from tests.unit.monitor.events import reference as a_reference
 
@@ -36,7 +36,9 @@ class Watched:
         self.told = []
 
     def new(self, watched=None):
-        return Comparison(MODEL, NORMAL, self.plan, watched or self.watch, self.pane_seconds, 0)
+        return Comparison(
+            MODEL, NORMAL, self.plan, watched or self.watch, self.pane_seconds, Sharing()
+        )
 
     def pane(
         self,
@@ -335,7 +337,7 @@ def test_texts_that_are_mostly_seen_once_do_not_drift():
 
     normal = a_reference(inputs={"job": names(0)}, outputs=False)
     plan = plan_for(MODEL, watch(detectors=ALL), normal, learns=False)
-    comparison = Comparison(MODEL, normal, plan, watch(detectors=ALL, windows=()), PANE, 0)
+    comparison = Comparison(MODEL, normal, plan, watch(detectors=ALL, windows=()), PANE, Sharing())
     told, known = [], plan.layout.categories[0]
     for number in range(1, 120):
         texts = names(number)[::3]

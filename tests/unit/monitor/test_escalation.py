@@ -131,3 +131,23 @@ def test_a_past_that_is_over_without_reaching_further_is_not_worse():
     timeline = Timeline(rules).draw({"a": "1"}, age_seconds=7200.0).draw({"a": "1"}, first=1)
     assert timeline.phases == ["started 0", "ongoing 1"]
     assert {event.severity for event in timeline.told} == {Severity.LOG}
+
+
+class TestSegments:
+    def test_those_that_follow_all_predictions_are_no_news(self):
+        timeline = Timeline().draw(
+            {"output:prediction": "1111", "income": "1111"}
+            | {f"output:prediction{{region={name}}}": "..11" for name in "abcdef"}
+        )
+        assert escalations(timeline) == []
+
+    def test_the_words_name_further_ones_last_and_as_people_say_it(self):
+        timeline = Timeline()
+        scores = {"NE": 9.0, "NW": 8.0, "SE": 2.0}
+        found = [
+            drifting(f"output:prediction{{region={n}}}", 0, score=s) for n, s in scores.items()
+        ]
+        timeline.take(verdict(0, *found, drifting("output:prediction", 0, score=3.0)))
+        first, _, others = timeline.told[0].words.partition("; 3 more: ")
+        assert first.startswith("prediction where region is NE ")
+        assert others == "prediction, prediction where region is NW, prediction where region is SE"

@@ -15,7 +15,7 @@ from service.monitor.detecting.seasons import DAY_SECONDS, DECIDED_SECONDS, Seas
 from service.monitor.judging.comparison import Comparison
 from service.monitor.references.planning import plan_for
 from service.values.streams import Kind, StreamKey
-from service.values.watches import DetectorChoice, SeasonWatch
+from service.values.watches import DetectorChoice, SeasonWatch, Sharing
 from tests.unit.monitor.events import MODEL, assert_same, reference, watch
 
 ALL = tuple(DetectorChoice(name) for name in ("e_detector", "adwin", "page_hinkley"))
@@ -45,7 +45,7 @@ class Live:
         self.told = []
 
     def new(self):
-        return Comparison(MODEL, self.normal, self.plan, self.watch, PANE, 0)
+        return Comparison(MODEL, self.normal, self.plan, self.watch, PANE, Sharing())
 
     def value(self, at, shift=0.0):
         return float(self.random.normal(self.mean(at) + shift))

@@ -25,7 +25,7 @@ from service.monitor.detecting.watched_cells import WatchedCells, watched_count
 from service.monitor.references.planning import plan_for
 from service.monitor.references.reference import reference_cells
 from service.values.streams import Kind, StreamKey
-from service.values.watches import Budget, DetectorChoice
+from service.values.watches import Budget, DetectorChoice, Sharing
 from tests.unit.monitor.events import MODEL, PANE, X, reference, watch
 
 NAMES = ("e_detector", "adwin", "page_hinkley", "river.KSWIN")
@@ -37,7 +37,7 @@ MONTH = Budget(1.0, 30 * 86_400.0, "team")
 def detection(detectors=ALL, **changes):
     watched = watch(detectors=detectors, **changes)
     plan = plan_for(MODEL, watched, NORMAL, learns=False)
-    return Detection(NORMAL, reference_cells(NORMAL), plan, watched, PANE, 0)
+    return Detection(NORMAL, reference_cells(NORMAL), plan, watched, PANE, Sharing())
 
 
 def test_the_e_detector_may_use_most_of_the_budget_and_what_is_on_uses_all_of_it():
@@ -127,8 +127,8 @@ def test_numbers_beyond_the_fences_count_as_unseen():
 
 def test_the_budget_is_shared_by_all_that_is_judged():
     plan = plan_for(MODEL, watch(), NORMAL, learns=False)
-    assert watched_count(plan, watch(detectors=ALL)) == 4 + 2 + 1
-    assert watched_count(plan, watch(detectors=ALL[1:])) == 4
+    assert watched_count(plan, watch(detectors=ALL)) == Sharing(4 + 2 + 1)
+    assert watched_count(plan, watch(detectors=ALL[1:])) == Sharing(4)
 
 
 def test_more_events_and_more_time_let_smaller_changes_be_noticed():

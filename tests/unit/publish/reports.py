@@ -32,7 +32,16 @@ from service.values.reports import (
     WholeModel,
     WindowReport,
 )
-from service.values.streams import LATENCY, PREDICTION, Kind, ModelKey, StreamKey, ValueType
+from service.values.streams import (
+    LATENCY,
+    PREDICTION,
+    Kind,
+    ModelKey,
+    Segment,
+    StreamKey,
+    ValueType,
+    in_segment,
+)
 from service.values.watches import Budget, PolicyLimits, WindowLength
 
 AT = 1_795_429_858.0  # 2026-11-23T10:30:58Z
@@ -72,6 +81,13 @@ def stream(name="income", *, kind=Kind.INPUT, drifted=False, **changes):
         "summary": "up 0.41 sd, PSI 0.31" if drifted else "",
     }
     return StreamReport(**(values | changes))
+
+
+def segment(name="NE", *, by="region", predictions=6_200, drifted=False, **changes):
+    """The predictions of one segment."""
+    key = in_segment(Segment(by, name))
+    more = {"key": key, "missing_total": 0, "predictions_total": predictions}
+    return stream(drifted=drifted, **(more | changes))
 
 
 MONTHLY = PolicyLimits("psi", 10, WindowLength("30d", 30 * 86_400.0), 0.10, 0.25)
@@ -317,7 +333,8 @@ def believable():
             credit,
             model("fraud", "7", held, team="payments", predictions_total=52_300_118,
                   policy=MONTHLY),
-            model("savings-churn", "2", steady, team="retail", tier=2),
+            model("savings-churn", "2", steady, team="retail", tier=2,
+                  segments=(segment("NE"), segment("__other__", predictions=75_020, score=0.7))),
             learning,
             model("marketing", "11", (stream("spend", state=StreamState.MUTED, drifted=True,
                                              muted_until_seconds=AT + 86_400),

@@ -418,3 +418,12 @@ def test_a_stream_of_rows_shows_no_values():
         None,
         None,
     )
+
+
+def test_segments_are_told_apart_from_the_streams_the_drifting_first():
+    segments = (reports.segment("NE"), reports.segment("SW", predictions=900, drifted=True))
+    text = html(reports.report((reports.model(segments=segments),)))
+    assert "prediction where region is SW has drifted: up 0.41 sd, PSI 0.31." in text
+    assert "2 segments" in text
+    assert text.index(">region: SW<") < text.index(">region: NE<")
+    assert "drifting" in text[: text.index("2 segments")]
