@@ -10,6 +10,8 @@ from service.errors import NotAlone, RecoverableError
 from service.loops.judge_snapshot import SHARD
 from service.state.shards.layout import decode_key
 from service.values.keyed_log import Draft
+from service.values.reports import StreamState
+from service.values.streams import segment_of
 from tests.unit.fleet.members import World
 from tests.unit.monitor.events import (
     MODEL,
@@ -297,6 +299,32 @@ def test_what_the_judge_learns_workers_count_by_and_then_it_judges():
     assert judge.loop.judge.models[MODEL].rows_unjudged == 0
     hashes = {w.loop.shards.reference_hashes()[MODEL].pop() for w in workers}
     assert hashes == {model.reference_hash}
+
+
+def test_segments_are_learned_from_all_workers_and_then_counted_by_each():
+    learn = {"learn": {"events": 400, "at_least": "5m"}}
+    segments = {"*": {"segments": ["state"]}}
+    world = world_of(*EVERY, panes=0, given=(), reference=learn, models=segments)
+    workers = [world.worker(P0, P1), world.worker(P2)]
+    judge = world.judge()
+    at, sent = world.clock.now() - T0, []
+    for minute in range(40):
+        for number, partition in enumerate(EVERY):
+            rows = stream_of(at + 60.0 * minute, 1, 20, seed=100 * number + minute)
+            world.send(partition, rows)
+            sent += [row.at for row in rows]
+        world.turns(10, seconds=6.0)
+    model = judge.model(MODEL)
+    assert {segment_of(stream.key).name for stream in model.segments} == {"CA", "MA", "NY"}
+    assert all(stream.state is StreamState.WATCHED for stream in model.segments)
+    assert {w.loop.shards.reference_hashes()[MODEL].pop() for w in workers} == {
+        model.reference_hash
+    }
+    assert model.predictions_total == len(sent)
+    counted = sum(stream.predictions_total for stream in model.segments)
+    # All since a minute that is the same in every partition.
+    ends = (sum(time >= 60.0 * minute for time in sent) for minute in range(260))
+    assert counted in {left for left in ends if 15 * 60 <= left < len(sent)}
 
 
 def test_a_model_that_is_silent_everywhere_is_forgotten_by_the_judge_and_the_workers():
