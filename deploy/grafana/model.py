@@ -67,6 +67,7 @@ def model() -> Json:
             Section("How it is", [_in_short(), _in_long()]),
             Section("Since when", [_since()]),
             Section("Which features", [_features()]),
+            Section("Which segments", [_segments()]),
             *feature_sections(OF_MODEL),
             *event_sections(),
         ],
@@ -81,7 +82,8 @@ def _in_short() -> Line:
             stat(
                 "Worst score",
                 "Evidence over its alarm level, of whatever is worst: 1 alarms.",
-                f"max(anchorwatch_drift_score{{{OF_MODEL}}})",
+                f"max(anchorwatch_drift_score{{{OF_MODEL}}}"
+                f" or anchorwatch_segment_drift_score{{{OF_MODEL}}})",
                 steps=ALARMS,
             ),
             stat(
@@ -222,6 +224,33 @@ def _features() -> Line:
                     "A": Column("Score", "short", ALARMS),
                     "B": Column("PSI", "short"),
                     "C": Column("Muted until", "dateTimeAsIso"),
+                },
+                "A",
+            )
+        ],
+    )
+
+
+def _segments() -> Line:
+    of = "max by (segmentation, segment)"
+    predictions = f"anchorwatch_segment_predictions_total{{{OF_MODEL}}}"
+    return Line(
+        8,
+        [
+            table(
+                "Segments, the farthest drifted first",
+                "Of the predictions, where `models.*.segments` asks for any. Scores above 1 alarm; "
+                "0 is any below 0.5.",
+                [
+                    f"{of} (anchorwatch_segment_drift_score{{{OF_MODEL}}})"
+                    f" or {of} (0 * {predictions})",
+                    f"sum by (segmentation, segment) (rate({predictions}[$__rate_interval]))",
+                ],
+                {
+                    "segmentation": Column("By"),
+                    "segment": Column("Segment"),
+                    "A": Column("Score", "short", ALARMS),
+                    "B": Column("Predictions a second", "cps"),
                 },
                 "A",
             )
