@@ -233,6 +233,7 @@ def _features() -> Line:
 
 def _segments() -> Line:
     of = "max by (segmentation, segment)"
+    score = f"anchorwatch_segment_drift_score{{{OF_MODEL}}}"
     predictions = f"anchorwatch_segment_predictions_total{{{OF_MODEL}}}"
     return Line(
         8,
@@ -242,8 +243,7 @@ def _segments() -> Line:
                 "Of the predictions, where `models.*.segments` asks for any. Scores above 1 alarm; "
                 "0 is any below 0.5.",
                 [
-                    f"{of} (anchorwatch_segment_drift_score{{{OF_MODEL}}})"
-                    f" or {of} (0 * {predictions})",
+                    f"{of} ({score}) or {of} (0 * {predictions})",
                     f"sum by (segmentation, segment) (rate({predictions}[$__rate_interval]))",
                 ],
                 {
