@@ -44,6 +44,7 @@ from service.loops.reloading import Reloading, Taken
 from service.loops.routing import Router
 from service.loops.vitals import Solitude, Watchdog
 from service.loops.watching import Process
+from service.monitor.counting.accounted import accounted_for, models_of
 from service.monitor.counting.reading_through import read_through_seconds
 from service.monitor.counting.shard import TimeRules
 from service.monitor.episodes.book import Episodes
@@ -175,7 +176,8 @@ class Service:
     def _make_report(self, loop: Loop) -> Report:
         now = self.parts.clock.now()
         # What a rebalance takes away for a moment still counts, or counters would go back.
-        shards = [shard for p, shard in sorted(loop.shards.items()) if p not in loop.left]
+        shards = accounted_for((shard for _, shard in sorted(loop.shards.items())), loop.left)
+        read = models_of(shards, loop.left)
         models = model_reports(
             self.judge, shards, self.parts.rules.lateness_seconds, now, self._kept
         )
@@ -191,7 +193,9 @@ class Service:
             service=self._service_report(loop),
             episodes=(*episodes.open, *reversed(episodes.ended)),
             episode_counts=episode_counts(episodes, models),
-            whole_models=self._attendance.look(self.judge, models, read_through, now),
+            whole_models=self._attendance.look(
+                self.judge, [m for m in models if m.key in read], read_through, now
+            ),
             read_through_seconds=read_through,
         )
 

@@ -22,6 +22,7 @@ from service.loops.reloading import Reloading, Taken
 from service.loops.vitals import Watchdog
 from service.loops.waiting import CONNECTING, until_opened
 from service.loops.watching import Process
+from service.monitor.counting.accounted import models_of
 from service.monitor.counting.images import Images
 from service.monitor.counting.reading_through import read_through_seconds
 from service.monitor.episodes.book import Episodes
@@ -174,8 +175,9 @@ class JudgeService:
 
     def _report(self, loop: JudgeLoop) -> Report:
         now = self.parts.clock.now()
-        images = [image for image in loop.images if not image.is_gone]
+        images, left = loop.images.accounted(), loop.images.left
         models = model_reports(loop.judge, images, self.rules.lateness_seconds, now, self._kept)
+        read = models_of(images, left)
         read_through = read_through_seconds(images, self._identity.started_seconds)
         episodes = loop.judge.episodes
         return Report(
@@ -188,7 +190,9 @@ class JudgeService:
             service=_with_loop(self._service_report(_not_ready_because(loop)), loop),
             episodes=(*episodes.open, *reversed(episodes.ended)),
             episode_counts=episode_counts(episodes, models),
-            whole_models=self._attendance.look(loop.judge, models, read_through, now),
+            whole_models=self._attendance.look(
+                loop.judge, [m for m in models if m.key in read], read_through, now
+            ),
             read_through_seconds=read_through,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from service.errors import FatalError
+from service.monitor.counting.accounted import accounted_for
 from service.monitor.counting.holding import PANES_AHEAD_MAX
 from service.monitor.counting.image import Admission, Image, Tally
 from service.monitor.counting.progress import Progress
@@ -40,6 +41,7 @@ class Images:
         self._idle_after_seconds = idle_after_seconds
         self._heard: dict[Partition, float] = {}
         self._held: frozenset[Partition] = frozenset()
+        self._found: set[Partition] = set()
         self._refused: list[BadRecord] = []
 
     def __iter__(self) -> Iterator[Image]:
@@ -74,6 +76,7 @@ class Images:
         gone. Before the first call nothing passes. `at_the_end`: the topic of panes was read to its
         end, so that silence means something.
         """
+        self._found |= expected
         for partition in expected:
             self.image(partition)
             self._heard.setdefault(partition, now_seconds)
@@ -95,6 +98,18 @@ class Images:
             for partition, image in self.by_partition.items()
             if image.is_missing and not image.is_gone
         )
+
+    @property
+    def left(self) -> frozenset[Partition]:
+        """Partitions that nobody reads any more."""
+        return frozenset(p for p, image in self.by_partition.items() if image.is_gone)
+
+    def accounted(self) -> list[Image]:
+        """Those that figures are about (`accounted_for`); of a partition that was told of and never
+        expected yet nothing is.
+        """
+        known = [i for i in self if not i.is_gone or i.partition in self._found]
+        return accounted_for(known, self.left)
 
     def to_hold(self, partition_count: int) -> frozenset[int]:
         """Which of so many partitions of the topic of panes had better not be read now.

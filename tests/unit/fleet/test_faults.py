@@ -11,9 +11,11 @@ from service.values.records import Partition
 from tests.unit import keyed_log_memory
 from tests.unit.fleet.members import World
 from tests.unit.fleet.test_judge_loop import FAST, NORMAL, balances, world_of
-from tests.unit.monitor.events import MODEL, P0, P1, P2, T0, Event
+from tests.unit.monitor.events import MODEL, OTHER, P0, P1, P2, T0, Event, stream_of
 
 OUTAGE_SECONDS = 360.0
+DAY_SECONDS = 86_400.0
+OTHER_TOPIC = Partition("more", 0)
 SEVERAL = tuple(Partition("events", number) for number in range(60))
 
 
@@ -237,3 +239,83 @@ def test_lost_state_that_was_accepted_does_not_stop_a_partition_that_was_added()
 def is_part_of(key, shard):
     decoded = decode_key(key)
     return decoded is not None and decoded.shard == shard and decoded.part != HEAD
+
+
+def two_topics(**sections):
+    """A model in both of two topics, and another in the second one alone."""
+    sources = [{"name": "events", "topics": ["events", "more"]}]
+    world = World([P0, OTHER_TOPIC], [NORMAL], sources=sources, **FAST, **sections)
+    world.topic_ids["more"] = "id-2"
+    for partition in (P0, OTHER_TOPIC):
+        world.send(partition, stream_of(0.0, 5, 10))
+    world.send(OTHER_TOPIC, stream_of(0.0, 5, 10, model=OTHER))
+    return world
+
+
+def figures(judge):
+    """Predictions by model, and what was applied by topic: the same rows in all, where each record
+    holds one and none is late.
+    """
+    models = {model.key: model.predictions_total for model in judge.report.models}
+    topics = {topic.topic: topic.applied for topic in judge.report.topics}
+    assert sum(models.values()) == sum(topics.values())
+    return models, topics
+
+
+def test_counters_of_a_model_keep_what_it_counted_in_a_topic_that_left():
+    world = two_topics()
+    world.worker(P0, OTHER_TOPIC)
+    judge = world.judge()
+    world.turns(20)
+    told = figures(judge)
+    assert told == ({MODEL: 100, OTHER: 50}, {"events": 50, "more": 100})
+    del world.events[OTHER_TOPIC]
+    for _ in range(100):
+        world.turns(1)
+        assert figures(judge) == told
+    judge.dies()
+    judge = world.judge()
+    world.turns(100)
+    assert figures(judge) == told
+
+
+def test_of_a_model_whose_topics_all_left_no_record_is_due():
+    world = two_topics()
+    world.worker(P0, OTHER_TOPIC)
+    judge = world.judge()
+    world.turns(20)
+    assert {model.model for model in judge.report.whole_models} == {MODEL.model, OTHER.model}
+    del world.events[OTHER_TOPIC]
+    world.turns(100)
+    assert {model.model for model in judge.report.whole_models} == {MODEL.model}
+
+
+def test_a_topic_that_left_is_told_no_more_once_its_models_are_forgotten():
+    world = two_topics(detection={"forget_after": "1d"})
+    worker = world.worker(P0, OTHER_TOPIC)
+    judge = world.judge()
+    world.turns(20)
+    del world.events[OTHER_TOPIC]
+    worker.source.revoke(OTHER_TOPIC)
+    world.turns(100)
+    world.clock.sleep(DAY_SECONDS)
+    world.turns(100)
+    assert [topic.topic for topic in judge.report.topics] == ["events"]
+
+
+def test_models_and_topics_are_about_the_same_partitions_while_some_are_added():
+    world = world_of(P0)
+    worker = world.worker(P0)
+    judge = world.judge()
+    world.turns(20)
+    judge.loop._inputs = lambda: frozenset({P0})  # brokers tell the judge later than the worker
+    world.send(P1, stream_of(0.0, 5, 10))
+    worker.source.assign(P1)
+    for _ in range(40):
+        world.turns(1)
+        figures(judge)
+    judge.loop._inputs = world.partitions
+    for _ in range(60):
+        world.turns(1)
+        figures(judge)
+    assert judge.model(MODEL).predictions_total + judge.model(MODEL).late_total == 100
