@@ -74,8 +74,8 @@ class Reloading:
         self._files = {str(file): True, **is_ok} if file is not None else {}
         self._problems = loaded.included.problems
         self._waiting: tuple[str, ...] = ()
-        self._because = ""
-        self._again = math.inf
+        self._because = self._fault = ""
+        self._again = self._judge_again = math.inf
         self._success_seconds = clock.now() if all(is_ok.values()) else None
         _tell_refused(self._problems)
         keep(loaded.included.teams)
@@ -85,11 +85,15 @@ class Reloading:
         self._asked.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Look every few seconds, or when asked, until `stop` is set."""
+        """Look every few seconds, or when asked, until `stop` is set; whatever a look raises."""
         while not stop.is_set():
             self._asked.wait(LOOK_SECONDS)
-            if not stop.is_set():
+            if stop.is_set():
+                return
+            try:
                 self.look()
+            except Exception as error:  # noqa: BLE001 - nobody would look any more
+                self._could_not_look(error)
 
     def look(self) -> None:
         """Judge the files anew, if they have changed or somebody has asked."""
@@ -98,10 +102,12 @@ class Reloading:
         self._seen = contents
         if self._asked.is_set():
             self._asked.clear()
-        elif contents == self._judged or not settled:
+        elif not settled or (contents == self._judged and not self._is_due()):
             return
-        self._judged = contents
+        self._judged, self._judge_again = contents, math.inf
         self._judge()
+        with self._lock:
+            self._fault = ""
 
     def take(self) -> Taken | None:
         """What is to be taken up, None where nothing has changed since it was last asked."""
@@ -138,15 +144,16 @@ class Reloading:
     def report(self) -> ConfigReport:
         """What is told of the configuration."""
         with self._lock:
-            files, problems = dict(self._files), self._problems
+            files, problems, fault = dict(self._files), self._problems, self._fault
         told = [f"{problem}. What it said last holds on" for problem in problems]
         told += [f"the configuration cannot be taken up: {self._because}"] if self._because else []
+        told += [f"the configuration cannot be judged: {fault}"] if fault else []
         waits = ", ".join(self._waiting)
         told += [f"a restart is needed for what has changed of: {waits}"] if waits else []
         return ConfigReport(
             hash=self._hash,
             files=files,
-            is_taken_up=all(files.values()) and not self._because,
+            is_taken_up=all(files.values()) and not self._because and not fault,
             success_seconds=self._success_seconds,
             waiting=self._waiting,
             warnings=tuple(told),
@@ -167,6 +174,19 @@ class Reloading:
             self._problems = problems
             if not examined.problems:
                 self._found = examined.loaded()
+
+    def _could_not_look(self, error: Exception) -> None:
+        """A fault of ours or of the machine: it is told once, and judged again after a while."""
+        fault = f"{type(error).__name__}: {error}"
+        if fault != self._fault:
+            log.error("config_look_failed", reason=fault, exc_info=error)
+        with self._lock:
+            self._fault = fault
+        self._asked.clear()
+        self._judge_again = self._clock.monotonic() + AGAIN_SECONDS
+
+    def _is_due(self) -> bool:
+        return self._clock.monotonic() >= self._judge_again
 
     def _succeeded(self) -> None:
         with self._lock:

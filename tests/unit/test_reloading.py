@@ -11,6 +11,7 @@ from service.composition.alone import Parts, Service
 from service.composition.wiring import given_references, time_rules
 from service.ingest.kafka.dead_letters import NoDeadLetters
 from service.ingest.memory import MemorySource
+from service.loops import reloading as reloading_module
 from service.loops.reloading import Reloading
 from service.monitor.judging.judge import WATCHED_AT_ONCE
 from service.monitor.references.file import write
@@ -224,6 +225,37 @@ def test_who_asks_is_answered_at_once(running):
     running.reloading.ask()
     running.reloading.look()
     running.turns(2)
+    assert running.model.tier == 3
+
+
+class After:
+    """A `stop` that is set after so many looks; `run` asks it twice a look."""
+
+    def __init__(self, looks):
+        self.left = 2 * looks
+
+    def is_set(self):
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_look_that_fails_is_told_and_is_not_the_last_one(running, monkeypatch):
+    monkeypatch.setattr(reloading_module, "LOOK_SECONDS", 0.01)
+    examine = running.reloading._examine
+    running.reloading._examine = lambda *_: 1 // 0
+    running.send().write(team=TEAM.replace("1", "3"))
+    running.reloading.run(After(looks=4))
+    running.turns(2)
+    assert "anchorwatch_config_last_reload_successful 0" in running.page
+    assert "ZeroDivisionError" in running.config.warnings[0]
+    assert running.model.tier == 1
+
+    running.reloading._examine = examine
+    running.turns(40)
+    running.reloading.run(After(looks=4))
+    running.turns(2)
+    assert "anchorwatch_config_last_reload_successful 1" in running.page
+    assert running.config.warnings == ()
     assert running.model.tier == 3
 
 
