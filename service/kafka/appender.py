@@ -87,7 +87,7 @@ class Appender:
         if self._producer is None:
             arguments = producer_arguments(self._presence, self._timeout_seconds)
             seconds = self._presence.connection.connect_timeout_seconds + _ALLOWANCE_SECONDS
-            self._producer = within(seconds, lambda: open_client(KafkaProducer, arguments))
+            self._producer = within(seconds, lambda: open_client(KafkaProducer, arguments), abandon)
             self._learn(self._producer)
         return self._producer
 

@@ -15,7 +15,7 @@ from kafka.errors import (
 
 from service.clock import Clock
 from service.errors import OffsetOutOfRange, RecoverableError
-from service.kafka.asking import Stuck, within
+from service.kafka.asking import Stuck, aside, within
 from service.kafka.connection import connection_arguments, milliseconds, open_client
 from service.kafka.failures import failure
 from service.kafka.fetch import (
@@ -117,13 +117,13 @@ class Reading:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with suppress(KafkaError):
-                within(_END_SECONDS, lambda: consumer.close(autocommit=False))
+                within(_END_SECONDS, lambda: _end(consumer))
 
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:
             arguments = reader_arguments(self._presence)
             seconds = self._presence.connection.connect_timeout_seconds + _ALLOWANCE_SECONDS
-            self._consumer = within(seconds, lambda: open_client(KafkaConsumer, arguments))
+            self._consumer = within(seconds, lambda: open_client(KafkaConsumer, arguments), _end)
             self._progress = install(self._consumer)
             self._is_known = False
             self._opened_at = self._heard_at = self._clock.monotonic()
@@ -148,12 +148,15 @@ class Reading:
             consumer.resume(where)
 
     def _ask(self, question: Callable[[KafkaConsumer], T], seconds: float) -> T:
-        """Raises KafkaError; what is stuck is left behind, and opened anew the next time."""
+        """Raises KafkaError; what is stuck is closed without waiting, and opened anew the next
+        time.
+        """
         consumer = self._connected()
         try:
             return within(seconds + _ALLOWANCE_SECONDS, lambda: question(consumer))
         except Stuck:
             self._consumer = None
+            aside(lambda: _end(consumer))
             raise
 
     def _offsets(self, asked: Callable[..., Any], numbers: list[int]) -> dict[int, int]:
@@ -234,6 +237,10 @@ class Reading:
 
     def _where(self, number: int) -> TopicPartition:
         return TopicPartition(self._presence.topic, number)
+
+
+def _end(consumer: KafkaConsumer) -> None:
+    consumer.close(autocommit=False)
 
 
 def reader_arguments(presence: Presence) -> dict[str, Any]:
