@@ -11,7 +11,12 @@ from service.errors import RecoverableError, StateCorrupt, StateLost
 from service.exchange.records import drafts_of
 from service.ingest.source import Source
 from service.loops.placing import is_added, refuse_lost_shards
-from service.monitor.counting.blobs import of_others, shard_blobs, shard_from_blobs
+from service.monitor.counting.blobs import (
+    PlanUnknown,
+    of_others,
+    shard_blobs,
+    shard_from_blobs,
+)
 from service.monitor.counting.model_shard import PlanByHash
 from service.monitor.counting.sending import Sender, Sending
 from service.monitor.counting.shard import Shard, TimeRules
@@ -227,7 +232,7 @@ class WorkerShards:
         blobs = {name: blob for name, blob in state.blobs.items() if name != BEGINNING}
         try:
             return shard_from_blobs(partition, position, blobs, self._plan, decode, now_seconds)
-        except KeyError as error:
+        except PlanUnknown as error:
             raise RecoverableError(
                 f"{_name(partition)} has panes that were counted by reference {error}, which is "
                 "found nowhere: bring it back into the registry or the directory of references"

@@ -15,6 +15,7 @@ from service.monitor.counting.panes import Pane, PaneId
 from service.monitor.counting.shard import Shard
 from service.monitor.counting.totals import RecordBook
 from service.values.exchange import Decode, Encode
+from service.values.plans import Plan
 from service.values.records import Partition
 from service.values.streams import ModelKey
 
@@ -35,6 +36,10 @@ class Piece(NamedTuple):
     name: str
     version: Hashable
     make: Callable[[], bytes]
+
+
+class PlanUnknown(LookupError):
+    """The reference that a pane was counted by is found nowhere. The message is its hash."""
 
 
 _OF_OTHERS = object()
@@ -72,10 +77,10 @@ def shard_from_blobs(
     decode: Decode,
     now_seconds: float,
 ) -> Shard:
-    """The shard that was written; `plan` finds a model's plan by its reference. Blobs of others
-    are left alone.
+    """The shard that was written; `plan` finds a model's plan by its reference, or raises KeyError.
+    Blobs of others are left alone.
 
-    Raises StateCorrupt or FormatTooNew, and what `plan` raises for a reference that is not there.
+    Raises StateCorrupt or FormatTooNew, and PlanUnknown where `plan` does not find a reference.
     """
     if CORE not in blobs:
         raise StateCorrupt(f"the state of {_words(partition)} has no part {CORE!r}")
@@ -85,7 +90,7 @@ def shard_from_blobs(
         for name, blob in blobs.items():
             if name.startswith((_OPEN, _OUTBOX)):
                 _restore_pane(shard, name, decode(blob), plan)
-    except (IndexError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise StateCorrupt(f"the state of {_words(partition)} makes no sense: {error!r}") from error
     return shard
 
@@ -154,12 +159,19 @@ def _restore_pane(shard: Shard, name: str, state: dict[str, Any], plan: PlanByHa
     key = ModelKey(state["model"], state["version"])
     model = shard.models[key]
     if name.startswith(_OPEN):
-        pane = Pane.from_state(plan(key, state["pane"]["reference"]), state["pane"])
+        pane = Pane.from_state(_found(plan, key, state["pane"]["reference"]), state["pane"])
         model.panes[pane.id] = pane
         return
     known = PaneId(state["start_seconds"], state["reference"])
     fields = (state["pane_seconds"], state["rows"], state["counts_hash"], state["body"])
     model.outbox[known] = ClosedPane(known, *fields)
+
+
+def _found(plan: PlanByHash, key: ModelKey, reference_hash: str) -> Plan:
+    try:
+        return plan(key, reference_hash)
+    except KeyError as error:
+        raise PlanUnknown(reference_hash) from error
 
 
 def _words(partition: Partition) -> str:

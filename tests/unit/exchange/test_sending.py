@@ -5,7 +5,7 @@ import math
 import pytest
 
 from service.errors import StateCorrupt
-from service.monitor.counting.blobs import CORE, shard_blobs, shard_from_blobs
+from service.monitor.counting.blobs import CORE, PlanUnknown, shard_blobs, shard_from_blobs
 from service.monitor.counting.panes import Pane, PaneId
 from service.monitor.counting.progress import Progress
 from service.monitor.counting.sending import Sender
@@ -203,6 +203,25 @@ def test_a_state_without_its_core_is_corrupt():
     blobs = worker.write()
     with pytest.raises(StateCorrupt, match="events/0"):
         worker.restored({name: blob for name, blob in blobs.items() if name != CORE})
+
+
+def test_a_pane_of_a_model_that_its_core_does_not_know_is_corrupt():
+    worker = Worker()
+    worker.send(Event(0.0))
+    stranger = Worker()
+    stranger.send(Event(0.0, model=OTHER))
+    of_others = {n: blob for n, blob in stranger.write().items() if n.startswith("open/")}
+    with pytest.raises(StateCorrupt, match="makes no sense"):
+        worker.restored(worker.write() | of_others)
+
+
+def test_a_pane_whose_reference_is_found_nowhere_is_told_from_a_state_that_is_corrupt():
+    worker = Worker()
+    worker.send(Event(0.0))
+    blobs = worker.write()
+    worker.world.judge.models.clear()
+    with pytest.raises(PlanUnknown, match=GIVEN.hash):
+        worker.restored(blobs)
 
 
 def test_the_counts_hash_is_the_same_in_however_many_pieces_rows_are_counted():
