@@ -75,11 +75,16 @@ class Shelf(Struct):
 
 
 class Registry:
-    """Reads the topic to its end, then what comes; `changes` counts what came."""
+    """Reads the topic to its end, then what comes; `changes` counts what came.
+
+    Where the log does not hold a position any more, it is read from its beginning again: what was
+    known holds until that is done. `readings` counts how often it was begun.
+    """
 
     def __init__(self, log: KeyedLog) -> None:
         self.log = log
         self.changes = 0
+        self.readings = 1
         self.broken_total = 0
         self.newest_seconds = 0.0
         self.problems: dict[str, str] = {}
@@ -87,6 +92,7 @@ class Registry:
         self.schedules: dict[ModelKey, KeptSchedule] = {}
         self.part_seconds: dict[PartKey, float] = {}
         self._parts: dict[PartKey, bytes] = {}
+        self._withdrawn: set[ModelKey] = set()
         self._follower: Follower | None = None
 
     def catch_up(self) -> None:
@@ -94,17 +100,10 @@ class Registry:
 
         Raises RecoverableError when nobody answers, or the end is not reached in half a minute.
         """
-        follower = self._following()
-        ends = follower.ends()
-        idle = 0
-        while any(follower.positions[partition] < end for partition, end in ends.items()):
-            before = dict(follower.positions)
-            self._take(follower, _POLL_SECONDS)
-            idle = idle + 1 if before == dict(follower.positions) else 0
-            if idle >= _POLLS_IDLE_MAX:
-                raise RecoverableError(
-                    f"topic {self.log.topic} is not read to its end: the broker sends nothing"
-                )
+        try:
+            self._read_to_the_end()
+        except OffsetOutOfRange:
+            self._begin_anew()
         self._trim()
 
     def look(self) -> bool:
@@ -113,9 +112,20 @@ class Registry:
         Raises RecoverableError when nobody answers.
         """
         before = self.changes
-        self._take(self._following(), 0.0)
+        try:
+            self._take(self._following(), 0.0)
+        except OffsetOutOfRange:
+            self._begin_anew()
         self._trim()
         return self.changes != before
+
+    def take_withdrawn(self) -> frozenset[ModelKey]:
+        """Versions whose schedule the judge took back since the last call, and did not give again;
+        one that the log has lost is none.
+        """
+        withdrawn = frozenset(self._withdrawn)
+        self._withdrawn.clear()
+        return withdrawn
 
     def shelf(self, model: str, version: str | None) -> Shelf:
         """All of one model and version; an empty one where there is nothing."""
@@ -164,23 +174,49 @@ class Registry:
             self._follower = self.log.follow({PARTITION: None})
         return self._follower
 
+    def _read_to_the_end(self) -> None:
+        follower = self._following()
+        ends = follower.ends()
+        if any(follower.positions[partition] > end for partition, end in ends.items()):
+            raise OffsetOutOfRange(f"topic {self.log.topic} is shorter than what was read of it")
+        idle = 0
+        while any(follower.positions[partition] < end for partition, end in ends.items()):
+            before = dict(follower.positions)
+            self._take(follower, _POLL_SECONDS)
+            idle = idle + 1 if before == dict(follower.positions) else 0
+            if idle >= _POLLS_IDLE_MAX:
+                raise RecoverableError(
+                    f"topic {self.log.topic} is not read to its end: the broker sends nothing"
+                )
+
     def _take(self, follower: Follower, timeout_seconds: float) -> None:
-        try:
-            entries = follower.poll(timeout_seconds)
-        except OffsetOutOfRange:
-            # The topic was made anew. What is in force stays so; what it holds is read from here.
-            self.close()
-            self._forget()
-            return
-        for entry in entries:
+        for entry in follower.poll(timeout_seconds):
             self._apply(entry)
 
-    def _forget(self) -> None:
-        self.shelves.clear()
-        self.schedules.clear()
-        self.part_seconds.clear()
-        self._parts.clear()
+    def _begin_anew(self) -> None:
+        """Retention took what was not read, or brokers lost the end of the log.
+
+        Raises RecoverableError; then nothing has changed, and the next call tries again.
+        """
+        again = Registry(self.log)
+        try:
+            again._read_to_the_end()
+        except OffsetOutOfRange as error:
+            again.close()
+            raise RecoverableError(str(error)) from error
+        except BaseException:
+            again.close()
+            raise
+        self.close()
+        self._follower = again._follower
+        self._withdrawn |= again._withdrawn & self.schedules.keys()
+        self.shelves, self.schedules = again.shelves, again.schedules
+        self.part_seconds, self._parts = again.part_seconds, again._parts
+        self.newest_seconds = max(self.newest_seconds, again.newest_seconds)
+        for name, why in again.problems.items():
+            self.note_problem(name, why)
         self.changes += 1
+        self.readings += 1
 
     def _apply(self, entry: Entry) -> None:
         self.newest_seconds = max(self.newest_seconds, entry.append_seconds)
@@ -211,6 +247,7 @@ class Registry:
                 choices[id_] = Chosen(id_, read_value(value, Choice), at_seconds)
             case ScheduleKey(model, version):
                 self.schedules[ModelKey(model, version)] = read_value(value, KeptSchedule)
+                self._withdrawn.discard(ModelKey(model, version))
 
     def _drop(self, key: Key) -> None:
         match key:
@@ -223,6 +260,7 @@ class Registry:
                 self._shelf(model, version).choices.pop(id_, None)
             case ScheduleKey(model, version):
                 self.schedules.pop(ModelKey(model, version), None)
+                self._withdrawn.add(ModelKey(model, version))
 
     def _shelf(self, model: str, version: str | None) -> Shelf:
         return self.shelves.setdefault((model, version), Shelf({}, {}))

@@ -76,7 +76,9 @@ class ScheduleBook:
         self._plan_for = plan_for
         self._models_max = models_max
         self._books: dict[ModelKey, Book] = {}
+        self._withdrawn: frozenset[ModelKey] = frozenset()
         self.over_limit = 0
+        registry.take_withdrawn()  # of before: none of what is counted here
 
     def schedule(self, key: ModelKey) -> Schedule | None:
         """The plans of a model version; None when there are as many as may be.
@@ -114,6 +116,7 @@ class ScheduleBook:
         self._given.look()  # for versions that are yet to come
         if not self._registry.look():
             return frozenset()
+        self._withdrawn = self._registry.take_withdrawn()
         return frozenset(key for key in list(self._books) if self._changed(key))
 
     def watch_as(self, watch_for: Callable[[str], Watch]) -> None:
@@ -162,14 +165,16 @@ class ScheduleBook:
         return References(given, self._planner(key))
 
     def _changed(self, key: ModelKey) -> bool:
-        """A schedule that cannot be read leaves what holds as it is; of one that was taken back the
-        version begins anew, should it come back.
+        """A schedule that cannot be read, or that the log has lost, leaves what holds as it is; of
+        one that was taken back the version begins anew, should it come back.
         """
         book, published = self._books[key], self._registry.schedules.get(key)
         if published is book.published:
             return False
         book.published = published
-        book.taken_back = published is None
+        book.taken_back = key in self._withdrawn
+        if published is None and not book.taken_back:
+            return False
         state = state_of(self._registry, key)
         if published is not None and (not state or _same(book.references.state(), state)):
             return False

@@ -32,6 +32,7 @@ class SchedulePublisher:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._told: dict[ModelKey, Schedule] = {}
+        self._readings = registry.readings
 
     def published(self, key: ModelKey) -> list[dict[str, Any]] | None:
         """What is published for a version, as `References.state()` has it; None where nothing is,
@@ -44,6 +45,10 @@ class SchedulePublisher:
 
         Raises RecoverableError when the broker does not answer: the next call tries again.
         """
+        if self._registry.readings != self._readings:
+            # It may not hold all that was told.
+            self._readings = self._registry.readings
+            self._told.clear()
         changed = {
             key: references
             for key, references in decided.items()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, RecoverableError
 from service.monitor.references.file import read, write
 from service.registry import records
 from service.registry.publishing import KEEP, ORPHAN_SECONDS, publish, roll_back
@@ -199,8 +199,7 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning(log):
     log._ends[partition] = 1000
     put(log, reference(seed=7))
     registry._follower.positions[partition] = 3
-    registry.look()
-    registry.look()
+    assert registry.look()
     assert registry.shelf("m", "1").current.choice.hash == reference(seed=7).hash
 
 
@@ -219,3 +218,39 @@ def test_parts_are_named_by_their_content():
     blob, parts = records.cut("normal")
     (draft,) = records.part_drafts("m", blob, parts)
     assert draft.key == key_bytes(PartKey("m", blob.id, 0))
+
+
+def shortened(log, by=1):
+    """As brokers that lost the end of a log leave it, for who has read it."""
+    log.entries[records.PARTITION] = log.entries[records.PARTITION][:-by]
+    log._ends[records.PARTITION] -= by
+
+
+def test_a_log_that_lost_its_end_is_read_from_its_beginning_at_once(log):
+    put(log, reference())
+    put(log, reference(seed=7))
+    registry = seen(log)
+    shortened(log)
+    registry.catch_up()
+    assert registry.shelf("m", "1").current.choice.hash == reference().hash
+    assert not registry.look()
+
+
+def test_what_is_known_holds_until_a_log_is_read_from_its_beginning_again(log, monkeypatch):
+    put(log, reference())
+    registry = seen(log)
+    put(log, reference(seed=7))
+    registry.catch_up()
+    shortened(log)
+
+    def away(*_):
+        raise RecoverableError("nobody answers")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "follow", away)
+        for look in (registry.look, registry.catch_up):
+            with pytest.raises(RecoverableError):
+                look()
+            assert registry.shelf("m", "1").current.choice.hash == reference(seed=7).hash
+    assert registry.look()
+    assert registry.shelf("m", "1").current.choice.hash == reference().hash

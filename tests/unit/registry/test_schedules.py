@@ -197,6 +197,35 @@ def test_a_broken_schedule_is_named_and_what_holds_goes_on(log):
     assert book._registry.problems
 
 
+def test_what_holds_goes_on_while_a_log_that_lost_its_end_is_read_again(log):
+    judge, references = judge_of(log), decided(reference(seed=5))
+    judge.publish({MODEL: references, V2: decided(key=V2)})
+    book = book_of(log)
+    before = book.schedule(MODEL)
+    log.entries[PARTITION] = log.entries[PARTITION][:-1]  # the schedule of V2
+    log._ends[PARTITION] -= 1
+    assert book.look() == frozenset()
+    assert book.schedule(MODEL) is before
+    assert not book.was_taken_back(MODEL)
+
+
+def test_a_schedule_that_the_log_has_lost_is_published_again_and_holds_on_until_then(log):
+    judge, references = judge_of(log), decided(reference(seed=5))
+    judge.publish({MODEL: references})
+    book = book_of(log)
+    before = book.schedule(MODEL)
+    log.entries[PARTITION] = log.entries[PARTITION][:-1]
+    log._ends[PARTITION] -= 1
+    assert book.look() == frozenset()
+    assert book.schedule(MODEL) is before
+    assert not book.was_taken_back(MODEL)
+    judge._registry.look()
+    judge.publish({MODEL: references})
+    book.look()
+    assert book._registry.schedules.keys() == {MODEL}
+    assert book.schedule(MODEL) is before
+
+
 def test_times_before_the_first_entry_survive_the_topic(log):
     judge = judge_of(log)
     judge.publish({MODEL: decided()})
