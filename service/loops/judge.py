@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 import structlog
@@ -28,6 +29,9 @@ from service.values.streams import ModelKey
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 2.0
+FORGOTTEN_EVERY_SECONDS = 60.0
+"""How often it is said again what was forgotten, as long as a worker has not heard of it."""
+
 INPUTS_EVERY_SECONDS = 15.0
 """How often the brokers are asked which partitions there are to be read."""
 
@@ -39,8 +43,14 @@ class Schedules(Protocol):
         """Publish what has changed. Raises RecoverableError."""
         ...
 
+    def known(self) -> AbstractSet[ModelKey]:
+        """Of which versions something is published."""
+        ...
+
     def forget(self, keys: Iterable[ModelKey]) -> None:
-        """Take back what was published. Raises RecoverableError."""
+        """Take back what was published, and say so to whoever has not heard. Raises
+        RecoverableError.
+        """
         ...
 
 
@@ -94,6 +104,7 @@ class JudgeLoop:
         self._changed = False
         now = clock.monotonic()
         self._next_flush = self._next_checkpoint = self._next_judge = self._next_inputs = now
+        self._next_forgotten = now
         self._looked = now
 
     @property
@@ -235,9 +246,22 @@ class JudgeLoop:
         """What is decided is in a snapshot by then, but for what was only just admitted."""
         decided = {key: model.references for key, model in self.judge.models.items()}
         with self.timings.step("schedules"):
+            self._look_for_forgotten()
             self._schedules.forget(self._forgotten - decided.keys())
             self._forgotten.clear()
             self._schedules.publish(decided)
+
+    def _look_for_forgotten(self) -> None:
+        """Some worker may have missed the word, and a judge before may have died before it said it:
+        so nothing is known here of what it had published, though all workers have told.
+        """
+        now = self.clock.monotonic()
+        if now < self._next_forgotten or not (self.caught_up and self.panes.at_the_end):
+            return
+        self._next_forgotten = now + FORGOTTEN_EVERY_SECONDS
+        self._forgotten |= self.images.unheard()
+        if not self.missing and self.images.all_told(self.expected):
+            self._forgotten |= self._schedules.known()
 
     def _wait(self, error: RecoverableError, stop: threading.Event) -> None:
         """The page stays as it is, and says why."""

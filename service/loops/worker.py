@@ -254,8 +254,8 @@ class WorkerLoop:
             return
         for key in sorted(changed):
             if self._schedules.was_taken_back(key):
-                self.shards.forget(key)
-                log.info("model_forgotten", model=key.model, model_version=key.version)
+                if self.shards.forget(key):
+                    log.info("model_forgotten", model=key.model, model_version=key.version)
             else:
                 log.info("schedule_taken_up", model=key.model, model_version=key.version)
         if changed:

@@ -182,14 +182,20 @@ class WorkerShards:
                 hashes.setdefault(key, set()).update(of.reference_hash for of in model.panes)
         return hashes
 
-    def forget(self, key: ModelKey) -> None:
-        """Let go of a model version that the judge has forgotten, where it is silent here too."""
-        for shard in self.open.values():
-            model = shard.models.get(key)
-            if model is not None:
-                silent_until = model.last_seen_seconds + self._rules.forget_after_seconds
-                if shard.caught_up_seconds >= silent_until:
-                    shard.forget(key)
+    def forget(self, key: ModelKey) -> bool:
+        """Let go of a model version that the judge has forgotten, where it is silent here too;
+        whether it was anywhere.
+        """
+        after = self._rules.forget_after_seconds
+        silent = [
+            shard
+            for shard in self.open.values()
+            if key in shard.models
+            and shard.caught_up_seconds >= shard.models[key].last_seen_seconds + after
+        ]
+        for shard in silent:
+            shard.forget(key)
+        return bool(silent)
 
     def _open(self, wanted: Sequence[Partition]) -> list[Taken]:
         openings = [self._topics.opening(partition) for partition in wanted]

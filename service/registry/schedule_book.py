@@ -109,7 +109,8 @@ class ScheduleBook:
         return book.plans[reference_hash]
 
     def look(self) -> frozenset[ModelKey]:
-        """Take up what has come; the versions whose schedule has changed.
+        """Take up what has come; the versions whose schedule has changed, and those of which the
+        judge says that it has forgotten them, known here or not.
 
         Raises RecoverableError when the broker does not answer; what is known holds until it does.
         """
@@ -117,7 +118,9 @@ class ScheduleBook:
         if not self._registry.look():
             return frozenset()
         self._withdrawn = self._registry.take_withdrawn()
-        return frozenset(key for key in list(self._books) if self._changed(key))
+        for key in self._withdrawn & self._books.keys():
+            self._books[key].taken_back = True
+        return self._withdrawn.union(key for key in list(self._books) if self._changed(key))
 
     def watch_as(self, watch_for: Callable[[str], Watch]) -> None:
         """Count as other settings say from now on."""
@@ -127,7 +130,7 @@ class ScheduleBook:
     def was_taken_back(self, key: ModelKey) -> bool:
         """Whether the judge has forgotten a version, and no event of it has come since."""
         book = self._books.get(key)
-        return book is not None and book.taken_back
+        return key in self._withdrawn if book is None else book.taken_back
 
     def retain(self, held: Mapping[ModelKey, Collection[str]]) -> None:
         """Let go of the plans that neither hold nor are those of panes, by the hashes in `held`;

@@ -67,12 +67,17 @@ class SchedulePublisher:
         self._told |= {key: references.schedule() for key, references in whole.items()}
         return len(changed) if drafts else 0
 
+    def known(self) -> frozenset[ModelKey]:
+        """Of which versions something is published."""
+        return frozenset(self._registry.schedules)
+
     def forget(self, keys: Iterable[ModelKey]) -> None:
-        """Take back what was published for versions that the judge has let go of.
+        """Take back what was published for versions that the judge has let go of; where nothing is
+        any more, that is said again, for a worker that has not heard of it.
 
         Raises RecoverableError when the broker does not answer.
         """
-        gone = [key for key in keys if key in self._registry.schedules]
+        gone = list(keys)
         for key in gone:
             self._told.pop(key, None)
         if gone:

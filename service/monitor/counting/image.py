@@ -143,6 +143,18 @@ class Image:
             self.all_models[key].forget()
             self.look()
 
+    def unheard(self, forget_after_seconds: float) -> frozenset[ModelKey]:
+        """Versions that were forgotten, and that its worker holds although it could let go of them:
+        it has not heard of that.
+        """
+        told = {} if self.progress is None else self.progress.models
+        reached = self.caught_up_seconds - forget_after_seconds
+        return frozenset(
+            key
+            for key, model in self.all_models.items()
+            if model.is_silent and key in told and told[key].last_seen_seconds <= reached
+        )
+
     def look(self) -> None:
         """Bring `models` up to date."""
         self.models = {

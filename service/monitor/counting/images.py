@@ -155,6 +155,16 @@ class Images:
                     names[key] = known.union(model.progress.unknown_features)
         return names
 
+    def unheard(self) -> frozenset[ModelKey]:
+        """Versions that were forgotten and that a worker still holds, as `Image.unheard` says."""
+        there = (i for i in self if not (i.is_gone or i.is_missing))
+        return frozenset().union(*(i.unheard(self._rules.forget_after_seconds) for i in there))
+
+    def all_told(self, partitions: AbstractSet[Partition]) -> bool:
+        """Whether workers have told of every one of these: then no model of theirs is unknown."""
+        images = [self.by_partition.get(partition) for partition in partitions]
+        return bool(images) and all(i is not None and i.progress is not None for i in images)
+
     def image(self, partition: Partition) -> Image:
         """The image of a partition, an empty one if nothing was told of it yet."""
         if partition not in self.by_partition:

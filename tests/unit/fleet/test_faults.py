@@ -15,6 +15,7 @@ from tests.unit.monitor.events import MODEL, OTHER, P0, P1, P2, T0, Event, strea
 
 OUTAGE_SECONDS = 360.0
 DAY_SECONDS = 86_400.0
+FORGETFUL = {"detection": {"forget_after": "10m"}}
 OTHER_TOPIC = Partition("more", 0)
 SEVERAL = tuple(Partition("events", number) for number in range(60))
 
@@ -319,3 +320,72 @@ def test_models_and_topics_are_about_the_same_partitions_while_some_are_added():
         world.turns(1)
         figures(judge)
     assert judge.model(MODEL).predictions_total + judge.model(MODEL).late_total == 100
+
+
+def silent_for(world, seconds):
+    world.turns(int(seconds / 5), seconds=5.0)
+
+
+def held(world):
+    """What workers hold of models, and what is published."""
+    shards = [shard for worker in world.workers for shard in worker.loop.shards.open.values()]
+    return {key for shard in shards for key in shard.models} | world.registry().schedules.keys()
+
+
+def test_a_worker_that_took_over_after_a_version_was_forgotten_hears_of_it_all_the_same():
+    world = world_of(P0, **FORGETFUL)
+    worker = world.worker(P0)
+    judge = world.judge()
+    world.turns(12)
+    worker.loop._schedules.look = frozenset  # it is about to die, and hears nothing
+    silent_for(world, 660)
+    assert judge.report.models == ()
+    assert held(world) == {MODEL}
+    worker.dies()
+    world.worker(P0)
+    silent_for(world, 180)
+    assert held(world) == set()
+    world.send(P0, [Event(world.clock.now() - T0, arrived=world.clock.now() - T0)])
+    world.turns(24)
+    assert judge.model(MODEL).predictions_total == 1
+
+
+def test_a_judge_takes_back_what_the_one_before_had_forgotten_and_did_not_live_to_say():
+    world = world_of(P0, **FORGETFUL)
+    worker = world.worker(P0)
+    judge = world.judge()
+    world.turns(12)
+    judge.loop._schedules.forget = lambda keys: None
+    silent_for(world, 660)
+    judge.dies()
+    worker.dies()
+    world.worker(P0)
+    world.judge()
+    silent_for(world, 180)
+    assert held(world) == set()
+
+
+def test_a_version_that_is_not_published_yet_is_not_forgotten():
+    world = world_of(P0, **FORGETFUL)
+    world.worker(P0)
+    world.turns(12)  # no judge has ever been there
+    silent_for(world, 1200)
+    assert held(world) == {MODEL}
+
+
+def test_what_is_published_is_not_taken_back_before_every_partition_was_told_of():
+    world = world_of(P0, P1, given=())
+    workers = [world.worker(P0), world.worker(P1)]
+    judge = world.judge()
+    world.turns(24)
+    assert held(world) == {MODEL}
+    judge.dies()
+    for worker in workers:
+        worker.dies()
+    for log in (world.state, world.panes):
+        for number in range(4):
+            log.retain_from(number, log.ends()[number])
+    world.committed.clear()
+    world.judge()
+    silent_for(world, 120)
+    assert held(world) == {MODEL}
