@@ -47,7 +47,8 @@ log = structlog.get_logger(__name__)
     "--accept-lost-state",
     is_flag=True,
     help="Start anew although the group has read before and there is no state of it. A worker "
-    "gives up what was counted of the partitions whose state is lost or damaged.",
+    "gives up what was counted of the partitions whose state is lost or damaged, a judge what it "
+    "has learned, its windows and the episodes that last.",
 )
 @click.option(
     "--role",

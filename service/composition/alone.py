@@ -257,6 +257,7 @@ def service_of(
         return judge_service(
             settings,
             config_hash,
+            accept_lost_state=accept_lost_state,
             config_file=config_file,
             settings_text=settings_text,
             reloading=reloading,

@@ -90,6 +90,7 @@ def judge_service(
     settings: Settings,
     config_hash: str,
     *,
+    accept_lost_state: bool = False,
     config_file: Path | None = None,
     settings_text: str = "",
     reloading: Reloading | None = None,
@@ -126,5 +127,6 @@ def judge_service(
             ),
             settings_text=settings_text,
             reloading=reloading,
+            accept_lost_state=accept_lost_state,
         ),
     )

@@ -69,6 +69,7 @@ class JudgeParts(Struct, frozen=True):
     episode_options: str | None = None
     settings_text: str = ""
     reloading: Reloading | None = None
+    accept_lost_state: bool = False
 
 
 class JudgeService:
@@ -132,7 +133,7 @@ class JudgeService:
             inputs=parts.inputs,
             judge=judge,
             images=images,
-            snapshot=JudgeSnapshot(shared.topic),
+            snapshot=JudgeSnapshot(shared.topic, accept_lost_state=parts.accept_lost_state),
             schedules=shared.schedules,
             given=shared.given,
             episode_record=parts.episode_record,

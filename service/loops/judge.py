@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import structlog
 
 from service.clock import Clock
-from service.errors import RecoverableError
+from service.errors import RecoverableError, StateCorrupt, StateLost
 from service.loops.cadence import Cadence
 from service.loops.journal import Journal
-from service.loops.judge_snapshot import JudgeSnapshot
+from service.loops.judge_snapshot import JudgeSnapshot, JudgeState
 from service.loops.pane_stream import PaneStream
 from service.loops.pickup import Given, Pickup
 from service.loops.telling import Telling
@@ -34,6 +34,12 @@ FORGOTTEN_EVERY_SECONDS = 60.0
 
 INPUTS_EVERY_SECONDS = 15.0
 """How often the brokers are asked which partitions there are to be read."""
+
+_NOTHING_LEFT = (
+    "the state topic has nothing of the judge, though a judge has published schedules: to begin "
+    "anew would forget what it knew. Was the topic deleted, or the name under state.topics.state "
+    "changed? Bring it back"
+)
 
 
 class Schedules(Protocol):
@@ -199,16 +205,33 @@ class JudgeLoop:
 
     def _start(self) -> None:
         """Take up the last snapshot, if there is one, and go on behind it."""
-        kept = self.snapshot.open()
+        kept = self._kept()
         self.panes.start(None if kept is None else kept.tree["panes"])
         if kept is not None:
-            restore_images(self.images, kept.images, decode)
             self.judge.restore(kept.tree["judge"], self.images.newest_seconds())
             self.telling.restore(kept.tree["episode_record"])
             self.watching.restore(kept.tree["watching"])
             self.journal.restored(self.judge.models, len(self.images.by_partition))
         self._found = frozenset(self.images.by_partition)
         self.checkpoint()
+
+    def _kept(self) -> JudgeState | None:
+        """The last snapshot, with its images taken up; None where there is none, or it is lost and
+        was given up. A schedule is published only after a snapshot was written.
+        """
+        kept = self.snapshot.open()
+        self.images.clear()
+        if kept is None:
+            if self._schedules.known():
+                self.snapshot.give_up(StateLost(_NOTHING_LEFT))
+            return None
+        try:
+            restore_images(self.images, kept.images, decode)
+        except StateCorrupt as error:
+            self.snapshot.give_up(error)
+            self.images.clear()
+            return None
+        return kept
 
     def _judge(self) -> None:
         with self.timings.step("judge"):

@@ -11,11 +11,12 @@ from typing import Any
 import structlog
 from msgspec import Struct
 
-from service.errors import NotAlone, OffsetOutOfRange
+from service.errors import FatalError, NotAlone, OffsetOutOfRange, StateCorrupt, StateLost
 from service.monitor.counting.blobs import Piece, changed_blobs, of_others, short
 from service.monitor.counting.image_blobs import PREFIX, image_blobs
 from service.monitor.counting.images import Images
 from service.state.shards.layout import HEAD, decode_head, decode_key
+from service.state.shards.recovery import ShardState
 from service.state.shards.store import Flush, ShardStore
 from service.state.shards.writer import ShardWriter
 from service.state.snapshot import decode, encode
@@ -25,6 +26,15 @@ log = structlog.get_logger(__name__)
 
 SHARD = "judge"
 CORE = "core"
+
+WAY_OUT = (
+    "Reset: anchorwatch run --role judge --accept-lost-state begins the judge anew. What its "
+    "detectors have learned, its windows and the episodes that last are given up, and references "
+    "that are not published; what workers have sent that is still in the topic of panes is judged "
+    "again, and counters of models and topics come back by what workers tell"
+)
+
+_NONSENSE = (AttributeError, LookupError, TypeError, ValueError)
 _MODEL = "model/"
 
 
@@ -53,10 +63,13 @@ class JudgeTopic(Struct, frozen=True):
 class JudgeSnapshot:
     """First `open`, then `save` again and again. When that fails, the next one takes the shard over
     anew, and writes all of it.
+
+    `accept_lost_state`: an operator has said that what is lost or damaged is given up.
     """
 
-    def __init__(self, topic: JudgeTopic) -> None:
+    def __init__(self, topic: JudgeTopic, *, accept_lost_state: bool = False) -> None:
         self._topic = topic
+        self._accept_lost_state = accept_lost_state
         self._era = 0
         self._reached = -1
         self._writer: ShardWriter | None = None
@@ -75,25 +88,24 @@ class JudgeSnapshot:
         RecoverableError when no broker answers.
         """
         topic = self._topic
-        writer, state = topic.store.open(SHARD, topic.partition, topic.panes_id())
-        if state is not None and self._writer is not None and state.era > self._era:
+        writer, state, era = self._take_over()
+        if self._writer is not None and era > self._era:
             raise _superseded()
-        if state is not None:
-            for fault in state.passed_over:
-                log.error("shard_passed_over", partition=SHARD, reason=fault)
-            self._era = max(self._era, state.era)
-        self._era, self._reached = self._era + 1, -1
+        self._era, self._reached = max(self._era, era) + 1, -1
         self._writer = writer
         self._known = of_others(() if state is None else state.blobs)
         if self._rivals is not None:
             self._rivals.close()
         self._rivals = _Rivals(topic.log, topic.partition, writer, self._era)
-        if state is None or CORE not in state.blobs:
-            return None
-        return JudgeState(
-            _tree(state.blobs),
-            {name: blob for name, blob in state.blobs.items() if name.startswith(PREFIX)},
-        )
+        return None if state is None or CORE not in state.blobs else self._read(state.blobs)
+
+    def give_up(self, why: FatalError) -> None:
+        """Begin anew for that reason, where the operator has said so; else raise it, with what can
+        be done.
+        """
+        if not self._accept_lost_state:
+            raise type(why)(f"{why}. {WAY_OUT}") from why
+        log.error("state_given_up", partition=SHARD, reason=str(why))
 
     def look(self) -> None:
         """Raises NotAlone once another judge has taken over, RecoverableError without an answer."""
@@ -130,6 +142,31 @@ class JudgeSnapshot:
         """Read no more."""
         if self._rivals is not None:
             self._rivals.close()
+
+    def _take_over(self) -> tuple[ShardWriter, ShardState | None, int]:
+        """The writer, the state if there is one, and the highest era that was seen."""
+        topic = self._topic
+        try:
+            writer, state = topic.store.open(SHARD, topic.partition, topic.panes_id())
+        except (StateLost, StateCorrupt) as error:
+            self.give_up(error)
+            writer, empty = topic.store.reset(SHARD, topic.partition, topic.panes_id())
+            return writer, None, empty.era - 1
+        if state is None:
+            return writer, None, 0
+        for fault in state.passed_over:
+            log.error("shard_passed_over", partition=SHARD, reason=fault)
+        return writer, state, state.era
+
+    def _read(self, blobs: Mapping[str, bytes]) -> JudgeState | None:
+        images = {name: blob for name, blob in blobs.items() if name.startswith(PREFIX)}
+        try:
+            return JudgeState(_tree(blobs), images)
+        except StateCorrupt as error:
+            self.give_up(error)
+        except _NONSENSE as error:
+            self.give_up(StateCorrupt(f"the judge's state makes no sense: {error!r}"))
+        return None
 
 
 class _Rivals:

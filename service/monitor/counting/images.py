@@ -56,6 +56,15 @@ class Images:
             else:
                 self._take_progress(image, one, now_seconds)
 
+    def clear(self) -> None:
+        """Know nothing any more."""
+        self.tally = Tally()
+        self.by_partition.clear()
+        self._heard.clear()
+        self._held = frozenset()
+        self._found.clear()
+        self._refused = []
+
     def refused(self) -> list[BadRecord]:
         """What came whole and made no sense, since the last call; the first hundred."""
         refused, self._refused = self._refused, []

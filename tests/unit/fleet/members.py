@@ -103,6 +103,7 @@ class World:
         self.events: dict[Partition, list[tuple[bytes, float]]] = {p: [] for p in partitions}
         self.committed: dict[Partition, int] = {}
         self.topic_ids = {"events": "id-1"}
+        self.panes_id = "id-of-panes"
         self.state, self.panes, self.schedules = (
             Log(name, self.clock) for name in ("state", "panes", "schedules")
         )
@@ -134,9 +135,12 @@ class World:
             worker.source.assign(partition)
         return worker
 
-    def judge(self, record: EpisodeLog | None = None) -> "Judge":
+    def judge(
+        self, record: EpisodeLog | None = None, *, accept_lost_state: bool = False
+    ) -> "Judge":
         """A new one."""
-        self.judges.append(Judge(self, record or NoEpisodeRecord()))
+        record = record or NoEpisodeRecord()
+        self.judges.append(Judge(self, record, accept_lost_state=accept_lost_state))
         return self.judges[-1]
 
     def turns(self, count: int = 1, seconds: float = TURN_SECONDS) -> None:
@@ -220,7 +224,7 @@ class Worker:
 class Judge:
     """One life of a judge."""
 
-    def __init__(self, world: World, record: EpisodeLog) -> None:
+    def __init__(self, world: World, record: EpisodeLog, *, accept_lost_state: bool) -> None:
         self.world = world
         self.service = JudgeService(
             world.settings,
@@ -230,6 +234,7 @@ class Judge:
                 inputs=world.partitions,
                 episode_record=record,
                 clock=world.clock,
+                accept_lost_state=accept_lost_state,
             ),
         )
         self.loop = self.service.make_loop(self.shared())
@@ -238,7 +243,7 @@ class Judge:
         world = self.world
         return JudgeShared(
             panes=world.panes,
-            topic=JudgeTopic(world.store(), world.state, lambda: "id-of-panes"),
+            topic=JudgeTopic(world.store(), world.state, lambda: world.panes_id),
             schedules=SchedulePublisher(world.registry()),
             given=world.given_references(),
             close=lambda: None,

@@ -2,9 +2,12 @@
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from config.settings import Settings
-from service.errors import RecoverableError
+from service.errors import RecoverableError, StateCorrupt, StateLost
+from service.loops.judge_snapshot import SHARD
+from service.monitor.counting import image_blobs
 from service.state.shards.layout import HEAD, decode_key
 from service.values.keyed_log import Draft
 from service.values.records import Partition
@@ -386,6 +389,71 @@ def test_what_is_published_is_not_taken_back_before_every_partition_was_told_of(
         for number in range(4):
             log.retain_from(number, log.ends()[number])
     world.committed.clear()
-    world.judge()
+    world.judge(accept_lost_state=True)
     silent_for(world, 120)
     assert held(world) == {MODEL}
+
+
+def without(world):
+    world.state.entries[3] = []
+
+
+def cut_short(world):
+    world.state.entries[3] = [
+        structs.replace(e, value=e.value[: len(e.value) // 2])
+        if is_part_of(e.key, SHARD) and e.value
+        else e
+        for e in world.state.entries[3]
+    ]
+
+
+def of_another_topic(world):
+    world.panes_id = "id-of-others"
+
+
+@pytest.mark.parametrize(
+    ("lose", "error"),
+    [(without, StateLost), (cut_short, StateCorrupt), (of_another_topic, StateLost)],
+)
+def test_a_judge_whose_state_is_lost_says_what_to_do_and_begins_anew_on_request(lose, error):
+    world = world_of(P0)
+    world.worker(P0)
+    judge = world.judge()
+    world.turns(24)
+    before = judge.model(MODEL)
+    judge.dies()
+    lose(world)
+    refused = world.judge()
+    with pytest.raises(error, match=r"--accept-lost-state"):
+        refused.loop.turn()
+    refused.dies()
+    for _ in range(2):  # once it has begun anew, the word changes nothing
+        judge = world.judge(accept_lost_state=True)
+        world.turns(24)
+        model = judge.model(MODEL)
+        assert model.predictions_total == before.predictions_total == 50
+        assert model.panes_judged_total == before.panes_judged_total
+        assert judge.report.service.ready
+        assert balances(judge)
+        judge.dies()
+    judge = world.judge()
+    world.turns(12)
+    assert judge.model(MODEL).panes_judged_total == before.panes_judged_total
+
+
+def test_images_of_a_judge_that_make_no_sense_are_given_up_on_request(monkeypatch):
+    world = world_of(P0)
+    world.worker(P0)
+    world.judge().loop.turn()
+    world.turns(24)
+    world.judges[0].dies()
+    with monkeypatch.context() as patched:
+        patched.setattr(image_blobs, "_restore_model", lambda *_: {}["nothing"])
+        refused = world.judge()
+        with pytest.raises(StateCorrupt, match=r"make no sense.*--accept-lost-state"):
+            refused.loop.turn()
+        refused.dies()
+        judge = world.judge(accept_lost_state=True)
+        world.turns(24)
+    assert judge.model(MODEL).predictions_total == 50
+    assert balances(judge)
