@@ -60,6 +60,13 @@ def is_connected(consumer: KafkaConsumer) -> bool:
     return any(client.connected(broker.node_id) for broker in client.cluster.brokers())
 
 
+def is_led(consumer: KafkaConsumer, where: TopicPartition) -> bool:
+    """Is there a connection to the leader of a partition now?"""
+    client = consumer._client  # noqa: SLF001 - there is no public way to ask
+    leader = client.cluster.leader_for_partition(where)
+    return leader is not None and leader >= 0 and client.connected(leader)
+
+
 def keep_joining(consumer: KafkaConsumer) -> None:
     """Finish a join that a poll began and ran out of time for.
 

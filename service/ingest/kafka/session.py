@@ -11,9 +11,10 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from service.ingest.kafka.extent import Seen
+from service.ingest.kafka.leaders import Leaders
 from service.ingest.kafka.membership import Membership
 from service.ingest.positions import LogRange
-from service.kafka.fetch import Progress, drop_parked, install, known_partitions
+from service.kafka.fetch import Progress, drop_parked, install, is_led, known_partitions
 from service.values.records import Chunk, Partition, Record
 
 COMMIT_SECONDS_MAX = 5.0
@@ -33,6 +34,7 @@ class Session:
         self._on_hold: set[TopicPartition] = set()
         self._progress: Progress = install(consumer)
         self._ends: dict[TopicPartition, int] = {}
+        self._leaders = Leaders()
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
         self._placings: Counter[TopicPartition] = Counter()
         self._acknowledged: set[TopicPartition] = set()
@@ -75,6 +77,12 @@ class Session:
         drop_parked(self.consumer, where)
         self.consumer.resume(where)
 
+    def look(self, now_seconds: float) -> None:
+        """Note whose leaders are connected, at each poll; monotonic seconds."""
+        held = self.membership.held
+        led = frozenset(where for where in held if is_led(self.consumer, where))
+        self._leaders.look(held, led, now_seconds)
+
     def log_ranges(
         self, wheres: list[TopicPartition], timeout_seconds: float
     ) -> dict[TopicPartition, LogRange]:
@@ -101,7 +109,8 @@ class Session:
         return {where: _seen(found[where]) for where in wheres}
 
     def ends(self, wheres: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
-        """The end of each log as last seen, or as asked for now if it was never seen.
+        """The end of each log as last seen, or as asked for now if it was never seen. One whose
+        leader is away, or was a moment ago, is left out: it may be an old one.
 
         Raises:
             Unanswered: the brokers did not say in time.
@@ -109,7 +118,11 @@ class Session:
         unseen = [where for where in wheres if self._end(where) is None]
         self._ends |= _ask(self.consumer.end_offsets, unseen, COMMIT_SECONDS_MAX)
         known = {where: self._end(where) for where in wheres}
-        return {where: end for where, end in known.items() if end is not None}
+        return {
+            where: end
+            for where, end in known.items()
+            if end is not None and self._leaders.has_settled(where) and is_led(self.consumer, where)
+        }
 
     def commit(self, positions: Mapping[TopicPartition, int], done: Callable[[Any], None]) -> None:
         """Send the positions; a later poll of the consumer calls `done` with the answer or error.

@@ -66,6 +66,7 @@ class KafkaSource:
         fetched = self._fetch(session, timeout_seconds)
         assigned, revoked = session.membership.take()
         session.placed -= assigned | revoked
+        session.look(self._clock.monotonic())
         chunks = list(session.chunks(fetched))
         waiting = self._waiting(session)
         return Turn(
@@ -112,7 +113,7 @@ class KafkaSource:
     def ends(self) -> dict[Partition, int]:
         """Ends as the last fetch saw them; a partition that was never looked at is asked for once.
 
-        Empty when that gets no answer.
+        Empty when that gets no answer; without those whose leader is not connected.
         """
         if self._session is None:
             return {}
