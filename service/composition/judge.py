@@ -264,8 +264,8 @@ def _missing(loop: JudgeLoop) -> dict[str, int]:
 
 def _missing_words(loop: JudgeLoop) -> tuple[str, ...]:
     return tuple(
-        f"{count} of the partitions of {topic} have not been told of for five minutes, and nothing "
-        "waits for them: is there a worker for them?"
+        f"{count} of the partitions of {topic} have not been read for five minutes, and nothing "
+        "waits for them: is there a worker for them, and a leader?"
         for topic, count in _missing(loop).items()
         if count
     )

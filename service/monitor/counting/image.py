@@ -49,7 +49,8 @@ class Image:
 
     `is_placed`: it is known which partitions there are, so that nobody goes on without the others.
     `is_gone`: nobody reads the partition any more. `is_missing`: nobody has told of it for too
-    long, so that nothing waits for it. `is_current`: what was told last was told just now.
+    long, so that nothing waits for it. `is_current`: its worker has just told that it has read on
+    to the end of the log.
     `models` are those of `all_models` that were told of and not forgotten.
     """
 
@@ -119,12 +120,13 @@ class Image:
         self,
         key: ModelKey,
         lateness_seconds: float,
-        idle_after_seconds: float,  # noqa: ARG002 - a shard needs it
+        idle_after_seconds: float,
     ) -> float:
         """What its worker says, with its own lateness and idleness.
 
         That it is idle holds for what was in the log when the worker read its end. Unless that was
-        just now, others do not go on beyond that time: what came since is not told yet.
+        just now, others do not go on beyond that time, or what the records tell in a backlog: what
+        came since is not told yet.
         """
         if self.is_placed and (self.is_gone or self.is_missing):
             return math.inf
@@ -135,7 +137,10 @@ class Image:
         if passed < math.inf or self.is_current:
             return passed
         own = -math.inf if told is None else told.watermark_seconds
-        return max(own, self.caught_up_seconds - lateness_seconds)
+        newest = self.newest_record_seconds
+        silent = told is None or newest >= told.last_arrival_seconds + idle_after_seconds
+        read = newest if silent and math.isfinite(newest) else -math.inf
+        return max(own, max(read, self.caught_up_seconds) - lateness_seconds)
 
     def forget(self, key: ModelKey) -> None:
         """Let go of a model version; it is there again when the worker has counted more of it."""

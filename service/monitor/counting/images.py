@@ -16,7 +16,7 @@ from service.values.records import Partition
 from service.values.streams import ModelKey
 
 MISSING_AFTER_SECONDS = 300.0
-"""Without progress for so long nothing waits for a partition any more."""
+"""Without anything read of it for so long nothing waits for a partition any more."""
 
 DEAF_SECONDS = 30.0
 """Who did not ask for the ends for so long heard nobody: that is no silence of theirs."""
@@ -40,6 +40,7 @@ class Images:
         self._rules = rules
         self._idle_after_seconds = idle_after_seconds
         self._heard: dict[Partition, float] = {}
+        self._reached: dict[Partition, float] = {}
         self._held: frozenset[Partition] = frozenset()
         self._found: set[Partition] = set()
         self._refused: list[BadRecord] = []
@@ -61,6 +62,7 @@ class Images:
         self.tally = Tally()
         self.by_partition.clear()
         self._heard.clear()
+        self._reached.clear()
         self._held = frozenset()
         self._found.clear()
         self._refused = []
@@ -78,7 +80,7 @@ class Images:
         at_the_end: bool,
         ends_age_seconds: float = 0.0,
     ) -> frozenset[Partition]:
-        """Of the `expected` partitions those that nobody has told of for too long.
+        """Of the `expected` partitions those that nobody has told anything new of for too long.
 
         From now on nothing waits for them, until somebody tells of them again; everything waits for
         the others, also for those that were never told of. Partitions that are not expected are
@@ -100,7 +102,7 @@ class Images:
             image.is_placed = True
             image.is_gone = partition not in expected
             image.is_missing |= at_the_end and silent >= MISSING_AFTER_SECONDS
-            age = silent + ends_age_seconds
+            age = now_seconds - self._reached.get(partition, -math.inf) + ends_age_seconds
             image.is_current = at_the_end and age <= self._rules.lateness_seconds / 2
         return frozenset(
             partition
@@ -192,7 +194,15 @@ class Images:
         except (FatalError, ValueError) as error:
             self._refuse(sent, str(error))
             return
-        if image.take_progress(sent.stamp, progress, sent.body):
+        next_offset = image.next_offset
+        before = -math.inf if image.progress is None else image.progress.caught_up_seconds
+        if not image.take_progress(sent.stamp, progress, sent.body):
+            return
+        has_reached = progress.caught_up_seconds > before
+        if has_reached:
+            self._reached[image.partition] = now_seconds
+        # Of a partition that cannot be read its worker tells the same again and again.
+        if has_reached or image.next_offset > next_offset:
             self._heard[image.partition] = now_seconds
             image.is_missing = False
 

@@ -457,3 +457,63 @@ def test_images_of_a_judge_that_make_no_sense_are_given_up_on_request(monkeypatc
         world.turns(24)
     assert judge.model(MODEL).predictions_total == 50
     assert balances(judge)
+
+
+class LeaderAway:
+    """Two partitions; a model was idle in the second one before its leader is away."""
+
+    def __init__(self):
+        self.world = World([P0, P1], [NORMAL], **FAST)
+        self.world.worker(P0)
+        self.worker, self.judge = self.world.worker(P1), self.world.judge()
+        self.sent = dict.fromkeys((P0, P1), self.world.clock.now())
+        self.goes_on(180, P0, P1)
+        self.goes_on(150, P0)
+        self.sent[P1] = self.world.clock.now()
+        self.ends, self.worker.source.ends = self.worker.source.ends, dict
+
+    def is_back(self):
+        self.worker.source.ends = self.ends
+        self.send(P1)
+
+    def goes_on(self, seconds, *partitions):
+        for _ in range(int(seconds / 15)):
+            self.world.turns(5, seconds=3.0)
+            for partition in partitions:
+                self.send(partition)
+
+    def send(self, partition):
+        since, now = self.sent[partition], self.world.clock.now()
+        times = range(int(since - T0), int(now - T0))
+        self.world.send(partition, [Event(float(s), arrived=float(s)) for s in times])
+        self.sent[partition] = now
+
+    @property
+    def missing(self):
+        return sum(self.judge.report.partitions_missing.values())
+
+    @property
+    def model(self):
+        return self.judge.loop.judge.models[MODEL]
+
+
+def test_a_partition_whose_leader_is_away_is_waited_for_though_its_model_was_idle():
+    play = LeaderAway()
+    play.goes_on(240, P0)
+    play.is_back()
+    play.goes_on(240, P0, P1)
+    assert play.model.rows_unjudged == 0
+    assert play.model.panes_judged > 8
+
+
+def test_a_partition_whose_leader_is_away_for_long_is_missing_and_nothing_waits_for_it():
+    play = LeaderAway()
+    play.goes_on(240, P0)
+    judged = play.model.panes_judged
+    assert play.missing == 0
+    play.goes_on(240, P0)
+    assert play.missing == 1
+    assert play.model.panes_judged > judged
+    play.is_back()
+    play.goes_on(60, P0, P1)
+    assert play.missing == 0
