@@ -15,14 +15,21 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.benchmarks.judging import delays, false_episodes, rivals
+from tests.benchmarks.judging import delays, false_episodes, rivals, segments
 from tests.benchmarks.judging.changes import changes
 from tests.benchmarks.judging.runs import Results, Run, run_all
-from tests.benchmarks.judging.tables import HISTORIES, delay_lines, false_episode_lines
+from tests.benchmarks.judging.segments import SHARES, SHIFTS
+from tests.benchmarks.judging.tables import (
+    HISTORIES,
+    LEARNED,
+    delay_lines,
+    false_episode_lines,
+    segment_lines,
+)
 
 RATES, ROWS = (1, 10, 100, 1_000), (1_000, 10_000, 100_000)
 RIVAL_RATES = (1, 10)
-PARTS = ("false", "delays", "rivals")
+PARTS = ("false", "delays", "segments", "rivals")
 BATCHES = 3
 
 
@@ -31,6 +38,8 @@ def asked_runs(asked):
     runs = []
     if "delays" in asked.parts:
         runs += delay_runs()
+    if "segments" in asked.parts:
+        runs += segment_runs()
     if "rivals" in asked.parts:
         runs += rival_runs()
     if "false" in asked.parts:
@@ -45,6 +54,15 @@ def delay_runs():
     return [
         *(Run("delay", delays.delay_runs, arguments) for arguments in changed),
         *(Run("below", delays.below_tolerance, one) for one in both if one["batch"] == 0),
+    ]
+
+
+def segment_runs():
+    every = [{"share": share, "shift": shift} for share in SHARES for shift in SHIFTS]
+    return [
+        Run("segment", segments.segment_runs, {"history": LEARNED, "batch": batch, **one})
+        for batch in range(BATCHES)
+        for one in every
     ]
 
 
@@ -82,6 +100,7 @@ def table(results):
         yield f"{results.of_other_code} results are of another version of the code: measure again"
     yield from false_episode_lines(results)
     yield from delay_lines(results)
+    yield from segment_lines(results)
 
 
 def _arguments():

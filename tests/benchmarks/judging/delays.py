@@ -10,6 +10,7 @@ import numpy as np
 
 from service.values.episodes import Phase
 from service.values.streams import ModelKey
+from service.values.watches import Sharing
 from tests.benchmarks.judging.changes import RUNS, changes, pairs
 from tests.benchmarks.judging.laws import Mixture
 from tests.benchmarks.judging.streams import DAY_PANES, PANE_SECONDS, START_SECONDS, Streams
@@ -50,7 +51,7 @@ def below_tolerance(history, batch, shift=0.02, rate=1_000, days=2, seed=3):
 
 def _told(streams, spans):
     """By run, the events of its episodes over spans of (end, features)."""
-    watched, told = Watched(streams.reference, BUDGET_STREAMS), defaultdict(list)
+    watched, told = Watched(streams.reference, Sharing(BUDGET_STREAMS)), defaultdict(list)
     first = 0
     for end, features in spans:
         streams.become(features)

@@ -83,6 +83,22 @@ def delay_lines(results):
     yield from _below_lines(results)
 
 
+def segment_lines(results):
+    """Panes from a change in one segment to the alarm, there and in all predictions."""
+    found = defaultdict(list)
+    for run, result in results.of("segment"):
+        found[run["share"], run["shift"]] += result
+    if not found:
+        return
+    yield "SEGMENT that changes alone, at 10 events/s of the model, after three days: panes to the"
+    yield "  alarm there and in all predictions, median, largest (missed in eight hours/runs)"
+    yield f"  {'share':>8}{'shift':>10}{'in the segment':>30}{'in all':>30}{'early':>8}"
+    for (share, shift), runs in sorted(found.items()):
+        inside, whole = (_delays([run[key] for run in runs]) for key in ("segment", "all"))
+        early = sum(run["early"] for run in runs)
+        yield f"  {share:>8.0%}{f'{shift:g} sd':>10}{inside:>30}{whole:>30}{early:>8}"
+
+
 def _near(result):
     return sum(learning + ready for learning, ready in result["near"].values())
 
@@ -210,13 +226,13 @@ def _of_rival(result):
     return _delays(result["delays"], f"{result['early'] / result['quiet']:.0%}")
 
 
-def _delays(delays, early):
+def _delays(delays, early=""):
     filled = [np.inf if delay is None else delay for delay in delays]
     missed = sum(delay is None for delay in delays)
     median = np.median(filled)
     told = f">{CHANGED_PANES}" if np.isinf(median) else f"{median:g}"
     largest = max((delay for delay in delays if delay is not None), default=0)
-    return f"{told}, {largest} ({missed}/{len(delays)}) early {early}"
+    return f"{told}, {largest} ({missed}/{len(delays)})" + (f" early {early}" if early else "")
 
 
 def _met(runs, most):

@@ -17,6 +17,7 @@ from service.values.watches import Sharing
 from tests.benchmarks.judging.streams import PANE_SECONDS, START_SECONDS
 
 MODEL = ModelKey("model", "1")
+_ALONE = Sharing()
 
 
 def default_watch(models=1):
@@ -31,15 +32,15 @@ def default_watch(models=1):
 class Watched:
     """Takes panes as counts; `detection` and `episodes` are the service's own.
 
-    `budget_streams`: so many share the budget at least. `models`: the streams are those of so many
+    `sharing`: so many share the budget at least. `models`: the streams are those of so many
     models, each with a budget of its own; the volume is one stream of all of them.
     """
 
-    def __init__(self, reference, budget_streams=0, models=1):
+    def __init__(self, reference, sharing=_ALONE, models=1):
         self.plan = plan_of(reference)
         watch = default_watch(models)
         self.comparison = Comparison(
-            MODEL, reference, self.plan, watch, float(PANE_SECONDS), Sharing(budget_streams)
+            MODEL, reference, self.plan, watch, float(PANE_SECONDS), sharing
         )
         self.detection = self.comparison.detection
         self.episodes = Episodes(EpisodeRules(float(PANE_SECONDS)))

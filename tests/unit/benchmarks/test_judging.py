@@ -25,8 +25,14 @@ from tests.benchmarks.judging.laws import (
 )
 from tests.benchmarks.judging.rivals import RIVERS, false_episodes, periodic
 from tests.benchmarks.judging.runs import Results, Run, run_all
+from tests.benchmarks.judging.segments import segment_runs
 from tests.benchmarks.judging.streams import SEASONAL, STATIONARY, Feature, Streams
-from tests.benchmarks.judging.tables import LEARNED, delay_lines, false_episode_lines
+from tests.benchmarks.judging.tables import (
+    LEARNED,
+    delay_lines,
+    false_episode_lines,
+    segment_lines,
+)
 from tests.benchmarks.judging.watching import Watched
 
 EDGES = np.array([-1.0, 0.0, 0.5, 2.0, 7.0])
@@ -272,3 +278,15 @@ def test_what_drifts_in_one_model_of_a_group_is_an_episode_of_that_model_alone(m
     assert [episode["streams"] for episode in drifted["episodes"]] == [["input normal 0"]]
     assert {alarm["stream"] for alarm in drifted["alarms"]} == {"input normal 0"}
     assert drifted["panes_within"] > 5
+
+
+def test_a_segment_that_changes_alone_is_noticed_there():
+    runs = segment_runs(0.2, 1.0, 60, 0)
+    assert len(runs) == 20
+    assert all(run["segment"] is not None and run["segment"] <= 10 for run in runs)
+    results = Results()
+    asked = {"share": 0.2, "shift": 1.0, "history": 60, "batch": 0}
+    results.add(Run("segment", segment_runs, asked), runs)
+    told = " ".join(segment_lines(results))
+    assert "20%" in told
+    assert "(0/20)" in told
