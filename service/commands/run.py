@@ -20,6 +20,7 @@ from config.loader import Examined, Loaded
 from config.settings import Settings
 from config.show import show
 from config.team_files import TeamFile
+from service.allocator import use_one_arena
 from service.clock import Clock, SystemClock
 from service.commands import config_option
 from service.commands.check_references import read_references
@@ -160,6 +161,7 @@ def serve(
     told the port once it is served on; with `port` 0 nobody knows it earlier.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    use_one_arena()
     stop = stop_on_signals()
     server = service.server(host, port)
     server.start()
