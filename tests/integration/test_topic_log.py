@@ -1,14 +1,16 @@
 """A topic of ours on a real broker: the promises of the port, and what only brokers do to one."""
 
 import contextlib
+import threading
 import time
 import uuid
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from service.errors import ConfigurationError, RecoverableError, TopicGone
+from service.kafka import reading
 from service.kafka.appender import ENTRY_BYTES_MAX
 from service.kafka.connection import KafkaConnection
 from service.kafka.topic_log import TopicLog
@@ -221,3 +223,26 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(kafka, topic, l
         with pytest.raises(TopicGone, match="deleted and made anew"):
             polled(follower, 1)
     assert [e.key for e in log_of(kafka.bootstrap, name).read(0) if e.key != b"c"] == []
+
+
+def test_a_client_that_comes_back_too_late_leaves_nothing_behind(kafka, topic, log_of, monkeypatch):
+    follower = log_of(kafka.bootstrap, topic(1, **APPEND_TIME)).follow({0: None})
+    with contextlib.closing(follower):
+        follower.poll(0.1)
+        threads, goes_on, poll = threading.active_count(), threading.Event(), KafkaConsumer.poll
+
+        def standing(consumer, **arguments):
+            goes_on.wait()
+            return poll(consumer, **arguments)
+
+        with monkeypatch.context() as still:
+            still.setattr(reading, "_ALLOWANCE_SECONDS", 0.2)
+            still.setattr(KafkaConsumer, "poll", standing)
+            with pytest.raises(RecoverableError, match="did not come back"):
+                follower.poll(0.0)
+        follower.poll(0.1)
+        goes_on.set()
+        deadline = time.monotonic() + 10.0
+        while threading.active_count() > threads and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert threading.active_count() <= threads
