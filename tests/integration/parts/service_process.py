@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from tests.integration.parts.ports import free_port
 from tests.integration.parts.process import ChildProcess
 
 START_DEADLINE_SECONDS = 60.0
-SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+SERIES = re.compile(r"(\w+)(?:\{(.*)\})?")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
@@ -52,12 +53,18 @@ def parse(text: str) -> Page:
     values: dict[Series, float] = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
-            match = SAMPLE.fullmatch(line)
-            if match is None:
-                raise ValueError(f"no sample: {line!r}")
-            labels = tuple(sorted(LABEL.findall(match[2] or "")))
-            values[match[1], labels] = float(match[3])
+            series, _, value = line.rpartition(" ")
+            values[_series(series)] = float(value)
     return Page(values)
+
+
+@lru_cache(10_000)
+def _series(text: str) -> Series:
+    """Those of a page are those of the page before, mostly."""
+    match = SERIES.fullmatch(text)
+    if match is None:
+        raise ValueError(f"no series: {text!r}")
+    return match[1], tuple(sorted(LABEL.findall(match[2] or "")))
 
 
 def get(port: int, path: str, accept: str = "text/plain") -> tuple[int, str]:
