@@ -42,18 +42,18 @@ class LazyGroup(click.Group):
         """The command of this name, None when there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        with _garbage_left_alone():
-            command: click.Command = import_module(f"service.commands.{cmd_name}").command
+        command: click.Command = import_module(f"service.commands.{cmd_name}").command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of the first word; a misspelt one fails with the nearest."""
-        near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-        if near and near != [args[0]]:
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
-        return super().resolve_command(ctx, args)
+        with _garbage_left_alone():
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if near and near != [args[0]]:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+            return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
