@@ -1,6 +1,7 @@
 """`anchorwatch run` where the operator has to act: named errors, exit codes, and what goes on."""
 
 import shutil
+from functools import cache
 
 import pytest
 from kafka import TopicPartition
@@ -14,15 +15,19 @@ from tests.integration.parts.watched_topic import read_log, recount_of, send
 
 HOURS = 3600.0
 CONFIGURATION, SOFTWARE = 78, 70
-MESSAGES = events.synthetic_events(6000, 3 * HOURS, seed=10)
-FIRST, SECOND = MESSAGES[:4000], MESSAGES[4000:]
+FIRST, SECOND = slice(4000), slice(4000, None)
+
+
+@cache
+def messages():
+    return events.synthetic_events(6000, 3 * HOURS, seed=10)
 
 
 @pytest.fixture
 def filled(kafka, topic):
     """The name of a topic that holds the first messages."""
     name = topic(events.PARTITIONS)
-    send(kafka.bootstrap, name, FIRST)
+    send(kafka.bootstrap, name, messages()[FIRST])
     return name
 
 
@@ -55,7 +60,7 @@ def test_a_position_that_the_log_has_lost_is_an_error_or_a_counted_gap(
     service = service_on(kafka.bootstrap, filled)
     recount = recount_of(kafka.bootstrap, filled, references)
     counted_and_stopped(service, recount, filled)
-    send(kafka.bootstrap, filled, SECOND)
+    send(kafka.bootstrap, filled, messages()[SECOND])
     gone = delete_all_but_the_end(kafka.bootstrap, filled, leave=5)
     service.start()
     code, log = service.ended()
@@ -85,7 +90,7 @@ def test_a_second_process_in_the_group_leaves_and_the_first_goes_on(
         code, log = second.ended()
         assert code == CONFIGURATION
         assert "another member of the consumer group" in log
-        send(kafka.bootstrap, filled, SECOND)
+        send(kafka.bootstrap, filled, messages()[SECOND])
         whole = recount_of(kafka.bootstrap, filled, references)
         first.wait_for_records(whole.consumed, filled)
     assert scrapes.problems == []
@@ -108,7 +113,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(kafka, filled, refere
     service = service_on(kafka.bootstrap, filled)
     recount = recount_of(kafka.bootstrap, filled, references)
     counted_and_stopped(service, recount, filled)
-    send(kafka.bootstrap, filled, SECOND)
+    send(kafka.bootstrap, filled, messages()[SECOND])
     recount = recount_of(kafka.bootstrap, filled, references)
     counted_and_stopped(service, recount, filled)
     assert (service.state / PREVIOUS).exists()

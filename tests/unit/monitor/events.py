@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -93,13 +94,30 @@ def reference(
     model: str = "m",
     inputs: Mapping[str, list[object]] | None = None,
 ) -> Reference:
-    columns: dict[StreamKey, Iterable[object]] = {X: values(seed, rows), STATE: states(seed, rows)}
-    if inputs is not None:
-        columns = {StreamKey(Kind.INPUT, name): column for name, column in inputs.items()}
-    if outputs:
-        columns |= {PREDICTION: [0.5] * rows, LATENCY: [0.01] * rows}
-    profiles = {key: Profile() for key in columns}
-    for key, column in columns.items():
+    if inputs is None:
+        return _of_x_and_state(rows, seed, outputs, version, model)
+    columns = {StreamKey(Kind.INPUT, name): column for name, column in inputs.items()}
+    return _built(columns, rows, outputs, version, model)
+
+
+@cache
+def _of_x_and_state(
+    rows: int, seed: int, outputs: bool, version: str | None, model: str
+) -> Reference:
+    columns = {X: values(seed, rows), STATE: states(seed, rows)}
+    return _built(columns, rows, outputs, version, model)
+
+
+def _built(
+    columns: Mapping[StreamKey, Iterable[object]],
+    rows: int,
+    outputs: bool,
+    version: str | None,
+    model: str,
+) -> Reference:
+    of_model = {PREDICTION: [0.5] * rows, LATENCY: [0.01] * rows} if outputs else {}
+    profiles = {key: Profile() for key in (*columns, *of_model)}
+    for key, column in {**columns, **of_model}.items():
         profiles[key].update(column)
     lineage = Lineage("train.csv", "abc", T0 - 1000.0, "ada")
     return build_reference(model, version, profiles, rows, lineage)
