@@ -62,7 +62,7 @@ soak: .venv/.development jars ## hours of faults and of steady traffic; SOAK_ARG
 image-steps: ## do in a temporary directory what the Dockerfile does with Python
 	@PYTHON="$(PYTHON)" deploy/check_image_steps.sh
 
-image-root: ## do all of the Dockerfile in roots of Debian, as root (debootstrap), and measure the image
+image-root: ## do all of the Dockerfile in roots of Debian, as root (debootstrap); fail where the image is beyond 300 MB
 	@deploy/check_image_root.sh
 
 manifests: helm ## render deploy/kubernetes from the chart in deploy/helm

@@ -102,7 +102,7 @@ class Composed:
         if self._image != "anchorwatch":
             return []
         runs = [run.value for run in final(read_dockerfile(ROOT / "Dockerfile"), "RUN")]
-        made = re.findall(r"install -d [^&]*", " ".join(runs))
+        made = re.findall(r"mkdir [^&]*", " ".join(runs))
         return [word for line in made for word in line.split() if word.startswith("/")]
 
     def _here(self, text: str) -> str:
