@@ -17,7 +17,7 @@ def _gives_equal_shares(bins: int) -> int:
 
 
 class PolicySettings(Section):
-    """A distance over a long window, and two limits that it is held against. Nothing alarms."""
+    """A distance over a long window, and two limits that it is held against. No episode comes."""
 
     method: Literal["psi", "jensen_shannon", "ks", "wasserstein_sd"] = Field(
         default="psi",

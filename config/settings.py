@@ -66,7 +66,8 @@ class Settings(Section):
     policy: PolicySettings | None = Field(
         default=None,
         description="Fixed limits that a policy of model risk names, beside the budget: told on "
-        "the page and as metrics, never alarmed on. null = none.",
+        "the page and as metrics. No episode comes of them; the rules PolicyLimitAmber and "
+        "PolicyLimitRed, if Prometheus has them, open a ticket. null = none.",
     )
     models: Mapping[str, ModelRule] = Field(
         default={}, description="What holds for some models only, by glob; later lines win."

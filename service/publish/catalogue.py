@@ -51,8 +51,10 @@ timestamps.
 - **Detail.** `summary` is always there; `episode` adds the distances of what has drifted; `full`
   adds all distances, the quantiles and the detectors' evidence. `auto` is `full` while that fits
   half of `metrics.series`, then `episode`. `metrics_detail` says which is in force.
-- **Policy.** The figures for the configuration's `policy` alarm nobody by themselves, and are the
-  same at every level of detail. What is red, where the window is all but full:
+- **Policy.** The figures for the configuration's `policy` are reported, at every level of detail:
+  no episode comes of them, and Anchorwatch alarms nobody. `PolicyLimitAmber` and `PolicyLimitRed`
+  in `deploy/prometheus/rules` open a ticket at them, never a page; leave these two out if your
+  policy wants a report alone. What is red, where the window is all but full:
   `(anchorwatch_policy_distance >= on(model, model_version, method, window) group_left
   anchorwatch_policy_limit{level="red"}) and anchorwatch_policy_covered_ratio > 0.9`
 - **Segments** are those that `models.M.segments` asks for: predictions told apart by the values

@@ -148,7 +148,7 @@ REFERENCE_LEARNED = gauge(
 )
 POLICY_LIMIT = gauge(
     "policy_limit",
-    "Fixed limit of the model's policy, by level: amber or red. Nothing alarms at it.",
+    "Fixed limit of the model's policy, by level: amber or red. Reported; no episode comes of it.",
     (*MODEL, "method", "window", "level"),
     Group.VOLUME,
 )
