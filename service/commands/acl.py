@@ -15,7 +15,7 @@ from config.sources import TopicPattern
 from config.tree import dotted
 from service.commands import config_option
 from service.commands.acl_lines import ADMIN_FILE, Cluster, Operation, Request
-from service.commands.acl_own_topics import FLEET, own_topics
+from service.commands.acl_own_topics import FLEET, making, own_topics
 from service.commands.acl_prefixes import Rest, beginnings, with_literal_dots
 from service.errors import ConfigurationError
 
@@ -72,7 +72,7 @@ def command(
     if form == "text":
         click.echo(_opening(settings.kafka, who, doubt))
         click.echo("\n" + "\n\n".join(map(_as_text, requests)))
-        click.echo(f"\n{_closing(settings)}")
+        click.echo(f"\n{_closing(settings, who, roles)}")
         return
     for request in requests:
         for line in request.commands or (f"# {' '.join(request.why.split())}",):
@@ -108,7 +108,7 @@ def requests_of(
     Raises ConfigurationError when no source has topics.
     """
     kafka = settings.kafka
-    cluster = Cluster(",".join(kafka.bootstrap_servers), principal, _needs_login(kafka))
+    cluster = _cluster(kafka, principal)
     # The judge reads what workers send, and of the sources learns what there is.
     reads = roles != ("judge",)
     found = (
@@ -124,22 +124,20 @@ def requests_of(
     return (*found, *of_members, *own_topics(settings, cluster, roles))
 
 
-def _closing(settings: Settings) -> str:
+def _closing(settings: Settings, principal: str, roles: tuple[Role, ...]) -> str:
     told = (
         "Nothing else is used: the service commits to no other group and needs no right on the "
         "cluster. Replays of topics read as the same user, in no group."
     )
-    if settings.state.store == "directory":
-        return told.replace("the service commits", "the service makes no topic, commits")
-    creation = (
-        " Topics of its own that are absent it would make itself, if Create were granted on them."
-        if settings.state.topics.create
-        else ""
-    )
-    return (
-        f"{told} What the lines for kafka-topics do not set is free; where there are fewer than "
-        f"three brokers, set state.topics.replication.{creation}"
-    )
+    makes = making(settings, _cluster(settings.kafka, principal), roles)
+    if not makes:
+        told = told.replace("the service commits", "the service makes no topic, commits")
+    if settings.state.store == "topic":
+        told += (
+            " What the lines for kafka-topics do not set is free; where there are fewer than three "
+            "brokers, set state.topics.replication."
+        )
+    return f"{told}\n\n{makes}" if makes else told
 
 
 def _opening(kafka: KafkaSettings, principal: str, doubt: str) -> str:
@@ -173,6 +171,10 @@ def _who(kafka: KafkaSettings, said: str | None) -> tuple[str, str]:
             f"By {security.mechanism} the name is in the token or ticket: say it by --principal."
         )
     return "User:ANONYMOUS", "Without a login (kafka.security) everybody is that user."
+
+
+def _cluster(kafka: KafkaSettings, principal: str) -> Cluster:
+    return Cluster(",".join(kafka.bootstrap_servers), principal, _needs_login(kafka))
 
 
 def _needs_login(kafka: KafkaSettings) -> bool:
@@ -260,8 +262,8 @@ def _dead_letters(kafka: KafkaSettings, cluster: Cluster) -> Iterator[Request]:
     topic = kafka.dead_letters
     if topic is not None:
         yield Request(
-            f"To send records that were refused to {topic}, which has to be there, for two weeks. "
-            "Nothing reads it; it holds the same data as the sources.",
+            f"To send records that were refused to {topic}, which has to be there, for two weeks: "
+            "Anchorwatch never makes it. Nothing reads it; it holds the same data as the sources.",
             (
                 cluster.make("--topic", topic, "--config", _DEAD_LETTERS_KEPT),
                 cluster.grant(("Write",), "--topic", topic),

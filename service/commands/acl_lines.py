@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Operation = Literal["Read", "Describe", "Write", "DescribeConfigs"]
+Operation = Literal["Read", "Describe", "Write", "Create", "DescribeConfigs"]
 
 ADMIN_FILE = "admin.properties"
 """Stands for the file with the login of those who administer the brokers."""

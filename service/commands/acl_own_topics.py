@@ -19,8 +19,7 @@ def own_topics(settings: Settings, cluster: Cluster, roles: tuple[Role, ...]) ->
     for spec in topics_used(settings, roles):
         why, by_role = _use(settings, spec)
         operations = [o for o in _BOTH if any(o in by_role[role] for role in roles)]
-        if settings.state.store == "topic":
-            operations.append("DescribeConfigs")
+        operations.append("DescribeConfigs")  # whoever opens a topic of ours looks how it is set
         yield Request(
             why,
             (
@@ -28,6 +27,21 @@ def own_topics(settings: Settings, cluster: Cluster, roles: tuple[Role, ...]) ->
                 cluster.grant(operations, "--topic", spec.name),
             ),
         )
+
+
+def making(settings: Settings, cluster: Cluster, roles: tuple[Role, ...]) -> str:
+    """Which topics the service makes itself, what it needs for that; empty: it makes none."""
+    names = [spec.name for spec in topics_used(settings, roles)]
+    if not names or not settings.state.topics.create:
+        return ""
+    told = (
+        f"Of these topics it makes {', '.join(names)} itself, where absent, when it starts: with "
+        "the partitions, replicas and settings of the lines for kafka-topics, which are not needed "
+        "then. For that it needs Create on each, and else never (state.topics.create: false: it "
+        "does not try). Topics of sources, and that of refused records, it never makes."
+    )
+    lines = (f"    {cluster.grant(('Create',), '--topic', name)}" for name in names)
+    return "\n".join((told, *lines))
 
 
 def _use(settings: Settings, spec: TopicSpec) -> tuple[str, dict[Role, tuple[Operation, ...]]]:

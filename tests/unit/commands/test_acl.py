@@ -122,16 +122,29 @@ def test_each_role_of_a_fleet_is_granted_what_it_does_and_both_what_either_does(
 
 
 def test_who_makes_the_topics_of_a_fleet_is_told(acl):
-    assert "if Create were granted on them" in acl(FLEET).output
+    text = acl(FLEET, "--role", "worker").output
+    made = [line.split()[-1] for line in text.splitlines() if "--operation Create " in line]
+    assert f"it makes {', '.join(made)} itself, where absent" in text
+    created = (line for line in text.splitlines() if "kafka-topics" in line and "--create" in line)
+    assert made == [shlex.split(line)[shlex.split(line).index("--topic") + 1] for line in created]
     not_made = FLEET.replace("partitions: 4", "create: false")
-    assert "if Create were granted" not in acl(not_made).output
-    assert "the service makes no topic" in acl(CONFIG).output
+    for config in (CONFIG, not_made):
+        text = acl(config).output
+        assert "the service makes no topic" in text
+        assert "--operation Create" not in text
+
+
+def test_a_topic_of_references_of_one_process_is_made_by_it_too(acl):
+    text = acl(CONFIG + "reference: {from: 'topic:refs'}\n").output
+    assert "Of these topics it makes refs itself, where absent" in text
+    assert "the service makes no topic" not in text
 
 
 def test_one_process_may_read_references_and_keep_its_record_in_topics(acl):
     config = CONFIG + "reference: {from: 'topic:refs'}\nstate: {episodes: {topic: eps}}\n"
     found = granted(acl(config, "--format", "commands"))
-    assert (found["refs"], found["eps"]) == (["Read"], ["Read", "Write"])
+    seen = "DescribeConfigs"
+    assert (found["refs"], found["eps"]) == (["Read", seen], ["Read", "Write", seen])
 
 
 def test_a_role_without_topics_for_its_state_is_refused(acl):
