@@ -39,7 +39,13 @@ def _lasts(_: click.Context, __: click.Parameter, text: str) -> float:
 @click.command("drill", options_metavar="--model NAME [--kind KIND] [OPTIONS]")
 @config_option
 @click.option("--model", required=True, metavar="NAME", help="Whose alert it looks like.")
-@click.option("--model-version", metavar="VERSION", help="[default: the one that was seen last]")
+@click.option(
+    "--model-version",
+    "--version",
+    metavar="VERSION",
+    help="The model's; that of the program is told by `anchorwatch --version`.  [default: the one "
+    "that was seen last]",
+)
 @click.option(
     "--kind",
     type=click.Choice([kind.value for kind in DrillKind]),
