@@ -10,19 +10,22 @@
 #
 # The base is pinned to a line of Debian, not to a digest: the same tag, and Python from Debian's
 # archive, get security updates. What is installed on it is pinned by hash. Where a build must be
-# repeatable to the bit, give the base with the digest your registry holds and the archive of a day:
-#   --build-arg DEBIAN_IMAGE=debian:bookworm-slim@sha256:... --build-arg DEBIAN_SNAPSHOT=20260601T000000Z
+# repeatable to the bit, give the base with the digest your registry holds, and an archive that keeps
+# every day of Debian, where `debian` and `debian-security` are, with the day:
+#   --build-arg DEBIAN_IMAGE=debian:bookworm-slim@sha256:...
+#   --build-arg DEBIAN_ARCHIVE=https://archive.example --build-arg DEBIAN_DAY=20260601T000000Z
 # Bytecode and the times of files are those of SOURCE_DATE_EPOCH whenever it is built.
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 
 
 # Python, and what it runs on, of Debian: laid apart, the root of the image, without apt, dpkg and perl.
 FROM ${DEBIAN_IMAGE} AS debian
-ARG DEBIAN_SNAPSHOT=
+ARG DEBIAN_ARCHIVE=
+ARG DEBIAN_DAY=
 ARG SOURCE_DATE_EPOCH=1580601600
 WORKDIR /build
-RUN if [ -n "$DEBIAN_SNAPSHOT" ]; then \
-        sed -i "s|http://deb.debian.org/\(debian[a-z-]*\)|http://snapshot.debian.org/archive/\1/$DEBIAN_SNAPSHOT|" \
+RUN if [ -n "$DEBIAN_ARCHIVE" ]; then \
+        sed -i "s|^URIs: .*/\(debian[a-z-]*\)/*$|URIs: $DEBIAN_ARCHIVE/\1/$DEBIAN_DAY|" \
             /etc/apt/sources.list.d/debian.sources; \
     fi \
     && apt-get --quiet -o Acquire::Check-Valid-Until=false update \

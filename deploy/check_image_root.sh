@@ -19,6 +19,7 @@ if [[ ! -e $kept/etc/apt/sources.list.d/debian.sources ]]; then
     mkdir -p "$kept"
     debootstrap --variant=minbase bookworm "$kept" ${DEBIAN_MIRROR:-} > "$work/log" \
         || { tail "$work/log" >&2; exit 1; }
+    mirror=$(awk '$1 == "deb" {print $2; exit}' "$kept/etc/apt/sources.list")  # that debootstrap took
     # As the slim images of Debian: no documentation, and their sources.
     printf 'path-exclude /usr/share/%s/*\n' doc info man groff lintian linda locale > "$kept/etc/dpkg/dpkg.cfg.d/docker"
     printf 'path-include /usr/share/%s\n' 'doc/*/copyright' locale/locale.alias >> "$kept/etc/dpkg/dpkg.cfg.d/docker"
@@ -27,13 +28,13 @@ if [[ ! -e $kept/etc/apt/sources.list.d/debian.sources ]]; then
         "$kept"/var/cache/apt/archives/*.deb "$kept"/var/lib/apt/lists/* "$kept/etc/apt/sources.list"
     cat > "$kept/etc/apt/sources.list.d/debian.sources" <<SOURCES
 Types: deb
-URIs: ${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+URIs: $mirror
 Suites: bookworm bookworm-updates
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb
-URIs: ${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+URIs: ${DEBIAN_SECURITY_MIRROR:-${mirror%/}-security}
 Suites: bookworm-security
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
