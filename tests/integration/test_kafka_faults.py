@@ -93,7 +93,7 @@ def test_a_broker_that_comes_back_is_read_on_from_where_we_were(own_kafka, sourc
     own_kafka.kill()
     for _ in range(40):
         assert source.poll(0.1).chunks == []
-    assert source.ends() == {where: 5}
+    assert source.ends() == {}  # what is in the log now nobody knows
     source.commit({where: 5})
     own_kafka.start()
     send(own_kafka.bootstrap, name, values(5, 5))
