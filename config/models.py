@@ -135,7 +135,8 @@ class ModelRule(Section):
         max_length=SEGMENTATIONS_MAX,
         description="Features that tell predictions apart: drift in each segment is judged "
         "too. A category is a segment; of a numeric feature each range between the cuts, without "
-        "any each quarter of its reference. None by a hidden feature.",
+        "any each quarter of its reference. None by a hidden feature. A segment costs as much as a "
+        "feature.",
     )
     features: Mapping[str, FeatureRule] = Field(
         default={}, description="Rules for features by glob; later lines win."

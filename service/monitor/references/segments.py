@@ -7,6 +7,7 @@ from service.values.plans import Segments
 from service.values.references import Reference, StreamReference
 from service.values.streams import (
     OTHER_SEGMENT,
+    PREDICTION,
     Kind,
     Segment,
     StreamKey,
@@ -28,10 +29,13 @@ def segments_of(reference: Reference | None, watch: Watch) -> tuple[Segments, ..
     """The segments by each of the watch's segmentations, as far as the reference knows its feature.
 
     The `segments_max` largest categories have one each, and the rest one together. None by a
-    feature that is ignored or hidden, since their names tell its values, and none where all would
-    be in one.
+    feature that is ignored or hidden, since their names tell its values, none where all would be in
+    one, and none of predictions that are probabilities of classes.
     """
     streams = () if reference is None or watch.hidden else reference.streams
+    outputs = {s.key for s in streams if s.key.kind is Kind.OUTPUT}
+    if outputs and PREDICTION not in outputs:
+        return ()
     known = {s.key.name: s for s in streams if s.key.kind is Kind.INPUT}
     found = (
         _segments(known[one.feature], one, watch.segments_max)

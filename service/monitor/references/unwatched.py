@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from service.values.references import Reference
-from service.values.streams import JOINT, Kind
+from service.values.streams import JOINT, Kind, segment_of
 
 _NAMES_SHOWN = 10
 
@@ -38,11 +38,13 @@ class Unwatched(Struct, frozen=True):
 
 
 def unwatched(given: Reference, watched: Reference) -> Unwatched | None:
-    """How `watched` differs from the reference `given` that it was made of; None if it does not."""
-    if given.hash == watched.hash:
-        return None
+    """Which features of the reference `given` are not in `watched`, that was made of it; None if
+    all are. Segments that nobody asks for are missed by nobody.
+    """
     kept = {stream.key for stream in watched.streams}
     gone = [stream.key for stream in given.streams if stream.key not in kept]
+    if all(segment_of(key) is not None for key in gone):
+        return None
     return Unwatched(
         model=given.model,
         version=given.version,

@@ -11,11 +11,13 @@ from service.monitor.judging.reporting import model_reports
 from service.monitor.references.acceptance import with_derived
 from service.monitor.references.planning import lacks_derived, watched_part
 from service.monitor.references.segments import segments_of
+from service.monitor.references.unwatched import unwatched
 from service.values.streams import (
     OTHER_SEGMENT,
     PREDICTION,
     ROWS,
     Segment,
+    class_probability,
     in_segment,
     segment_of,
 )
@@ -78,6 +80,14 @@ class TestWhich:
         assert names_of(reference(), segmentations=(Segmentation("unknown"),)) == []
         assert names_of(None, segmentations=(BY_STATE,)) == []
         assert names_of(by_counts({"a": 900}), segmentations=(Segmentation("region"),)) == []
+
+    def test_none_of_predictions_that_are_probabilities_of_classes(self):
+        given = reference(outputs=False)
+        assert names_of(given, segmentations=(BY_STATE,)) == [("CA", "MA", "NY")]
+        (x,) = [stream for stream in given.streams if stream.key.name == "x"]
+        likely = replace(x, key=class_probability("good"))
+        with_classes = replace(given, streams=(likely, *given.streams))
+        assert names_of(with_classes, segmentations=(BY_STATE,)) == []
 
     def test_a_name_that_no_file_could_hold_is_among_the_others(self):
         given = by_counts({"a": 500, "b" * 120: 400})
@@ -166,6 +176,12 @@ class TestPlanning:
         fewer = watched_part(known, replace(SEGMENTED, segments_max=2))
         assert {s.key for s in fewer.streams} == {s.key for s in known.streams} - {NY}
         assert lacks_derived(fewer, replace(SEGMENTED, segments_max=2))  # NY is among the others
+
+    def test_segments_that_nobody_asks_for_any_more_are_no_features_that_are_not_watched(self):
+        known = newest(run(fresh(), log(40))).reference
+        without = watched_part(known, watch(detectors=ALL))
+        assert without.hash != known.hash
+        assert unwatched(known, without) is None
 
 
 class TestDrift:
