@@ -25,10 +25,7 @@ help: ## list the targets
 	@echo "Anchorwatch: streaming drift detection. Targets:"
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-test: packages .venv/.development jars helm ## set up all that is needed, check the code, run every test
-	@# Beside the checks the tests are compiled once, else each of their processes would do it.
-	@$(BIN)/python -m pytest --collect-only -qq tests/unit tests/integration > .venv/collected.log 2>&1 & \
-		$(MAKE) check && wait
+test: packages .venv/.development jars helm check ## set up all that is needed, check the code, run every test
 	@echo "== tests: unit, then integration (a real Kafka and a real Prometheus are started and ended)"
 	@$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) tests/unit tests/integration $(PYTEST_ARGS)
 
