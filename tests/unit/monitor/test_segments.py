@@ -1,6 +1,7 @@
 """Which segments there are, how they are learned, and what is noticed in one alone."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -122,6 +123,12 @@ def fresh(watched=SEGMENTED, partitions=(P0,)):
     return world
 
 
+@cache
+def learned():
+    """A world that has just learned its segments; to be looked at only."""
+    return run(fresh(), log(40))
+
+
 def newest(world):
     return world.judge.models[MODEL].references.newest
 
@@ -133,7 +140,7 @@ def segments_known(world):
 
 class TestLearning:
     def test_they_are_learned_once_it_is_known_what_they_are(self):
-        world = run(fresh(), log(40))
+        world = learned()
         assert segments_known(world) == {MA, CA, NY}
         assert not newest(world).plan.learns
         counted = {s.key: s.valid for s in newest(world).reference.streams}
@@ -158,19 +165,19 @@ class TestLearning:
         assert_same(whole.judge.state(), after.judge.state())
 
     def test_partitions_add_up_to_the_same_segments(self):
-        one = run(fresh(), log(40))
+        one = learned()
         two = run(fresh(partitions=(P0, P1)), log(40), (P0, P1))
         assert newest(one).reference.hash == newest(two).reference.hash
 
 
 class TestPlanning:
     def test_they_go_with_the_prediction_when_it_is_accepted(self):
-        known = newest(run(fresh(), log(40))).reference
+        known = newest(learned()).reference
         assert {MA, CA, NY} <= set(with_derived(known, [PREDICTION]))
         assert MA not in with_derived(known, [STATE])
 
     def test_a_reference_keeps_those_that_are_asked_for(self):
-        known = newest(run(fresh(), log(40))).reference
+        known = newest(learned()).reference
         assert watched_part(known, SEGMENTED) is known
         assert not lacks_derived(known, SEGMENTED)
         fewer = watched_part(known, replace(SEGMENTED, segments_max=2))
@@ -178,7 +185,7 @@ class TestPlanning:
         assert lacks_derived(fewer, replace(SEGMENTED, segments_max=2))  # NY is among the others
 
     def test_segments_that_nobody_asks_for_any_more_are_no_features_that_are_not_watched(self):
-        known = newest(run(fresh(), log(40))).reference
+        known = newest(learned()).reference
         without = watched_part(known, watch(detectors=ALL))
         assert without.hash != known.hash
         assert unwatched(known, without) is None
@@ -224,7 +231,7 @@ class TestDrift:
 
 class TestBudget:
     def levels(self, watched):
-        world = run(fresh(watched), log(45))
+        world = learned() if watched is SEGMENTED else run(fresh(watched), log(40))
         comparison = world.judge.models[MODEL].comparison
         shapes = comparison.detection.shapes
         return dict(zip(comparison.streams, shapes.level.tolist(), strict=True))
@@ -249,7 +256,7 @@ class TestBudget:
         assert sum(expected.values()) - 0.4 == pytest.approx(0.4 * whole / (whole + 1))
 
     def test_they_are_counted_apart(self):
-        world = run(fresh(), log(45))
+        world = learned()
         model = world.judge.models[MODEL]
         whole = len(WatchedCells(model.comparison.plan).streams) - 3 + 1
         assert model.watched_streams == Sharing(whole, 3)
